@@ -61,12 +61,8 @@ def register(name: str, *, paper: str, doi: str = "") -> Callable[[F], F]:
     """Class decorator: make a fusion known as `name`. Raises ValueError if the name is taken."""
 
     def add(cls: F) -> F:
-        taken = _entries.get(name)
-        if taken is not None and (taken.cls.__module__, taken.cls.__qualname__) != (
-            cls.__module__,
-            cls.__qualname__,
-        ):
-            raise ValueError(f"fusion {name!r} is already registered in {taken.file}; choose another name")
+        if name in _entries:
+            raise ValueError(f"fusion {name!r} is already registered in {_entries[name].file}; choose another name")
         _entries[name] = Entry(name, cls, paper, doi)
         return cls
 
