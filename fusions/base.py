@@ -33,7 +33,10 @@ class Source(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """The tokens of one source: values (B, M, L, d) and mask (B, M, L), True where present."""
+    """The tokens of one source: values (B, M, L, d) and mask (B, M, L), True where present.
+
+    M and L are at least 1; the sources of one entity share M. What lies in absent places is never read.
+    """
 
     values: Tensor
     mask: Tensor
@@ -55,11 +58,13 @@ class Inputs:
         dim: d, the width of the tokens and of the fused vector.
         ordered: the sources whose L axis is a sequence in time of a single item (clips of a stream);
             all others are sets, whose order carries no meaning.
+        many: the entities that have many items each (M varies from batch to batch and may be 1).
     """
 
     sources: tuple[Source, ...]
     dim: int
     ordered: frozenset[Source] = frozenset()
+    many: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -123,8 +128,7 @@ class GroupFusion(Fusion):
             members = [tokens[s] for s in self.inputs.sources if getattr(s, self.by) == name]
             values = torch.cat([t.values.flatten(1, 2) for t in members], dim=1)
             mask = torch.cat([t.mask.flatten(1, 2) for t in members], dim=1)
-            # zero-fill, so that a NaN in padding cannot leak through 0 * NaN
-            groups[name] = Group(values.masked_fill(~mask.unsqueeze(-1), 0), mask)
+            groups[name] = Group(zero_padding(values, mask), mask)
         return groups
 
     def forward(self, tokens: Mapping[Source, Tokens]) -> Fused:
@@ -158,7 +162,12 @@ class VectorFusion(GroupFusion):
         raise TypeError(f"{type(self).__name__} must define fuse_vectors()")
 
 
+def zero_padding(values: Tensor, mask: Tensor) -> Tensor:
+    """Zero where absent: values (..., L, d), mask (..., L); else a NaN in padding leaks through 0 * NaN."""
+    return values.masked_fill(~mask.unsqueeze(-1), 0)
+
+
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the present tokens: values (..., L, d), mask (..., L) -> (..., d); zero where none is present."""
-    weight = mask.unsqueeze(-1).to(values.dtype)
-    return (values.masked_fill(~mask.unsqueeze(-1), 0)).sum(-2) / weight.sum(-2).clamp(min=1)
+    """Mean over the present tokens: values (..., L, d), mask (..., L) -> (..., d); of none it is zero."""
+    count = mask.sum(-1, keepdim=True).clamp(min=1)
+    return zero_padding(values, mask).sum(-2) / count.to(values.dtype)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import inspect
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
@@ -62,7 +63,9 @@ def register(name: str, *, paper: str, doi: str = "") -> Callable[[F], F]:
 
     def add(cls: F) -> F:
         if name in _entries:
-            raise ValueError(f"fusion {name!r} is already registered in {_entries[name].file}; choose another name")
+            raise ValueError(
+                f"fusion {name!r} is already registered in {_entries[name].file}; choose another name"
+            )
         _entries[name] = Entry(name, cls, paper, doi)
         return cls
 
@@ -95,8 +98,8 @@ def build(name: str, inputs: Inputs, **options: Any) -> Fusion:
     return entry.cls(inputs, **options)
 
 
-def nearest(word: str, known: Any) -> str:
-    """", did you mean ...?" or nothing."""
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ', did you mean ...?' with the known word nearest to `word`, or nothing."""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f", did you mean {close[0]!r}?" if close else ""
 
@@ -106,4 +109,9 @@ def _load_entry_points() -> None:
     if not _entry_points_loaded:
         _entry_points_loaded = True
         for point in entry_points(group=ENTRY_POINT_GROUP):
-            point.load()
+            try:
+                point.load()
+            except Exception as error:  # a broken plugin must not take the built-in methods down with it
+                warnings.warn(
+                    f"fusion plugin {point.name!r} ({point.value}) failed to load: {error}", stacklevel=2
+                )

@@ -1,0 +1,23 @@
+# `make run` and `make test` make their own .venv; README has the plain pip lines.
+PYTHON ?= python3
+BENCH := .venv/bin/bench
+
+.PHONY: run test lint clean
+
+run: .venv/installed
+	$(BENCH) run --fusion all --backbone resnet50,densenet121
+
+test: lint
+	.venv/bin/python -m pytest
+
+lint: .venv/installed
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
+	touch $@
+
+clean:
+	rm -rf .venv build *.egg-info

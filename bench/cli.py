@@ -1,0 +1,178 @@
+"""The command line. Only options and printing: the work is in `bench.workflow` and `bench.report`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markdown import Markdown
+from rich.table import Table
+
+from bench import __version__
+from bench.errors import BenchError
+
+console = Console(stderr=False)
+
+
+def _told_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Print errors that a user can mend as one or two lines, with their exit status, never a traceback."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False, show_level=True)
+        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
+        try:
+            return command(*args, **kwargs)
+        except BenchError as error:
+            click.echo(f"bench: {error}", err=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("\nbench: interrupted; finished runs are stored, the same command goes on from here.", err=True)
+            sys.exit(130)
+
+    return wrapped
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Which way of fusing several kinds of data is best, by how much, and is that real?"""
+
+
+@main.command()
+@click.option("--experiment", default="fusion", show_default=True, help="What to compare; `bench list experiments`.")
+@click.option("--fusion", "fusions", default="all", show_default=True, help="all, names or globs, with commas.")
+@click.option("--backbone", "backbones", help="Image encoders, with commas: resnet50,densenet121.")
+@click.option("--text", help="Text encoders, with commas: hashing, bert, xlnet or any Hugging Face name or folder.")
+@click.option("--video", help="Video encoder: motion, videomae.")
+@click.option("--audio", help="Audio encoder: logmel, wav2vec2.")
+@click.option("--data", default="livestream", show_default=True, help="An embedded dataset or a folder.")
+@click.option("--streams", type=click.IntRange(min=20), help="Size of the embedded dataset (320).")
+@click.option("--preset", default="quick", show_default=True, help="quick, paper or a FILE.toml.")
+@click.option("--seeds", type=click.IntRange(min=1), help="How many seeds, each its own split and initialisation.")
+@click.option("--weights", type=click.Choice(["auto", "pretrained", "random"]), help="Weights of the encoders.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes (default: one per core).")
+@click.option("--executor", type=click.Choice(["local"]), default="local", show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@click.option("--plugin", "plugins", type=click.Path(path_type=Path), multiple=True, help="A file that registers fusions.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="training.lr=0.01, trunk.slots=false, mfb.factor=3.")
+@click.option("--force", is_flag=True, help="Execute runs again that are stored.")
+@click.option("--save-models", "keep_weights", is_flag=True, help="Keep every trained model in its run folder.")
+@_told_plainly
+def run(streams: int | None, jobs: int | None, **options: Any) -> None:
+    """Compare fusions: encode, train and test whatever is not stored yet, then draw the tables."""
+    from bench.environment import cores
+    from bench.progress import TerminalReporter
+    from bench.report.tables import write_tables
+    from bench.store import RunStore
+    from bench.workflow import Request
+    from bench.workflow import run as carry_out
+
+    request = Request(
+        jobs=jobs or cores(),
+        data_arguments={} if streams is None else {"streams": streams},
+        command=_command_line(),
+        **options,
+    )
+    with TerminalReporter(console) as reporter:
+        report = carry_out(request, reporter)
+    summary = report.summary
+    paths = write_tables(report.plan, RunStore(request.out), request.out)
+    if paths:
+        console.print(Markdown(paths[0].read_text(encoding="utf-8")))
+    console.print(
+        f"{summary.executed} runs executed, {summary.stored} already stored, {len(summary.failures)} failed; "
+        f"{report.encoded} items encoded.",
+        *(str(path) for path in paths),
+        sep="\n",
+    )
+    if summary.failures:
+        first = summary.failures[0]
+        raise BenchError(
+            f"{len(summary.failures)} runs failed, the others are stored; first: {first.spec.method}, "
+            f"seed {first.spec.seed}: {first.error}"
+        )
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+@_told_plainly
+def tables(out: Path) -> None:
+    """Draw the tables again from stored runs."""
+    from bench.plan import load_plans
+    from bench.report.tables import write_tables
+    from bench.store import RunStore
+
+    for plan in load_plans(out):
+        for path in write_tables(plan, RunStore(out), out):
+            console.print(str(path))
+
+
+@main.command("list")
+@click.argument("what", type=click.Choice(["fusions", "encoders", "datasets", "experiments", "presets"]))
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--plugin", "plugins", type=click.Path(path_type=Path), multiple=True, help="A file that registers fusions.")
+@_told_plainly
+def list_(what: str, as_json: bool, plugins: tuple[Path, ...]) -> None:
+    """Show what there is: fusions, encoders, datasets, experiments, presets."""
+    from bench.inventory import inventory
+    from bench.runner import load_plugins
+
+    load_plugins(plugins)
+    rows = inventory(what)
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        return
+    table = Table(*rows[0], box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    console.print(table)
+
+
+@main.command()
+@_told_plainly
+def doctor() -> None:
+    """Show versions, devices, threads, which weights are present and the size of the cache."""
+    from bench.doctor import findings
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for what, found in findings():
+        table.add_row(what, found)
+    console.print(table)
+
+
+@main.group()
+def data() -> None:
+    """Make datasets."""
+
+
+@data.command()
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--streams", type=click.IntRange(min=20), default=320, show_default=True)
+@click.option("--interaction", type=click.Choice(["entity", "modality", "none"]), default="entity", show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@_told_plainly
+def make(name: str, folder: Path, **arguments: Any) -> None:
+    """Write the embedded dataset NAME into FOLDER: tables, images, audio and video."""
+    from bench.data import catalog
+
+    console.print(f"wrote {catalog.make(name, folder, **arguments)}")
+
+
+def _command_line() -> str:
+    """The command as it was typed, for captions; --jobs and --force decide no number."""
+    return "bench " + " ".join(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

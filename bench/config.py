@@ -1,0 +1,202 @@
+"""What decides a number: the settings of a run, presets, and `--set key=value`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.errors import UsageError, did_you_mean
+
+PRESETS = Path(str(files("bench"))) / "presets"
+
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HeadConfig(_Settings):
+    """The shared DNN head."""
+
+    hidden: tuple[Positive, ...] = (64,)
+    dropout: Rate = 0.1
+
+
+class ModelConfig(_Settings):
+    """Sizes every method shares."""
+
+    dim: Positive = 32
+    heads: Positive = 4
+    layers: Positive = 1
+    dropout: Rate = 0.1
+    slots: bool = True
+    head: HeadConfig = HeadConfig()
+
+    @property
+    def shared_options(self) -> dict[str, Any]:
+        """Constructor options that every fusion gets, if it has them."""
+        return {"heads": self.heads, "layers": self.layers, "dropout": self.dropout}
+
+
+class TrainingConfig(_Settings):
+    """Adam with StepLR and early stopping; step_size counts epochs."""
+
+    epochs: Positive = 40
+    patience: Positive = 10
+    batch_size: Positive = 32
+    lr: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    step_size: Positive = 50
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.98
+    clip: Annotated[float, Field(gt=0)] = 1.0
+    validation: Share = 0.15
+    test: Share = 0.2
+
+
+class EncoderConfig(_Settings):
+    """Which encoder serves each modality, and where its weights come from."""
+
+    image: str = "resnet50"
+    text: str = "hashing"
+    video: str = "motion"
+    audio: str = "logmel"
+    image_size: Annotated[int, Field(ge=32)] = 112
+    weights: Literal["auto", "pretrained", "random"] = "auto"
+
+
+class Preset(_Settings):
+    """A named set of defaults, as a TOML file has them."""
+
+    description: str = ""
+    seeds: Positive = 3
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    encoders: EncoderConfig = EncoderConfig()
+
+
+SECTIONS = ("model", "trunk", "training", "encoders")
+"""What `--set SECTION.key=value` can change besides a fusion's options; trunk.slots lives in model."""
+
+
+class RunSpec(_Settings):
+    """Everything that decides one number; its hash is the run's id.
+
+    Attributes:
+        method: a fusion, or a reference method (`bench.references`).
+        options: the fusion's own options.
+        model, training: shared settings; a reference method ignores `model`.
+        seed: which split, initialisation and order of batches.
+        dataset: name of the dataset.
+        encoders: modality -> encoder with the provenance of its weights.
+        features: fingerprint of dataset and features.
+        code: hash of the project's own source that decides the number, and of the method's file.
+        device: kind of device, since bits differ between them.
+    """
+
+    method: str
+    options: dict[str, Any] = {}
+    model: ModelConfig
+    training: TrainingConfig
+    seed: int
+    dataset: str
+    encoders: dict[str, str]
+    features: str
+    code: str
+    device: str = "cpu"
+
+    @property
+    def id(self) -> str:
+        """Hash of the specification."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+
+@lru_cache
+def code_hash() -> str:
+    """Hash of the project's own source, but for what only draws or prints results."""
+    import bench
+    import encoders
+    import fusions
+
+    digest = hashlib.sha256()
+    for package in (bench, encoders, fusions):
+        root = Path(str(package.__file__)).parent
+        for path in sorted(root.rglob("*.py")):
+            name = path.relative_to(root.parent).as_posix()
+            if not name.startswith(("bench/report/", "bench/experiments/", "bench/cli", "bench/doctor")):
+                digest.update(name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def preset_names() -> list[str]:
+    """The shipped presets."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def load_preset(name: str) -> Preset:
+    """A shipped preset by name, or a TOML file of one's own. Raises UsageError."""
+    path = Path(name) if name.endswith(".toml") else PRESETS / f"{name}.toml"
+    if not path.is_file():
+        raise UsageError(f"no preset {name!r}; {did_you_mean(name, [*preset_names(), 'FILE.toml'])}")
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}") from None
+    return _validated(raw, str(path))
+
+
+def with_settings(preset: Preset, settings: list[str]) -> tuple[Preset, dict[str, dict[str, Any]]]:
+    """Apply ``key=value`` settings: ``training.lr=0.01`` to the preset, ``mfb.factor=3`` to one fusion.
+
+    Returns:
+        The changed preset, and fusion name -> options for the keys that name no section of the preset.
+    """
+    raw = preset.model_dump()
+    options: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        section, dot, field = key.strip().partition(".")
+        if not equals or not dot:
+            raise UsageError(f"--set {setting!r}: write key=value, such as training.lr=0.01 or mfb.factor=3.")
+        value = _parsed(text.strip())
+        if section in SECTIONS:
+            _assign(raw["model" if section == "trunk" else section], field, value, setting)
+        else:
+            options.setdefault(section, {})[field] = value
+    return _validated(raw, "--set"), options
+
+
+def _assign(target: dict[str, Any], field: str, value: Any, setting: str) -> None:
+    head, dot, rest = field.partition(".")
+    if head not in target or bool(dot) != isinstance(target[head], dict):
+        raise UsageError(f"--set {setting!r}: no setting {field!r}; {did_you_mean(head, target)}")
+    if dot:
+        _assign(target[head], rest, value, setting)
+    else:
+        target[head] = value
+
+
+def _parsed(text: str) -> Any:
+    """A TOML/JSON value, or the bare text."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _validated(raw: dict[str, Any], where: str) -> Preset:
+    try:
+        return Preset.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{where}: {name}: {first['msg'].lower()} (given: {first['input']!r}).") from None

@@ -1,0 +1,1 @@
+"""Datasets: what a folder's description says, reading and checking it, splitting it."""

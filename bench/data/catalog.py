@@ -1,0 +1,75 @@
+"""Datasets by name or path: the embedded ones, a folder of one's own, a folder a shipped example describes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from bench.data import livestream
+from bench.data.dataset import Dataset, read_dataset
+from bench.data.schema import read_schema
+from bench.errors import DataError, UsageError, did_you_mean
+from bench.features.cache import cache_dir
+
+EMBEDDED: dict[str, Callable[..., None]] = {"livestream": livestream.generate}
+"""Name -> generator ``generate(root, **arguments)`` of an embedded dataset."""
+
+
+def load(name_or_path: str, **arguments: Any) -> Dataset:
+    """The dataset of an embedded name, generated on first use, or of a folder.
+
+    Args:
+        name_or_path: "livestream", or a folder that holds a dataset.toml (or fits a shipped example).
+        arguments: for the generator of an embedded dataset (`streams`, `interaction`, `seed`).
+
+    Raises:
+        UsageError: no such name or folder. DataError: the folder is not as it is described.
+    """
+    if name_or_path in EMBEDDED:
+        return read_dataset(make(name_or_path, **arguments))
+    if arguments:
+        raise UsageError(f"{', '.join(arguments)} can only be set for embedded data ({', '.join(EMBEDDED)}).")
+    folder = Path(name_or_path)
+    if not folder.is_dir():
+        raise UsageError(
+            f"no dataset {name_or_path!r}: not an embedded name and not a folder; "
+            f"{did_you_mean(name_or_path, EMBEDDED)}"
+        )
+    if (folder / "dataset.toml").is_file():
+        return read_dataset(folder)
+    return _by_example(folder)
+
+
+def make(name: str, folder: Path | None = None, **arguments: Any) -> Path:
+    """Generate an embedded dataset into `folder` (default: under the cache), unless it is there already."""
+    generate = EMBEDDED[name]
+    if folder is None:
+        # the generator's own source is part of the name, so that a changed generator never serves old data
+        recipe = hashlib.sha256(repr(sorted(arguments.items())).encode())
+        for path in sorted(Path(str(livestream.__file__)).parent.glob("*.py")):
+            recipe.update(path.read_bytes())
+        folder = cache_dir() / "datasets" / f"{name}-{recipe.hexdigest()[:12]}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / f".{folder.name}.lock"):  # two processes at once generate it once
+        if not (folder / "dataset.toml").is_file():
+            generate(folder, **arguments)
+    return folder
+
+
+def _by_example(folder: Path) -> Dataset:
+    """Read a folder without a description with the shipped example whose tables and columns fit it."""
+    examples = sorted(Path(str(files("bench.data"))).glob("examples/*.toml"))
+    for path in examples:
+        try:
+            return Dataset(folder, read_schema(path))
+        except DataError:
+            continue
+    raise DataError(
+        f"{folder} has no dataset.toml, and no shipped example fits it; describe the folder in a dataset.toml "
+        "(README, 'Bring your data')."
+    )

@@ -1,0 +1,23 @@
+"""Table 9: every fusion method on identical encoders, trunk and head, beside rows that need no fusion."""
+
+from bench.experiments.base import Choice, Variant, experiment
+from bench.references import NEEDS_FEATURES, REFERENCES
+
+
+@experiment("fusion", paper="Table 9", title="Fusion methods on identical encoders and head")
+def fusion(choice: Choice) -> list[Variant]:
+    """All chosen fusions and all references, on every combination of backbone and text encoder."""
+    variants = [
+        Variant(name, encoders, choice.options.get(name, {}))
+        for encoders in choice.encoder_sets()
+        for name in choice.fusions
+    ]
+    references = [
+        Variant(name, encoders, reference=True)
+        for encoders in choice.encoder_sets()
+        for name in REFERENCES
+        if name in NEEDS_FEATURES
+    ]
+    # predicting the mean looks at no features: one row, whatever the encoders
+    floor = [Variant(name, {}, reference=True) for name in REFERENCES if name not in NEEDS_FEATURES]
+    return variants + references + floor

@@ -1,0 +1,1 @@
+"""Features: every distinct item encoded once, into a cache; batches gathered from it."""

@@ -1,0 +1,181 @@
+"""The feature cache: each distinct item is encoded once per encoder, ever.
+
+One SQLite file per encoder fingerprint holds, under the hash of an item's content, its vector or the reason
+why it has none. SQLite gives what the cache must have: a kill at any moment loses only what was not yet
+committed, and several processes may write at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from platformdirs import user_cache_dir
+
+from encoders import Undecodable
+
+COMMIT_ROWS = 256
+COMMIT_SECONDS = 2.0
+"""`put` commits after so many rows or seconds, whichever comes first: a kill loses no more."""
+BUSY_SECONDS = 60.0
+"""How long one process waits for another's commit, which takes milliseconds."""
+QUERY_KEYS = 500
+FEATURE = np.dtype("<f4")
+"""How a vector is stored; the same bytes on every machine."""
+
+
+class CacheError(OSError):
+    """The cache cannot be read or written; the message says where it is and how to mend it."""
+
+
+class Stored(NamedTuple):
+    """What the cache holds for n keys, m of which have a vector.
+
+    Attributes:
+        values: float32 (m, D), a row for each key that is not in `failed`, in the order of the keys; D is 0
+            if m is 0.
+        failed: the reason for each key without a vector.
+    """
+
+    values: np.ndarray
+    failed: dict[str, str]
+
+
+def cache_dir() -> Path:
+    """The cache folder: the environment variable BENCH_CACHE, or the user's cache folder."""
+    return Path(os.environ.get("BENCH_CACHE") or user_cache_dir("fusion-bench", appauthor=False)).expanduser()
+
+
+def content_key(item: str | Path) -> str:
+    """SHA-256 of an item's content: of the text, or of the bytes of the file (OSError if it is not there)."""
+    if isinstance(item, Path):
+        with item.open("rb") as file:
+            return hashlib.sha256(b"file\0" + hashlib.file_digest(file, "sha256").digest()).hexdigest()
+    return hashlib.sha256(b"text\0" + item.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class ItemCache:
+    """Vectors of one encoder by content key.
+
+    Every call opens the file anew, so an instance may be shared by threads, pickled, and carried over a fork.
+
+    Args:
+        fingerprint: of the encoder; names the file.
+        root: the folder of all such files; default ``cache_dir() / "items"``.
+
+    Raises:
+        CacheError: from every method, if the file cannot be opened, read or written.
+    """
+
+    def __init__(self, fingerprint: str, root: Path | None = None):
+        self.path = (root or cache_dir() / "items") / f"{fingerprint}.sqlite"
+
+    def missing(self, keys: Iterable[str]) -> list[str]:
+        """The distinct keys the cache knows nothing of, in order; failures count as known."""
+        distinct = dict.fromkeys(keys)
+        with self._open() as database:
+            for batch in _batches(list(distinct), QUERY_KEYS):
+                for (key,) in _select(database, "key", batch):
+                    del distinct[key]
+        return list(distinct)
+
+    def put(self, pairs: Iterable[tuple[str, np.ndarray | Undecodable]]) -> None:
+        """Store results as they come; what is already stored stays as it is.
+
+        `pairs` may be lazy, as in ``put(zip(missing, encoder.encode(items)))``: it is consumed outside any
+        transaction, and committed in small batches, so that a killed run has kept nearly all its work.
+        """
+        with self._open() as database:
+            rows, since = [], time.monotonic()
+            for key, result in pairs:
+                rows.append(_row(key, result))
+                if len(rows) >= COMMIT_ROWS or time.monotonic() - since > COMMIT_SECONDS:
+                    _insert(database, rows)
+                    rows, since = [], time.monotonic()
+            _insert(database, rows)
+
+    def get(self, keys: Sequence[str]) -> Stored:
+        """What is stored for keys, in their order; a key may occur more than once.
+
+        Raises:
+            KeyError: some keys were never put.
+        """
+        found: dict[str, np.ndarray] = {}
+        failed: dict[str, str] = {}
+        distinct = list(dict.fromkeys(keys))
+        with self._open() as database:
+            for batch in _batches(distinct, QUERY_KEYS):
+                for key, feature, reason in _select(database, "key, feature, reason", batch):
+                    if feature is None:
+                        failed[key] = reason
+                    else:
+                        found[key] = np.frombuffer(feature, FEATURE)
+        absent = len(distinct) - len(found) - len(failed)
+        if absent:
+            raise KeyError(f"{absent} of {len(distinct)} items are not in {self.path}; encode them first")
+        values = [found[key] for key in keys if key in found]
+        return Stored(np.stack(values) if values else np.zeros((0, 0), np.float32), failed)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Autocommit: transactions are opened and closed by hand, in _insert.
+            with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)) as database:
+                _prepare(database)
+                yield database
+        except (sqlite3.OperationalError, OSError) as error:
+            raise CacheError(
+                f"cannot use the feature cache {self.path} ({error}); "
+                f"set the environment variable BENCH_CACHE to a folder you may write to"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise CacheError(
+                f"the feature cache {self.path} is damaged ({error}); delete that file"
+            ) from error
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    """Create the table, and let readers and writers not wait for each other, where the file system can."""
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        # Changing the mode does not wait for other processes. If one is at work, it has done it or will.
+        if "locked" not in str(error):
+            raise
+    database.execute("PRAGMA synchronous = NORMAL")
+    database.execute("CREATE TABLE IF NOT EXISTS items (key TEXT PRIMARY KEY, feature BLOB, reason TEXT)")
+
+
+def _row(key: str, result: np.ndarray | Undecodable) -> tuple[str, bytes | None, str | None]:
+    if isinstance(result, Undecodable):
+        return key, None, result.reason
+    return key, np.ascontiguousarray(result, FEATURE).tobytes(), None
+
+
+def _insert(database: sqlite3.Connection, rows: list[tuple[str, bytes | None, str | None]]) -> None:
+    if not rows:
+        return
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        database.executemany("INSERT OR IGNORE INTO items VALUES (?, ?, ?)", rows)
+        database.execute("COMMIT")
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+
+
+def _select(database: sqlite3.Connection, columns: str, keys: Sequence[str]) -> Iterator[tuple]:
+    places = ", ".join("?" * len(keys))
+    return database.execute(f"SELECT {columns} FROM items WHERE key IN ({places})", keys)
+
+
+def _batches(keys: list[str], size: int) -> Iterator[list[str]]:
+    return (keys[start : start + size] for start in range(0, len(keys), size))

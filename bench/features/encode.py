@@ -1,0 +1,218 @@
+"""Fill the feature cache: every distinct item of a dataset once per encoder, ever."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+
+import encoders
+from bench.data.dataset import Dataset, RawTokens
+from bench.errors import DataError
+from bench.features.cache import ItemCache, cache_dir, content_key
+from bench.features.ragged import Ragged
+from bench.features.store import FeatureSet, SourceFeatures
+from fusions import Source
+
+log = logging.getLogger("bench")
+
+LAYOUT = "1"
+"""Version of the arrays a source's folder holds; part of the folder's name."""
+
+CHUNK = 8
+"""Items a worker encodes before it writes them to the cache; what a kill can cost."""
+
+MISSING = ""
+"""The key of a file that is not there."""
+
+Progress = Callable[[str, int, int], None]
+"""Called as progress(what, done, total)."""
+
+
+def encode(
+    dataset: Dataset,
+    chosen: Mapping[str, encoders.Encoder],
+    *,
+    jobs: int = 1,
+    device: str = "cpu",
+    progress: Progress = lambda what, done, total: None,
+) -> tuple[FeatureSet, int]:
+    """Features of the sources of `dataset`, encoding only what no earlier call has encoded.
+
+    Args:
+        dataset: the data.
+        chosen: modality -> encoder; sources of a text or media modality without one are left out.
+        jobs: processes.
+        device: where the encoders run.
+        progress: told how far it is.
+
+    Returns:
+        The features, and the number of items that had to be encoded.
+    """
+    home = cache_dir() / "features" / dataset.fingerprint
+    encoded, undecodable = 0, 0
+    folders: dict[Source, Path] = {}
+    for modality, encoder in {None: None, **chosen}.items():
+        sources = [s for s in dataset.schema.sources if s.modality == (modality or "numeric")]
+        wanted = {s: _folder(home, s, dataset, encoder) for s in sources}
+        absent = [s for s in sources if not wanted[s].is_dir()]
+        if absent and encoder is None:
+            for source in absent:
+                _store(_numeric(dataset, source), {}, wanted[source])
+        elif absent:
+            raw = {s: dataset.raw(s) for s in absent}
+            keys = {s: [_key(item) for item in raw[s].items] for s in absent}
+            items = {k: i for s in absent for k, i in zip(keys[s], raw[s].items, strict=True) if k != MISSING}
+            encoded += _encode_missing(encoder, items, jobs, device, progress)
+            for source in absent:
+                features, failed = _assemble(dataset, source, raw[source], keys[source], encoder)
+                _store(features, failed, wanted[source])
+        undecodable += sum(_report(folder) for folder in wanted.values())
+        folders |= wanted
+    _save_samples(dataset, home / "samples")
+    features = FeatureSet(
+        dataset=home / "samples",
+        folders={s: folders[s] for s in dataset.schema.sources if s in folders},
+        many=dataset.schema.many,
+        ordered=dataset.schema.ordered,
+        stamps={modality: encoder.stamp for modality, encoder in chosen.items()},
+        undecodable=undecodable,
+    )
+    return features, encoded
+
+
+def _folder(home: Path, source: Source, dataset: Dataset, encoder: encoders.Encoder | None) -> Path:
+    recipe = f"{LAYOUT}/{dataset.fingerprint}/{source}/{encoder.fingerprint if encoder else 'numeric'}"
+    return home / f"{source}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+
+
+def _key(item: str | Path) -> str:
+    return content_key(item) if isinstance(item, str) or item.is_file() else MISSING
+
+
+def _encode_missing(
+    encoder: encoders.Encoder,
+    items: Mapping[str, str | Path],
+    jobs: int,
+    device: str,
+    progress: Progress,
+) -> int:
+    missing = sorted(ItemCache(encoder.fingerprint).missing(items))
+    chunks = [missing[i : i + CHUNK] for i in range(0, len(missing), CHUNK)]
+    if not chunks:
+        return 0
+    recipe = encoder.recipe
+    work = Parallel(n_jobs=min(jobs, len(chunks)), return_as="generator_unordered", batch_size=1)
+    done = 0
+    progress(encoder.stamp, 0, len(missing))
+    for n in work(delayed(_encode_chunk)(recipe, c, [items[k] for k in c], device) for c in chunks):
+        done += n
+        progress(encoder.stamp, done, len(missing))
+    return len(missing)
+
+
+def _encode_chunk(recipe: tuple[Any, ...], keys: Sequence[str], items: Sequence[str | Path], device: str) -> int:
+    # one thread a process, so that the bits do not depend on how many processes there are
+    import torch
+
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        encoder = _encoder(*recipe)
+        ItemCache(encoder.fingerprint).put(zip(keys, encoder.encode(items, device=device), strict=True))
+    return len(keys)
+
+
+@lru_cache(maxsize=2)
+def _encoder(modality: str, name: str, weights: str, options: tuple[tuple[str, Any], ...]) -> encoders.Encoder:
+    return encoders.get(modality, name, weights=weights, **dict(options))
+
+
+def _assemble(
+    dataset: Dataset, source: Source, raw: RawTokens, keys: Sequence[str], encoder: encoders.Encoder
+) -> tuple[SourceFeatures, dict[str, str]]:
+    """Arrange the cached vectors of one source; tokens of undecodable items are left out."""
+    values, failed = ItemCache(encoder.fingerprint).get([key for key in keys if key != MISSING])
+    failed |= {MISSING: "there is no such file"}
+    good = np.array([key not in failed for key in keys], dtype=bool)
+    position = np.cumsum(good) - 1
+    keep = good[raw.rows.values] if len(keys) else np.zeros(0, dtype=bool)
+    row_of = np.repeat(np.arange(len(raw.rows)), np.diff(raw.rows.offsets))
+    lengths = np.bincount(row_of[keep], minlength=len(raw.rows))
+    kept = raw.rows.values[keep]
+    features = SourceFeatures(
+        items=dataset.items[source.entity],
+        tokens=Ragged.from_lengths(position[kept] if len(keys) else kept, lengths),
+        slots=raw.slots[keep],
+        values=values,
+        attributes=tuple(dataset.schema.entities[source.entity].columns(source.modality)),
+    )
+    if not good.any() and len(keys):
+        reason = failed[keys[0]]
+        raise DataError(f"not one of the {len(keys)} items of {source} could be decoded ({reason}); mend the files.")
+    names = {_name(dataset, item): failed[k] for k, item in zip(keys, raw.items, strict=True) if k in failed}
+    return features, names
+
+
+def _name(dataset: Dataset, item: str | Path) -> str:
+    return str(item.relative_to(dataset.root)) if isinstance(item, Path) else repr(item)
+
+
+def _numeric(dataset: Dataset, source: Source) -> SourceFeatures:
+    return SourceFeatures(
+        items=dataset.items[source.entity],
+        tokens=None,
+        slots=np.zeros(0, dtype=np.int64),
+        values=dataset.numeric(source),
+        attributes=tuple(dataset.schema.entities[source.entity].columns("numeric")),
+    )
+
+
+def _store(features: SourceFeatures, failed: Mapping[str, str], folder: Path) -> None:
+    """Write aside and rename: a folder that exists is complete."""
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    features.save(aside)
+    (aside / "undecodable.json").write_text(json.dumps(dict(failed), ensure_ascii=False), encoding="utf-8")
+    _rename(aside, folder)
+
+
+def _save_samples(dataset: Dataset, folder: Path) -> None:
+    if folder.is_dir():
+        return
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    arrays = {"ids": np.array(dataset.ids), "target": dataset.target, "raw_target": dataset.raw_target}
+    arrays |= {} if dataset.groups is None else {"groups": dataset.groups}
+    arrays |= {} if dataset.official is None else {"official": dataset.official}
+    np.savez(aside / "samples.npz", **arrays)
+    _rename(aside, folder)
+
+
+def _rename(aside: Path, folder: Path) -> None:
+    try:
+        aside.rename(folder)
+    except OSError:
+        # another process was first; what it wrote is the same
+        shutil.rmtree(aside)
+        if not folder.is_dir():
+            raise
+
+
+def _report(folder: Path) -> int:
+    """Warn of every item of a source that could not be decoded; how many there are."""
+    failed = json.loads((folder / "undecodable.json").read_text(encoding="utf-8"))
+    for item, reason in failed.items():
+        log.warning("%s cannot be decoded (%s); its token is absent", item, reason)
+    return len(failed)

@@ -1,0 +1,163 @@
+"""Encoded features of a dataset, on disk and as batches.
+
+One folder per (dataset, source, encoder) holds memory-mapped arrays; a `FeatureSet` names the folders
+that one run needs and gathers batches from them. Nothing is padded until a batch is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.features.ragged import Ragged
+from fusions import Inputs, Source
+
+
+class Batch(NamedTuple):
+    """One source of a batch, before the trunk.
+
+    Attributes:
+        values: (B, M, L, D) feature vectors, or (B, M, L) numbers; zero where absent.
+        mask: (B, M, L), True where present.
+        slots: (B, M, L) the attribute number of every token.
+    """
+
+    values: Tensor
+    mask: Tensor
+    slots: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        return Batch(*(t.to(device) for t in self))
+
+
+@dataclass(frozen=True)
+class SourceFeatures:
+    """The stored features of one source.
+
+    Attributes:
+        items: sample -> rows of the entity.
+        tokens: row of the entity -> positions in `values` (vectors), or None for numbers.
+        slots: attribute number of every token, aligned with ``tokens.values``.
+        values: (V, D) float32 distinct feature vectors, or (rows, L) float32 numbers with NaN.
+        attributes: names of the attributes; their number is the number of slots.
+    """
+
+    items: Ragged
+    tokens: Ragged | None
+    slots: np.ndarray
+    values: np.ndarray
+    attributes: tuple[str, ...]
+
+    def batch(self, samples: np.ndarray) -> Batch:
+        """Gather the tokens of `samples` (B,)."""
+        rows = self.items.padded(samples)
+        if self.tokens is None:
+            return self._numbers(rows)
+        positions = self.tokens.positions(rows)
+        mask = positions >= 0
+        if len(self.tokens.values) == 0:
+            values = np.zeros((*mask.shape, max(1, self.values.shape[1])), dtype=np.float32)
+            return Batch(torch.from_numpy(values), torch.from_numpy(mask), torch.zeros(mask.shape, dtype=torch.long))
+        flat = positions[mask]
+        values = np.zeros((*mask.shape, self.values.shape[1]), dtype=np.float32)
+        values[mask] = self.values[self.tokens.values[flat]]
+        slots = np.zeros(mask.shape, dtype=np.int64)
+        slots[mask] = self.slots[flat]
+        return Batch(torch.from_numpy(values), torch.from_numpy(mask), torch.from_numpy(slots))
+
+    def _numbers(self, rows: np.ndarray) -> Batch:
+        values = self.values[np.maximum(rows, 0)]
+        mask = np.isfinite(values) & (rows >= 0)[..., None]
+        slots = np.broadcast_to(np.arange(values.shape[-1]), values.shape)
+        return Batch(
+            torch.from_numpy(np.where(mask, values, 0).astype(np.float32)),
+            torch.from_numpy(mask),
+            torch.from_numpy(slots.copy()),
+        )
+
+    @property
+    def width(self) -> int:
+        """D, the width of the feature vectors (1 for numbers)."""
+        return 1 if self.tokens is None else max(1, self.values.shape[1])
+
+    def save(self, folder: Path) -> None:
+        """Write into an existing, empty folder."""
+        np.save(folder / "values.npy", self.values)
+        arrays = {"items": self.items.values, "item_offsets": self.items.offsets, "slots": self.slots}
+        if self.tokens is not None:
+            arrays |= {"tokens": self.tokens.values, "token_offsets": self.tokens.offsets}
+        for name, array in arrays.items():
+            np.save(folder / f"{name}.npy", array)
+        (folder / "attributes.json").write_text(json.dumps(self.attributes), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> SourceFeatures:
+        """Memory-map what `save` wrote."""
+
+        def array(name: str) -> np.ndarray:
+            return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+
+        has_tokens = (folder / "tokens.npy").exists()
+        return cls(
+            items=Ragged(array("items"), array("item_offsets")),
+            tokens=Ragged(array("tokens"), array("token_offsets")) if has_tokens else None,
+            slots=array("slots"),
+            values=array("values"),
+            attributes=tuple(json.loads((folder / "attributes.json").read_text(encoding="utf-8"))),
+        )
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """All that training needs of a dataset, light enough to send to another process.
+
+    Attributes:
+        dataset: folder with the ids, targets, groups and official split.
+        folders: the folder of every source, in the order of the schema.
+        many: entities with several items per sample.
+        ordered: sources whose tokens are a sequence in time.
+        stamps: modality -> encoder with the provenance of its weights, ``resnet50 (random)``.
+        undecodable: number of distinct items that could not be decoded.
+    """
+
+    dataset: Path
+    folders: Mapping[Source, Path]
+    many: frozenset[str]
+    ordered: frozenset[Source]
+    stamps: Mapping[str, str]
+    undecodable: int = 0
+
+    @cached_property
+    def sources(self) -> dict[Source, SourceFeatures]:
+        """The stored features, memory-mapped on first use."""
+        return {source: SourceFeatures.load(folder) for source, folder in self.folders.items()}
+
+    @cached_property
+    def samples(self) -> dict[str, np.ndarray]:
+        """Arrays over samples: `ids`, `target`, `raw_target`, and `groups`, `official` where the data have them."""
+        with np.load(self.dataset / "samples.npz", allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of every source's features; folder names are hashes of their content."""
+        parts = [self.dataset.name, *(f"{s}:{f.name}" for s, f in self.folders.items())]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    def inputs(self, dim: int) -> Inputs:
+        """What a fusion of width `dim` is built for."""
+        return Inputs(tuple(self.folders), dim, ordered=self.ordered, many=self.many)
+
+    def batch(self, samples: np.ndarray) -> dict[Source, Batch]:
+        """The batch of `samples` (B,), every source."""
+        return {source: features.batch(samples) for source, features in self.sources.items()}

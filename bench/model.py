@@ -1,0 +1,161 @@
+"""The model every fusion is compared in: shared trunk -> one fusion -> shared head.
+
+    batch --Trunk--> tokens (B, M, L, d) --Fusion--> vector (B, d) --Head--> prediction (B,)
+
+Trunk and head are the same for every fusion, initialised from the same seed (MEMF, section 4.2: "feature
+extraction, DNN predictor and other parts are completely consistent for fair comparison").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import fusions
+from bench.config import HeadConfig, ModelConfig
+from bench.features.store import Batch, FeatureSet, SourceFeatures
+from bench.seeds import derive
+from encoders import NumericTokenizer
+from fusions import Fused, Fusion, Inputs, Source, Tokens
+
+CLIP = 10.0
+"""Standardised features are clipped to this many training deviations: a rare n-gram is no outlier of 50."""
+
+
+class Standardize(nn.Module):
+    """(x - mean) / deviation per feature, with statistics of the training part only.
+
+    A feature that never varies in training carries no information and becomes zero.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+
+    def fit(self, values: Tensor, mask: Tensor) -> None:
+        """Take the statistics over the present entries of values (N, width), mask (N, width)."""
+        x, weight = values.double(), mask.double()
+        n = weight.sum(0).clamp(min=1)
+        mean = (x * weight).sum(0) / n
+        deviation = (((x - mean) ** 2 * weight).sum(0) / n).sqrt()
+        varies = deviation > 1e-6 * (1 + mean.abs())
+        self.mean.copy_(mean)
+        self.scale.copy_(torch.where(varies, 1 / deviation.clamp(min=1e-12), 0.0))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Standardise values (..., width)."""
+        return ((values - self.mean) * self.scale).clamp(-CLIP, CLIP)
+
+
+class Trunk(nn.Module):
+    """One projection per source to d channels (eq. 1-3), plus a learned embedding per attribute slot.
+
+    The slot embedding is not in the paper: without it an anchor's four texts are an unordered bag.
+    `slots=False` is the paper to the letter.
+    """
+
+    def __init__(self, sources: Mapping[Source, SourceFeatures], dim: int, *, slots: bool) -> None:
+        super().__init__()
+        self.names = {source: str(source).replace(".", "_") for source in sources}
+        self.standardize, self.project, self.slots = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
+        for source, features in sources.items():
+            name, attributes = self.names[source], len(features.attributes)
+            numeric = features.tokens is None
+            self.standardize[name] = Standardize(attributes if numeric else features.width)
+            self.project[name] = NumericTokenizer(attributes, dim) if numeric else nn.Linear(features.width, dim)
+            if slots:
+                self.slots[name] = nn.Embedding(attributes, dim)
+                nn.init.normal_(self.slots[name].weight, std=0.5)
+
+    def fit(self, batch: Mapping[Source, Batch]) -> None:
+        """Take the standardisation statistics from the training part, given as one batch."""
+        for source, (values, mask, _) in batch.items():
+            numeric = values.dim() == 3
+            flat = values.flatten(0, 1) if numeric else values.flatten(0, 2)
+            present = mask.flatten(0, 1) if numeric else mask.flatten(0, 2).unsqueeze(-1)
+            self.standardize[self.names[source]].fit(flat, present.expand_as(flat))
+
+    def forward(self, batch: Mapping[Source, Batch]) -> dict[Source, Tokens]:
+        """Project every source of the batch to tokens (B, M, L, d)."""
+        tokens = {}
+        for source, (values, mask, slots) in batch.items():
+            name = self.names[source]
+            out = self.project[name](self.standardize[name](values))
+            if name in self.slots:
+                out = out + self.slots[name](slots)
+            tokens[source] = Tokens(out.masked_fill(~mask.unsqueeze(-1), 0), mask)
+        return tokens
+
+
+class Head(nn.Sequential):
+    """The DNN predictor: Linear, ReLU, Dropout per hidden layer, then one number; (..., d) -> (...)."""
+
+    def __init__(self, dim: int, config: HeadConfig) -> None:
+        widths = [dim, *config.hidden]
+        layers: list[nn.Module] = []
+        for wide, narrow in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.Linear(wide, narrow), nn.ReLU(), nn.Dropout(config.dropout)]
+        super().__init__(*layers, nn.Linear(widths[-1], 1), nn.Flatten(-2))
+
+
+class FusionModel(nn.Module):
+    """Trunk, fusion and head; predicts the standardised target."""
+
+    target_mean: Tensor
+    target_scale: Tensor
+
+    def __init__(self, trunk: Trunk, fusion: Fusion, head: Head) -> None:
+        super().__init__()
+        self.trunk, self.fusion, self.head = trunk, fusion, head
+        self.register_buffer("target_mean", torch.zeros(()))
+        self.register_buffer("target_scale", torch.ones(()))
+
+    def forward(self, batch: Mapping[Source, Batch]) -> tuple[Tensor, Fused]:
+        """Standardised predictions (B,) and what the fusion returned."""
+        fused = self.fusion(self.trunk(batch))
+        prediction = self.head(fused.vector)
+        return (prediction.mean(1) if prediction.dim() == 2 else prediction), fused
+
+    def fit_scales(self, batch: Mapping[Source, Batch], target: np.ndarray) -> None:
+        """Standardise inputs and target by the training part: its features and targets (N,)."""
+        self.trunk.fit(batch)
+        self.target_mean.fill_(float(target.mean()))
+        self.target_scale.fill_(float(target.std()))
+        self.fusion.calibrate(self.standardized(torch.from_numpy(target)).float())
+
+    def standardized(self, target: Tensor) -> Tensor:
+        """The target in training deviations."""
+        return (target - self.target_mean) / self.target_scale
+
+    def restored(self, prediction: Tensor) -> Tensor:
+        """A standardised prediction on the target's own scale."""
+        return prediction * self.target_scale + self.target_mean
+
+
+def build_model(
+    features: FeatureSet, name: str, options: Mapping[str, Any], config: ModelConfig, seed: int
+) -> FusionModel:
+    """Build the model around the fusion `name`; every part is initialised from its own derived seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "trunk"))
+        trunk = Trunk(features.sources, config.dim, slots=config.slots)
+        torch.manual_seed(derive(seed, "head"))
+        head = Head(config.dim, config.head)
+        torch.manual_seed(derive(seed, "fusion", name))
+        fusion = build_fusion(name, features.inputs(config.dim), options, config)
+    return FusionModel(trunk, fusion, head)
+
+
+def build_fusion(name: str, inputs: Inputs, options: Mapping[str, Any], config: ModelConfig) -> Fusion:
+    """Build a fusion with those of the shared settings that it has, then its own options."""
+    known = fusions.get(name).options
+    shared = {k: v for k, v in config.shared_options.items() if k in known}
+    return fusions.build(name, inputs, **(shared | dict(options)))

@@ -1,0 +1,55 @@
+"""Progress in the terminal: what is encoded, which runs are done, how long it will still take."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from bench.runner import Outcome
+
+
+class TerminalReporter:
+    """A `bench.workflow.Reporter` that draws bars; on no terminal it prints a line now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> TerminalReporter:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def encoding(self, what: str, done: int, total: int) -> None:
+        """`done` of `total` items of one encoder are encoded."""
+        self._show(f"encoding with {what}", done, total)
+
+    def running(self, done: int, total: int, last: Outcome | None) -> None:
+        """`done` of `total` runs are executed, `last` just now."""
+        self._show("training and testing", done, total)
+        if last is not None and last.error:
+            self.console.print(f"[red]failed[/red] {last.spec.method}, seed {last.spec.seed}: {last.error}")
+
+    def _show(self, what: str, done: int, total: int) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._bars.add_task(what, total=total)
+        self._bars.update(self._tasks[what], completed=done, total=total)
+        tenth = max(1, total // 10)
+        if not self.console.is_terminal and (done % tenth == 0 or done == total):
+            self.console.print(f"{what}: {done}/{total}")

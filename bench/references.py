@@ -1,0 +1,109 @@
+"""Reference rows: does fusion help at all? Each learns from the same features and parts as the fusions.
+
+Features are pooled: every source's tokens are averaged per sample (numbers per attribute), and the
+sources concatenated. No fusion is worth its cost if it does not beat these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from bench.data.splits import Parts
+from bench.features.store import FeatureSet
+from bench.seeds import derive
+from fusions import Source
+
+COMPONENTS = 32
+"""Boosted trees see at most this many principal components of each source: 2,048 columns of an image
+encoder would drown four numbers in a few hundred samples."""
+
+
+def predict_mean(features: FeatureSet, parts: Parts, seed: int) -> np.ndarray:
+    """The mean of the learning set, for every sample."""
+    learning = np.concatenate([parts.train, parts.validation])
+    return np.full(len(parts.test), features.samples["target"][learning].mean())
+
+
+def ridge(features: FeatureSet, parts: Parts, seed: int) -> np.ndarray:
+    """Ridge on all pooled features, its penalty chosen by leave-one-out on the learning set."""
+    learning = np.concatenate([parts.train, parts.validation])
+    x = pooled(features, features.sources)
+    model = make_pipeline(
+        SimpleImputer(keep_empty_features=True), StandardScaler(), RidgeCV(alphas=np.logspace(0, 6, 25))
+    )
+    model.fit(x[learning], features.samples["target"][learning])
+    return model.predict(x[parts.test])
+
+
+def boosted_trees(features: FeatureSet, parts: Parts, seed: int) -> np.ndarray:
+    """Gradient-boosted trees on all pooled features, stopped early on the validation part."""
+    return _boost(features, features.sources, parts, seed)[0]
+
+
+def boosted_trees_best_entity(features: FeatureSet, parts: Parts, seed: int) -> np.ndarray:
+    """Gradient-boosted trees on the one entity that does best on the validation part."""
+    entities = dict.fromkeys(source.entity for source in features.sources)
+    fits = [_boost(features, [s for s in features.sources if s.entity == e], parts, seed) for e in entities]
+    return min(fits, key=lambda fit: fit[1])[0]
+
+
+REFERENCES: dict[str, Callable[[FeatureSet, Parts, int], np.ndarray]] = {
+    "predict-mean": predict_mean,
+    "ridge": ridge,
+    "boosted-trees": boosted_trees,
+    "boosted-trees-best-entity": boosted_trees_best_entity,
+}
+"""Name -> predictions for the test part, from features, parts and seed."""
+
+NEEDS_FEATURES = frozenset(REFERENCES) - {"predict-mean"}
+
+
+def pooled(features: FeatureSet, sources: Iterable[Source]) -> np.ndarray:
+    """The pooled features of `sources`, (samples, columns), NaN where a source is absent."""
+    return np.concatenate([_pool(features, source) for source in sources], axis=1)
+
+
+def _pool(features: FeatureSet, source: Source) -> np.ndarray:
+    n = len(features.samples["ids"])
+    chunks = []
+    for start in range(0, n, 1024):
+        values, mask, _ = features.sources[source].batch(np.arange(start, min(start + 1024, n)))
+        values, mask = values.double().numpy(), mask.numpy()
+        # numbers (B, M, L) are averaged over items; vectors (B, M, L, D) over items and tokens
+        weight, axes = (mask, 1) if values.ndim == 3 else (mask[..., None], (1, 2))
+        count = weight.sum(axes)
+        chunks.append(np.where(count > 0, (values * weight).sum(axes) / np.maximum(count, 1), np.nan))
+    return np.concatenate(chunks)
+
+
+def _boost(
+    features: FeatureSet, sources: Iterable[Source], parts: Parts, seed: int
+) -> tuple[np.ndarray, float]:
+    """Predictions for the test part, and the squared error on the validation part."""
+    target = features.samples["target"]
+    x = np.concatenate([_reduced(_pool(features, s), parts.train, seed) for s in sources], axis=1)
+    model = HistGradientBoostingRegressor(
+        max_iter=300, learning_rate=0.05, max_leaf_nodes=15, min_samples_leaf=10, early_stopping=True,
+        n_iter_no_change=20, random_state=derive(seed, "boosted-trees") % 2**32,
+    )  # fmt: skip
+    model.fit(x[parts.train], target[parts.train], X_val=x[parts.validation], y_val=target[parts.validation])
+    error = float(np.mean((model.predict(x[parts.validation]) - target[parts.validation]) ** 2))
+    return model.predict(x[parts.test]), error
+
+
+def _reduced(x: np.ndarray, train: np.ndarray, seed: int) -> np.ndarray:
+    """Principal components of the standardised columns, fitted on the training part; few columns stay."""
+    if x.shape[1] <= COMPONENTS:
+        return x
+    parts = min(COMPONENTS, len(train) - 1)
+    pca = PCA(parts, svd_solver="randomized", random_state=derive(seed, "pca") % 2**32)
+    model = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), pca)
+    return model.fit(x[train]).transform(x)

@@ -1,0 +1,133 @@
+"""Runs as folders. A folder under its id is complete; everything else is not a result.
+
+    runs/<id>/  config.json metrics.json predictions.parquet history.parquet environment.json
+                model.safetensors (where asked for)
+    runs/<id>.failed/  config.json error.txt  -- kept to be read, retried next time
+    runs/.<id>.<pid>/  being written; renamed when complete
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors.torch import save_file
+from torch import Tensor
+
+from bench.config import RunSpec
+from bench.errors import UsageError
+
+
+@dataclass
+class RunResult:
+    """What one run produced.
+
+    Attributes:
+        metrics: the five metrics and `params`, `seconds`, `epochs`, `n_train`, `n_test`, `undecodable`.
+        predictions: columns id, y_true, y_pred; one row per test sample.
+        history: one row per epoch; empty for reference methods.
+        environment: versions, hardware, threads, commit.
+        weights: the model's state, where it is to be kept.
+    """
+
+    metrics: dict[str, float | int]
+    predictions: pd.DataFrame
+    history: pd.DataFrame
+    environment: dict[str, Any]
+    weights: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class RunStore:
+    """The runs under ``OUT/runs``.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.root = out / "runs"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            probe = self.root / f".probe.{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UsageError(f"cannot write to {out} ({error.strerror}); choose another folder with --out.") from None
+
+    def has(self, spec: RunSpec, *, weights: bool = False) -> bool:
+        """Whether a complete run of `spec` is stored (with its model's weights, where asked)."""
+        wanted = "model.safetensors" if weights else "metrics.json"
+        return (self.root / spec.id / wanted).is_file()
+
+    def save(self, spec: RunSpec, result: RunResult) -> None:
+        """Store a run: written aside, renamed when complete."""
+        aside = self._aside(spec)
+        _write_json(aside / "config.json", spec.model_dump())
+        result.predictions.to_parquet(aside / "predictions.parquet", index=False)
+        result.history.to_parquet(aside / "history.parquet", index=False)
+        _write_json(aside / "environment.json", result.environment)
+        if result.weights:
+            save_file({k: v.contiguous() for k, v in result.weights.items()}, aside / "model.safetensors")
+        _write_json(aside / "metrics.json", result.metrics)
+        self._replace(aside, self.root / spec.id)
+        shutil.rmtree(self.root / f"{spec.id}.failed", ignore_errors=True)
+
+    def save_failure(self, spec: RunSpec, error: str) -> None:
+        """Keep why a run failed. It is no result and is tried again next time."""
+        aside = self._aside(spec)
+        _write_json(aside / "config.json", spec.model_dump())
+        (aside / "error.txt").write_text(error, encoding="utf-8")
+        self._replace(aside, self.root / f"{spec.id}.failed")
+
+    def metrics(self, run_id: str) -> dict[str, float | int]:
+        """The metrics of a complete run."""
+        return json.loads((self.root / run_id / "metrics.json").read_text(encoding="utf-8"))
+
+    def predictions(self, run_id: str) -> pd.DataFrame:
+        """Columns id, y_true, y_pred of a complete run."""
+        return pd.read_parquet(self.root / run_id / "predictions.parquet")
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half-written."""
+        for folder in self.root.glob(".*.*"):
+            pid = folder.name.rpartition(".")[2]
+            if pid.isdigit() and not _alive(int(pid)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _aside(self, spec: RunSpec) -> Path:
+        aside = self.root / f".{spec.id}.{os.getpid()}"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        return aside
+
+    @staticmethod
+    def _replace(aside: Path, final: Path) -> None:
+        shutil.rmtree(final, ignore_errors=True)
+        aside.rename(final)
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=_plain) + "\n", encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be stored as JSON")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,108 @@
+"""Training one model: Adam, StepLR, early stopping on the validation part, best weights restored."""
+
+from __future__ import annotations
+
+import copy
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.config import TrainingConfig
+from bench.data.splits import Parts
+from bench.errors import TrainingFailed
+from bench.features.store import FeatureSet
+from bench.model import FusionModel
+from bench.seeds import derive
+
+EVALUATION_BATCH = 256
+
+
+class Epoch(NamedTuple):
+    """One row of the history; losses are mean squared errors of the standardised target."""
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+
+
+def train(
+    model: FusionModel, features: FeatureSet, parts: Parts, config: TrainingConfig, seed: int, device: torch.device
+) -> list[Epoch]:
+    """Train `model` in place and leave it with the weights of its best validation epoch.
+
+    Only the training and validation parts are read.
+
+    Raises:
+        TrainingFailed: a loss or gradient stopped being finite.
+    """
+    target = features.samples["target"]
+    model.fit_scales(features.batch(parts.train), target[parts.train])
+    model.to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, config.step_size, config.gamma)
+    order = np.random.default_rng(derive(seed, "batches"))
+    best, best_epoch, best_state = float("inf"), -1, model.state_dict()
+    history: list[Epoch] = []
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(derive(seed, "dropout"))
+        for epoch in range(config.epochs):
+            loss = _one_epoch(model, features, order.permutation(parts.train), optimizer, config, device)
+            schedule.step()
+            predicted = predict(model, features, parts.validation, device)
+            error = (predicted - target[parts.validation]) / float(model.target_scale)
+            validation = float(np.mean(error**2))
+            history.append(Epoch(epoch, loss, validation))
+            if not np.isfinite([loss, validation]).all():
+                raise TrainingFailed(
+                    f"epoch {epoch}: the loss is no longer finite (training {loss}, validation {validation}); "
+                    "lower training.lr or check the features for extreme values."
+                )
+            if validation < best:
+                best, best_epoch, best_state = validation, epoch, copy.deepcopy(model.state_dict())
+            elif epoch - best_epoch >= config.patience:
+                break
+    model.load_state_dict(best_state)
+    return history
+
+
+def _one_epoch(
+    model: FusionModel,
+    features: FeatureSet,
+    rows: np.ndarray,
+    optimizer: torch.optim.Optimizer,
+    config: TrainingConfig,
+    device: torch.device,
+) -> float:
+    """One pass over the training rows; the mean main loss."""
+    model.train()
+    target, total = features.samples["target"], 0.0
+    for start in range(0, len(rows), config.batch_size):
+        chosen = rows[start : start + config.batch_size]
+        batch = {source: part.to(device) for source, part in features.batch(chosen).items()}
+        y = model.standardized(torch.from_numpy(target[chosen]).float().to(device))
+        prediction, fused = model(batch)
+        loss = nn.functional.mse_loss(prediction, y)
+        optimizer.zero_grad(set_to_none=True)
+        (loss + model.fusion.auxiliary_loss(fused, y)).backward()
+        norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        if not torch.isfinite(norm):
+            raise TrainingFailed(
+                f"a gradient is not finite (loss {loss.item():.3g}); lower training.lr or check the features."
+            )
+        optimizer.step()
+        total += loss.item() * len(chosen)
+    return total / len(rows)
+
+
+@torch.inference_mode()
+def predict(model: FusionModel, features: FeatureSet, rows: np.ndarray, device: torch.device) -> np.ndarray:
+    """Predictions (N,) for `rows`, on the target's own (transformed) scale, in evaluation mode."""
+    model.eval()
+    parts: list[Tensor] = []
+    for start in range(0, len(rows), EVALUATION_BATCH):
+        batch = features.batch(rows[start : start + EVALUATION_BATCH])
+        prediction, _ = model({source: part.to(device) for source, part in batch.items()})
+        parts.append(model.restored(prediction).double().cpu())
+    return torch.cat(parts).numpy()

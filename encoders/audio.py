@@ -1,0 +1,145 @@
+"""Audio encoders: wav2vec2, and logmel, which needs no weights."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import av
+import numpy as np
+import torch
+
+from encoders.base import CannotDecode, Encoder, Item, register, register_family
+from encoders.huggingface import HINT, HuggingFace, is_model_name
+from encoders.media import opened
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+    from transformers import PretrainedConfig
+
+RATE = 16000
+WINDOW, HOP, BANDS = 400, 160, 40
+"""Samples in a window and between windows (25 ms and 10 ms at 16 kHz), and mel bands."""
+FLOOR = 1e-10
+"""Smallest power, -100 dB: digital silence has no logarithm."""
+
+
+def decode(path: Path, seconds: float, rate: int = RATE) -> np.ndarray:
+    """Read the sound of an audio or video file: mono, resampled, float32 (n,) in -1 .. 1.
+
+    At most the first `seconds` are read. Raises CannotDecode if the file is broken or has no sample.
+    """
+    limit = int(seconds * rate)
+    chunks, read, frame = [], 0, None
+    with opened(path, "audio") as (container, stream):
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
+        for frame in container.decode(stream):
+            for piece in resampler.resample(frame):
+                chunks.append(piece.to_ndarray()[0])
+                read += piece.samples
+            if read >= limit:
+                break
+        else:
+            if frame is not None:  # what the resampler still holds back
+                chunks.extend(piece.to_ndarray()[0] for piece in resampler.resample(None))
+    if not chunks:
+        raise CannotDecode("it has no sample")
+    return np.concatenate(chunks)[:limit]
+
+
+@cache
+def mel_filters() -> csr_array:
+    """Triangular filters (BANDS, WINDOW // 2 + 1), evenly spaced from 0 to 8 kHz on the mel scale.
+
+    The mel scale of HTK, 2595 log10(1 + f / 700). Sparse, so that their product with a spectrum has one fixed
+    order of summation; a dense product's last bits depend on the BLAS and its threads.
+    """
+    from scipy.sparse import csr_array
+
+    top = 2595 * np.log10(1 + RATE / 2 / 700)
+    edges = 700 * (10 ** (np.linspace(0, top, BANDS + 2) / 2595) - 1)
+    left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    frequency = np.fft.rfftfreq(WINDOW, 1 / RATE)
+    return csr_array(
+        np.clip(
+            np.minimum((frequency - left) / (centre - left), (right - frequency) / (right - centre)), 0, None
+        )
+    )
+
+
+@register("audio", "logmel")
+class LogMel(Encoder):
+    """133 statistics of the first minute of sound: log-mel bands, loudness, brightness, rhythm.
+
+    In order: mean (40), deviation (40) and deviation of the change per window (40) of the log10 power in
+    each mel band; loudness in tens of dB as mean, deviation and the 5, 50 and 95 % quantile (5); zero
+    crossings per sample, mean and deviation (2); spectral centroid in kHz, mean and deviation (2); strength
+    and lag in seconds of the strongest beat between 0.25 s and 2 s, from the autocorrelation of the onset
+    strength (2); mean onset strength (1); logarithm of 1 + seconds (1).
+    """
+
+    seconds = 60.0
+
+    def features(self, item: Item, device: str) -> np.ndarray:
+        """The statistics (133,)."""
+        wave = decode(Path(item), self.seconds).astype(np.float64)
+        length = len(wave) / RATE
+        wave = np.pad(wave, (0, max(0, WINDOW - len(wave))))
+        windows = np.lib.stride_tricks.sliding_window_view(wave, WINDOW)[::HOP]
+        power = np.abs(np.fft.rfft(windows * np.hanning(WINDOW), axis=1)) ** 2 / WINDOW
+        mel = np.log10(np.maximum((mel_filters() @ power.T).T, FLOOR))
+        change = np.diff(mel, axis=0, prepend=mel[:1])
+        onset = np.maximum(change, 0).mean(axis=1)
+        loudness = np.log10(np.maximum((windows**2).mean(axis=1), FLOOR))
+        crossings = (np.diff(np.signbit(windows), axis=1)).mean(axis=1)
+        frequency = np.fft.rfftfreq(WINDOW, 1 / RATE) / 1000
+        centroid = (power * frequency).sum(axis=1) / np.maximum(power.sum(axis=1), FLOOR)
+        return np.concatenate([
+            mel.mean(axis=0), mel.std(axis=0), change.std(axis=0),
+            [loudness.mean(), loudness.std()], np.quantile(loudness, [0.05, 0.5, 0.95]),
+            [crossings.mean(), crossings.std(), centroid.mean(), centroid.std()],
+            beat(onset),
+            [onset.mean(), np.log1p(length)],
+        ])  # fmt: skip
+
+
+def beat(onset: np.ndarray) -> tuple[float, float]:
+    """Strength (at most 1) and lag in seconds of the strongest beat; zeros for sound too short or steady."""
+    first, last = int(0.25 * RATE / HOP), min(int(2 * RATE / HOP), len(onset) // 2)
+    centred = onset - onset.mean()
+    energy = (centred**2).sum()
+    if last <= first or energy < FLOOR:
+        return 0.0, 0.0
+    strength = [(centred[lag:] * centred[:-lag]).sum() / energy for lag in range(first, last)]
+    best = int(np.argmax(strength))
+    return float(strength[best]), (first + best) * HOP / RATE
+
+
+@register_family("audio", is_model_name, HINT)
+@register("audio", "wav2vec2")
+class Wav2Vec2(HuggingFace):
+    """Mean over time of the last hidden state of wav2vec 2.0 (or HuBERT) on the first 10 s of sound.
+
+    "wav2vec2" is facebook/wav2vec2-base (Baevski et al., NeurIPS 2020). The wave is 16 kHz, mono, and
+    normalised to mean 0 and variance 1.
+    """
+
+    repositories: ClassVar[dict[str, str]] = {"wav2vec2": "facebook/wav2vec2-base"}
+    model_types = ("wav2vec2", "hubert")
+    seconds = 10.0
+
+    def default_config(self) -> PretrainedConfig:
+        """The published base size."""
+        from transformers import Wav2Vec2Config
+
+        return Wav2Vec2Config()
+
+    def features(self, item: Item, device: str) -> np.ndarray:
+        """The mean hidden state (hidden size,)."""
+        wave = decode(Path(item), self.seconds)
+        wave = np.pad(wave, (0, max(0, WINDOW - len(wave))))  # its first frame sees 400 samples
+        wave = (wave - wave.mean()) / np.sqrt(wave.var() + 1e-7)
+        with torch.inference_mode():
+            values = torch.from_numpy(wave.astype(np.float32))[None].to(device)
+            return self.network(device)(values).last_hidden_state[0].mean(dim=0).cpu().numpy()

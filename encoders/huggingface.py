@@ -1,0 +1,162 @@
+"""What the encoders with a Hugging Face network have in common: text, video and audio ones."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import torch
+from torch import nn
+
+from encoders.base import Network
+from encoders.weights import (
+    Found,
+    WeightsUnavailable,
+    digest_of,
+    folder_weights,
+    huggingface_cached,
+    huggingface_weights,
+    is_complete,
+    look_up,
+)
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+HINT = "a Hugging Face model goes by its full name (owner/model) or by a local folder with config.json; "
+UNUSED_PARTS = ("pooler.",)
+"""Parameters that the last hidden state does not depend on; a checkpoint may lack them."""
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a name can mean a model on the Hugging Face Hub, or is a local model folder."""
+    return (Path(name) / "config.json").is_file() or HUB_NAME.fullmatch(name) is not None
+
+
+class HuggingFace(Network):
+    """A Hugging Face network, by a short name, a Hub name ("owner/model") or a local folder.
+
+    Pretrained weights come from the Hub or the folder. Random ones need a known architecture: those of
+    ``repositories`` are known (base size, see ``default_config``), and a folder's is its config.json. A Hub
+    name alone tells no architecture, so without its weights it is an error.
+    """
+
+    library = "transformers"
+    repositories: ClassVar[dict[str, str]] = {}
+    """The Hub model behind each short name."""
+    vocabulary: ClassVar[bool] = False
+    """Whether the tokenizer's files are needed."""
+    model_types: ClassVar[tuple[str, ...]] = ()
+    """The architectures (config.model_type) that the preprocessing is right for; empty: any."""
+
+    def __init__(self, modality: str, name: str, weights: str, **options: Any):
+        self.folder = Path(name).resolve() if name not in self.repositories and Path(name).is_dir() else None
+        super().__init__(modality, name, weights, **options)
+        if self.folder:
+            self.name, self.asked = self.folder.name, str(self.folder)
+
+    @abstractmethod
+    def default_config(self) -> PretrainedConfig:
+        """The architecture of a short name, for random weights."""
+
+    @property
+    def repository(self) -> str:
+        """The name on the Hub."""
+        return self.repositories.get(self.name, self.name)
+
+    def find_weights(self) -> Found | None:
+        """The weights in the folder, in the Hub's local cache, or on the Hub."""
+        if self.folder:
+            return look_up(self.name, self.wanted, self._in_folder, self._folder_is_incomplete)
+        if self.name in self.repositories:
+            return huggingface_weights(self.repository, self.name, self.wanted, self.vocabulary)
+        if self.wanted == "random":
+            raise WeightsUnavailable(
+                f"{self.name!r} cannot have random weights without its config.json; give a local folder"
+            )
+        return huggingface_weights(self.repository, self.name, "pretrained", self.vocabulary)
+
+    def _in_folder(self) -> Found | None:
+        return folder_weights(self.folder) if is_complete(self.folder, self.vocabulary) else None
+
+    def _folder_is_incomplete(self) -> NoReturn:
+        files = "model.safetensors" + (" or its tokenizer's files" if self.vocabulary else "")
+        raise WeightsUnavailable(f"{self.folder} lacks {files}")
+
+    def present(self) -> Path | None:
+        """The complete copy in the Hub's local cache, or the folder."""
+        if self.folder:
+            return self.folder if is_complete(self.folder, self.vocabulary) else None
+        found = huggingface_cached(self.repository, self.vocabulary)
+        return found.path if found else None
+
+    @property
+    def source(self) -> str:
+        """As for every network; random weights of a folder depend on its config.json too."""
+        configuration = self.folder and not self.found
+        return super().source + (f", {digest_of(self.folder, ('config.json',))}" if configuration else "")
+
+    @cached_property
+    def config(self) -> PretrainedConfig:
+        """The architecture. Raises WeightsUnavailable if the preprocessing does not fit it."""
+        from transformers import AutoConfig
+
+        folder = self.found.path if self.found else self.folder
+        config = AutoConfig.from_pretrained(folder) if folder else self.default_config()
+        if self.model_types and config.model_type not in self.model_types:
+            raise WeightsUnavailable(
+                f"{self.name!r} is a {config.model_type} network; as {self.modality} encoder only "
+                f"{' and '.join(self.model_types)} networks are supported"
+            )
+        return config
+
+    def build(self) -> nn.Module:
+        """The network without any head, float32."""
+        from transformers import AutoModel
+
+        if self.found is None:
+            return AutoModel.from_config(self.config, trust_remote_code=False).float()
+        with quiet():
+            try:
+                network, report = AutoModel.from_pretrained(
+                    self.found.path,
+                    config=self.config,
+                    use_safetensors=True,
+                    dtype=torch.float32,
+                    trust_remote_code=False,
+                    output_loading_info=True,
+                )
+            except (OSError, ValueError, RuntimeError, KeyError) as error:
+                raise WeightsUnavailable(
+                    f"the weights of {self.name!r} in {self.found.path} cannot be loaded "
+                    f"({str(error).splitlines()[0]}); delete the folder to have them fetched again"
+                ) from error
+        missing = sorted(key for key in report["missing_keys"] if not key.startswith(UNUSED_PARTS))
+        if missing:  # they would be random, and nobody would know
+            raise WeightsUnavailable(
+                f"the weights of {self.name!r} lack {len(missing)} parameters, such as {missing[0]}; "
+                f"{self.found.path} does not hold a plain encoder"
+            )
+        return network
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps transformers from reporting on unused heads and from drawing progress bars."""
+    from transformers.utils import logging
+
+    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()

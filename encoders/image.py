@@ -1,0 +1,134 @@
+"""Image encoders: the features that a torchvision classification network hands to its last layer."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import nn
+
+from encoders.base import CannotDecode, Item, Network, reason, register, register_family
+from encoders.weights import Found, WeightsUnavailable, checkpoints, torchvision_weights
+
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Mean and standard deviation of the colour channels of ImageNet."""
+DECODING_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+"""What Pillow raises for broken files; OSError includes unknown formats and truncated data."""
+DENSENET_KEY = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
+
+
+def decode(path: Path, size: int) -> np.ndarray:
+    """Read an image file as RGB, upright, squeezed to a square: uint8 (size, size, 3).
+
+    Pillow's limit against decompression bombs stays on. Raises CannotDecode.
+    """
+    try:
+        with Image.open(path) as image:
+            image.draft("RGB", (2 * size, 2 * size))  # lets JPEG decode at a fraction of a large size
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+            return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR))
+    except Image.UnidentifiedImageError as error:
+        raise CannotDecode("no image format that Pillow knows") from error
+    except DECODING_ERRORS as error:
+        raise CannotDecode(reason(error, path)) from error
+
+
+def is_torchvision_model(name: str) -> bool:
+    """Whether torchvision has a classification model of that name."""
+    from torchvision import models
+
+    return name in models.list_models(module=models)
+
+
+@register_family("image", is_torchvision_model, "any torchvision classification model will do; ")
+@register("image", "resnet18", "resnet50", "resnet101", "densenet121")
+class Torchvision(Network):
+    """Penultimate features of a torchvision classification network, for images of `size` x `size` pixels.
+
+    Pretrained weights are those for ImageNet, with their own channel statistics. Random weights are
+    torchvision's initialisation with batch normalisation as the identity. Without training, the features of
+    some networks then vanish (1e-12 in googlenet) and those of others grow, so they are multiplied by one
+    constant, found with a fixed image. Normalising every layer instead, with statistics of synthetic images,
+    was tried: linear models read less about the image from resnets so treated.
+    """
+
+    library = "torchvision"
+
+    def __init__(self, modality: str, name: str, weights: str, *, size: int = 224):
+        super().__init__(modality, name, weights, size=size)
+        self.statistics = IMAGENET
+        self.scale = 1.0
+
+    def find_weights(self) -> Found | None:
+        """Torchvision's ImageNet weights."""
+        return torchvision_weights(self.name, self.wanted)
+
+    def present(self) -> Path | None:
+        """The file in torch.hub's folder."""
+        return next(iter(sorted(checkpoints().glob(f"{self.name}-*.pth"))), None)
+
+    def build(self) -> nn.Module:
+        """The network, its last layer replaced by the identity."""
+        from torchvision import models
+
+        # Google's two networks were trained on other channel statistics and convert the input themselves.
+        converts = self.found is not None and self.name in ("googlenet", "inception_v3")
+        network = models.get_model(self.name, weights=None, **({"transform_input": True} if converts else {}))
+        if self.found:
+            load(network, self.found)
+            transform = models.get_weight(self.found.source).transforms()
+            self.statistics = tuple(transform.mean), tuple(transform.std)
+        if getattr(network, "image_size", self.options["size"]) != self.options["size"]:
+            raise ValueError(f"{self.name} takes images of {network.image_size} pixels only; set its size so")
+        last = [n for n, m in network.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
+        network.set_submodule(last, nn.Identity())
+        if self.found is None:
+            self.scale = scale_to_one(network, self.options["size"])
+        return network
+
+    def features(self, item: Item, device: str) -> np.ndarray:
+        """The penultimate features: (512,) of resnet18, (2048,) of resnet50, (1024,) of densenet121."""
+        pixels = decode(Path(item), self.options["size"])
+        network = self.network(device)
+        mean, std = (np.array(s, dtype=np.float32) for s in self.statistics)
+        values = torch.from_numpy((pixels.astype(np.float32) / 255 - mean) / std).permute(2, 0, 1)
+        with torch.inference_mode():
+            return network(values[None].contiguous().to(device))[0].flatten().cpu().numpy() * self.scale
+
+
+def scale_to_one(network: nn.Module, size: int) -> float:
+    """The factor that brings a network's features for a picture of 16 random patches to the order of 1.
+
+    A power of two: multiplying by it is exact, and it does not depend on the last bits of the features.
+    """
+    patches = torch.randn(1, 3, 4, 4)
+    with torch.inference_mode():
+        features = network.eval()(nn.functional.interpolate(patches, size=(size, size)))
+    return float(2.0 ** -torch.log2(features.square().mean().sqrt()).round())
+
+
+def load(network: nn.Module, found: Found) -> None:
+    """Load a torchvision checkpoint, weights only: a checkpoint is a pickle and may hold code otherwise."""
+    try:
+        state = torch.load(found.path, map_location="cpu", weights_only=True)
+        # The densenet files are older than the modules' names: "denselayer1.norm.1." is now "...norm1.".
+        state = {DENSENET_KEY.sub(r"\1\2", key): value for key, value in state.items()}
+        network.load_state_dict(state)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise WeightsUnavailable(
+            f"{found.path} cannot be loaded ({str(error).splitlines()[0]}); delete it to fetch it again"
+        ) from error

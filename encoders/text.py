@@ -1,0 +1,136 @@
+"""Text encoders: bert and xlnet (or any Hugging Face text encoder), and hashing, which needs no weights."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zlib
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import torch
+
+from encoders.base import CannotDecode, Encoder, Item, register, register_family
+from encoders.huggingface import HINT, HuggingFace, is_model_name
+from encoders.weights import WeightsUnavailable
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+WORD = re.compile(r"\w+")
+PIECE = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+|[^\w\s]")
+"""One Chinese character, one word of another script, or one punctuation mark."""
+
+
+def normalised(text: Item) -> str:
+    """NFKC form (full-width letters become plain ones), lower case, single spaces.
+
+    Raises CannotDecode if nothing is left: an empty text is a missing value, not a vector of zeros.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"a text item must be a str, not {type(text).__name__}")
+    text = " ".join(unicodedata.normalize("NFKC", text).lower().split())
+    if not text:
+        raise CannotDecode("the text is empty")
+    return text
+
+
+@register("text", "hashing")
+class Hashing(Encoder):
+    """Counts of character 1- to 3-grams and of words and word pairs, hashed to `width` signed buckets.
+
+    Feature hashing as in Weinberger et al., ICML 2009, by scikit-learn; L2 norm 1. The characters carry
+    Chinese, which writes no spaces between words.
+    """
+
+    def __init__(self, modality: str, name: str, weights: str, *, width: int = 256):
+        super().__init__(modality, name, weights, width=width)
+
+    @cached_property
+    def _hash(self) -> Callable[[list[str]], np.ndarray]:
+        from sklearn.feature_extraction.text import HashingVectorizer
+
+        vectorizer = HashingVectorizer(n_features=self.options["width"], analyzer=grams, norm="l2")
+        return lambda texts: vectorizer.transform(texts).toarray()
+
+    def features(self, item: Item, device: str) -> np.ndarray:
+        """The hashed counts (width,)."""
+        return self._hash([normalised(item)])[0]
+
+
+def grams(text: str) -> Iterator[str]:
+    """The 1- to 3-grams of characters, the words and the word pairs of a text, marked by kind."""
+    for size in (1, 2, 3):
+        for start in range(len(text) - size + 1):
+            yield "c " + text[start : start + size]
+    words = WORD.findall(text)
+    yield from ("w " + word for word in words)
+    yield from ("w " + " ".join(pair) for pair in pairwise(words))
+
+
+@register_family("text", is_model_name, HINT)
+@register("text", "bert", "xlnet")
+class Transformer(HuggingFace):
+    """Mean of the last hidden state over the tokens of a text, at most `length` of them.
+
+    The paper's texts are Chinese: "bert" is google-bert/bert-base-chinese, "xlnet" is hfl/chinese-xlnet-base.
+    Hugging Face names and folders must hold an encoder whose tokenizer loads from the same place.
+
+    With random weights there is no vocabulary either: each Chinese character, word or punctuation mark is
+    hashed (CRC-32) to a token number, which is as good as any other numbering for random embeddings.
+    """
+
+    repositories: ClassVar[dict[str, str]] = {
+        "bert": "google-bert/bert-base-chinese",
+        "xlnet": "hfl/chinese-xlnet-base",
+    }
+    vocabulary = True
+    special_tokens = 5
+    """Token numbers that the hash leaves free, because models treat some of them (padding) specially."""
+
+    def __init__(self, modality: str, name: str, weights: str, *, length: int = 128):
+        super().__init__(modality, name, weights, length=length)
+
+    def default_config(self) -> PretrainedConfig:
+        """The published sizes of the two base models."""
+        from transformers import BertConfig, XLNetConfig
+
+        if self.name == "bert":
+            return BertConfig(vocab_size=21128)
+        return XLNetConfig(vocab_size=32000, d_model=768, n_layer=12, n_head=12, d_inner=3072)
+
+    @cached_property
+    def tokenize(self) -> Callable[[str], list[int]]:
+        """From a text to its token numbers."""
+        length = self.options["length"]
+        if self.found is None:
+            room = self.config.vocab_size - self.special_tokens
+            return lambda text: [
+                self.special_tokens + zlib.crc32(piece.encode("utf-8", "replace")) % room
+                for piece in PIECE.findall(text)[:length]
+            ]
+        from transformers import AutoTokenizer
+
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(self.found.path, trust_remote_code=False)
+        except (OSError, ValueError, ImportError) as error:
+            raise WeightsUnavailable(
+                f"the tokenizer of {self.name!r} in {self.found.path} cannot be loaded "
+                f"({str(error).strip().splitlines()[0]})"
+            ) from error
+        return lambda text: tokenizer(text, truncation=True, max_length=length)["input_ids"]
+
+    def features(self, item: Item, device: str) -> np.ndarray:
+        """The mean hidden state (hidden size,)."""
+        text = normalised(item)
+        tokens = self.tokenize(
+            text if self.found is None else str(item)
+        )  # a tokenizer normalises in its own way
+        if not tokens:
+            raise CannotDecode("the text has no tokens")
+        with torch.inference_mode():
+            hidden = self.network(device)(input_ids=torch.tensor([tokens], device=device)).last_hidden_state
+            return hidden[0].mean(dim=0).cpu().numpy()

@@ -1,0 +1,153 @@
+"""Video encoders: videomae, and motion, which needs no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from av.video.reformatter import VideoReformatter
+
+from encoders.base import CannotDecode, Encoder, Item, evenly, register, register_family
+from encoders.huggingface import HINT, HuggingFace, is_model_name
+from encoders.image import IMAGENET
+from encoders.media import duration, opened
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+LONG = 3000
+"""A video of more frames is sampled from its key frames only: decoding every frame would take minutes."""
+FRAMES = 16
+
+
+class Clip(NamedTuple):
+    """Chosen frames of a video: their positions, uint8 (F, size, size, 3) in RGB, the length in seconds."""
+
+    positions: np.ndarray
+    pixels: np.ndarray
+    seconds: float
+
+
+def decode(path: Path, choose: Callable[[int], list[int]], size: int) -> Clip:
+    """Decode the frames that `choose` picks (given how many there are), squeezed to squares.
+
+    Raises CannotDecode if the file is broken or no frame of it can be decoded.
+    """
+    with opened(path, "video") as (container, stream):
+        key_frames = [packet.is_keyframe for packet in container.demux(stream) if packet.size]
+    only_keys = len(key_frames) > LONG
+    wanted = choose(sum(key_frames) if only_keys else len(key_frames))
+    taken = {}
+    reformatter = VideoReformatter()  # kept over the frames, since making one costs more than using it
+    with opened(path, "video") as (container, stream):
+        if only_keys:
+            stream.codec_context.skip_frame = "NONKEY"
+        for position, frame in enumerate(container.decode(stream) if wanted else ()):
+            if position in wanted:
+                small = reformatter.reformat(frame, size, size, "rgb24", interpolation="AREA")
+                taken[position] = small.to_ndarray()
+            if position >= wanted[-1]:
+                break
+        seconds = duration(container, stream)
+    if not taken:
+        raise CannotDecode("it has no frame that can be decoded")
+    return Clip(np.array(list(taken)), np.stack(list(taken.values())), seconds)
+
+
+@register("video", "motion")
+class Motion(Encoder):
+    """44 statistics of colour, brightness and motion over up to 16 pairs of neighbouring frames.
+
+    In order: mean and deviation of R, G, B (6); mean and deviation of saturation (2); brightness histogram
+    (8); brightness of the four quarters of the picture (4); edge strength across and down (2); change between
+    neighbouring frames (6) and between successive pairs (6), each as mean, deviation and the 10, 50, 90 and
+    100 % quantile over time of the mean absolute difference in brightness; neighbour change in the four
+    quarters (4); slope over the clip of brightness and of neighbour change, deviation over time of brightness
+    (3); natural logarithms of 1 + seconds, of 1 + frames, of 1 + contrast (3). Brightness runs from 0 to 1.
+    """
+
+    size = 64
+
+    def features(self, item: Item, device: str) -> np.ndarray:
+        """The statistics (44,)."""
+        clip = decode(Path(item), pairs, self.size)
+        rgb = clip.pixels.astype(np.float64) / 255
+        grey = 0.299 * rgb[..., 0] + 0.587 * rgb[..., 1] + 0.114 * rgb[..., 2]  # ITU-R BT.601
+        saturation = rgb.max(axis=-1) - rgb.min(axis=-1)
+        step = np.abs(np.diff(grey, axis=0))
+        neighbours = step[np.diff(clip.positions) == 1]
+        leaps = np.abs(np.diff(grey[::2], axis=0))
+        level = grey.mean(axis=(1, 2))
+        change = neighbours.mean(axis=(1, 2))
+        return np.concatenate([
+            rgb.mean(axis=(0, 1, 2)), rgb.std(axis=(0, 1, 2)),
+            [saturation.mean(), saturation.std()],
+            np.histogram(grey, bins=8, range=(0, 1))[0] / grey.size,
+            quarters(grey),
+            [np.abs(np.diff(grey, axis=2)).mean(), np.abs(np.diff(grey, axis=1)).mean()],
+            over_time(change), over_time(leaps.mean(axis=(1, 2))),
+            quarters(neighbours),
+            [slope(level), slope(change), level.std()],
+            np.log1p([clip.seconds, float(clip.positions[-1] + 1), grey.std(axis=(1, 2)).mean()]),
+        ])  # fmt: skip
+
+
+def pairs(count: int) -> list[int]:
+    """Up to 16 evenly spaced positions, each with its successor."""
+    chosen = evenly(count, FRAMES)
+    return sorted({p for first in chosen for p in (first, first + 1) if p < count})
+
+
+def quarters(grey: np.ndarray) -> np.ndarray:
+    """Means over the four quarters of pictures (F, size, size): (4,); zeros if F is 0."""
+    if not len(grey):
+        return np.zeros(4)
+    half = grey.shape[1] // 2
+    return grey.mean(axis=0).reshape(2, half, 2, half).mean(axis=(1, 3)).ravel()
+
+
+def over_time(series: np.ndarray) -> np.ndarray:
+    """Mean, deviation and quantiles of a series: (6,); zeros if it is empty (a video of one frame)."""
+    if not len(series):
+        return np.zeros(6)
+    return np.array([series.mean(), series.std(), *np.quantile(series, [0.1, 0.5, 0.9, 1.0])])
+
+
+def slope(series: np.ndarray) -> float:
+    """Least-squares change of a series from its first to its last value."""
+    if len(series) < 2:
+        return 0.0
+    time = np.linspace(-0.5, 0.5, len(series))
+    return float((time * (series - series.mean())).sum() / (time**2).sum())
+
+
+@register_family("video", is_model_name, HINT)
+@register("video", "videomae")
+class VideoMAE(HuggingFace):
+    """Mean of the last hidden state of VideoMAE over 16 evenly spaced frames of 224 x 224 pixels.
+
+    "videomae" is MCG-NJU/videomae-base (Tong et al., NeurIPS 2022). Shorter videos repeat frames.
+    """
+
+    repositories: ClassVar[dict[str, str]] = {"videomae": "MCG-NJU/videomae-base"}
+    model_types = ("videomae",)
+
+    def default_config(self) -> PretrainedConfig:
+        """The published base size."""
+        from transformers import VideoMAEConfig
+
+        return VideoMAEConfig()
+
+    def features(self, item: Item, device: str) -> np.ndarray:
+        """The mean hidden state (hidden size,)."""
+        frames = self.config.num_frames
+        pixels = decode(Path(item), lambda count: evenly(count, frames), self.config.image_size).pixels
+        pixels = pixels[np.arange(frames) * len(pixels) // frames]
+        mean, std = (np.array(s, dtype=np.float32) for s in IMAGENET)
+        values = torch.from_numpy((pixels.astype(np.float32) / 255 - mean) / std).permute(0, 3, 1, 2)
+        with torch.inference_mode():
+            hidden = self.network(device)(pixel_values=values[None].contiguous().to(device)).last_hidden_state
+            return hidden[0].mean(dim=0).cpu().numpy()

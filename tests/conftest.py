@@ -1,0 +1,51 @@
+"""Fixtures shared by the tests: a private cache, a small embedded dataset, its features."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import encoders
+from bench.data import livestream
+from bench.data.dataset import Dataset, read_dataset
+from bench.features.encode import encode
+from bench.features.store import FeatureSet
+
+STREAMS = 40
+ENCODERS = {"text": "hashing", "image": "resnet18", "video": "motion", "audio": "logmel"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _private_cache(tmp_path_factory: pytest.TempPathFactory):
+    """No test reads or writes the user's cache; no test looks for weights in the network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        torch.set_num_threads(1)
+        yield
+
+
+@pytest.fixture(scope="session")
+def stream_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small embedded dataset on disk; tests that change it copy it first."""
+    folder = tmp_path_factory.mktemp("data") / "livestream"
+    livestream.generate(folder, streams=STREAMS)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def streams(stream_folder: Path) -> Dataset:
+    return read_dataset(stream_folder)
+
+
+@pytest.fixture(scope="session")
+def features(streams: Dataset) -> FeatureSet:
+    """The small dataset, encoded with random image weights at a small size."""
+    chosen = {m: encoders.get(m, n, weights="random", **({"size": 32} if m == "image" else {})) for m, n in ENCODERS.items()}
+    return encode(streams, chosen)[0]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

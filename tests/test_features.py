@@ -1,0 +1,98 @@
+"""Features: encoded once, gathered without padding, absent where missing or undecodable."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+import encoders
+from bench.data.dataset import read_dataset
+from bench.features.encode import encode
+from bench.features.ragged import Ragged
+from fusions import Source
+from tests.conftest import ENCODERS
+
+
+def chosen(**override: str) -> dict[str, encoders.Encoder]:
+    names = ENCODERS | override
+    return {m: encoders.get(m, n, weights="random", **({"size": 32} if m == "image" else {})) for m, n in names.items()}
+
+
+def test_ragged_rows_are_padded_with_minus_one():
+    ragged = Ragged.from_lengths(np.array([5, 6, 7]), [2, 0, 1])
+    assert ragged.padded(np.array([0, 1, 2, -1])).tolist() == [[5, 6], [-1, -1], [7, -1], [-1, -1]]
+    assert ragged.padded(np.array([[2], [0]])).tolist() == [[[7, -1]], [[5, 6]]]
+
+
+def test_a_second_call_encodes_nothing(features, streams):
+    again, encoded = encode(streams, chosen())
+    assert encoded == 0
+    assert again.fingerprint == features.fingerprint
+
+
+def test_another_backbone_encodes_only_images(features, streams):
+    images = {i for s in streams.schema.sources if s.modality == "image" for i in streams.raw(s).items}
+    distinct = {path.read_bytes() for path in images}
+    other, encoded = encode(streams, chosen(image="squeezenet1_1"))
+    assert encoded == len(distinct)
+    assert other.fingerprint != features.fingerprint
+    assert other.folders[Source("anchor", "text")] == features.folders[Source("anchor", "text")]
+
+
+def test_a_batch_has_the_tokens_of_each_sample_whatever_its_batch_mates(features, rng):
+    n = len(features.samples["ids"])
+    rows = rng.permutation(n)[:9]
+    together = features.batch(rows)
+    for i, row in enumerate(rows):
+        alone = features.batch(np.array([row]))
+        for source in features.sources:
+            values, mask, slots = (t[i][together[source].mask[i]] for t in together[source])
+            assert torch.equal(values, alone[source].values[0][alone[source].mask[0]])
+            assert torch.equal(slots, alone[source].slots[0][alone[source].mask[0]])
+            assert mask.sum() == alone[source].mask.sum()
+
+
+def test_padding_is_zero(features):
+    for batch in features.batch(np.arange(12)).values():
+        assert (batch.values[~batch.mask] == 0).all()
+        assert torch.isfinite(batch.values).all()
+
+
+def test_commodities_are_items_and_attributes_are_slots(features):
+    batch = features.batch(np.arange(len(features.samples["ids"])))
+    text = batch[Source("commodity", "text")]
+    assert text.values.shape[1] == 6
+    assert text.mask.shape[2] == 5
+    assert set(text.slots[text.mask].tolist()) == {0, 1, 2, 3, 4}
+    assert batch[Source("video", "video")].mask.shape[1:] == (1, 3)
+
+
+@pytest.mark.parametrize("fault", ["truncated", "missing", "not an image"])
+def test_an_undecodable_file_is_named_and_its_token_absent(stream_folder, tmp_path, caplog, fault):
+    folder = shutil.copytree(stream_folder, tmp_path / "data")
+    victim = read_dataset(folder).raw(Source("room", "image")).items[3]
+    if fault == "missing":
+        victim.unlink()
+    else:
+        victim.write_bytes(victim.read_bytes()[:300] if fault == "truncated" else b"text")
+    features, _ = encode(read_dataset(folder), chosen())
+    assert str(victim.relative_to(folder)) in caplog.text
+    assert features.undecodable == 1
+    mask = features.batch(np.arange(6))[Source("room", "image")].mask
+    assert mask.any(dim=(1, 2)).tolist() == [True, True, True, False, True, True]
+
+
+def test_missing_cells_become_masks(stream_folder, tmp_path):
+    folder = shutil.copytree(stream_folder, tmp_path / "data")
+    lines = (folder / "samples.csv").read_text(encoding="utf-8").splitlines()
+    header = lines[0].split(",")
+    cells = lines[1].split(",")
+    for column in ("videos", "duration", "commodity_ids"):
+        cells[header.index(column)] = ""
+    lines[1] = ",".join(cells)
+    (folder / "samples.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    batch = encode(read_dataset(folder), chosen())[0].batch(np.arange(2))
+    for source in (Source("video", "video"), Source("room", "numeric"), Source("commodity", "text")):
+        assert not batch[source].mask[0].any()
+        assert batch[source].mask[1].any()

@@ -1,0 +1,109 @@
+"""Trunk, head and training: shared by every fusion, blind to the test part, loud when something is not finite."""
+
+import numpy as np
+import pytest
+import torch
+
+from bench.config import ModelConfig, TrainingConfig
+from bench.data.splits import split
+from bench.errors import TrainingFailed
+from bench.features.store import Batch
+from bench.model import Standardize, build_model
+from bench.train import predict, train
+from fusions import Source
+
+CPU = torch.device("cpu")
+SMALL = ModelConfig(dim=16, heads=2)
+SHORT = TrainingConfig(epochs=3, lr=3e-3)
+
+
+def parts_of(features):
+    return split(len(features.samples["ids"]), 0, test=0.2, validation=0.2)
+
+
+def test_trunk_and_head_are_the_same_for_every_fusion(features):
+    a, b = (build_model(features, name, {}, SMALL, seed=0) for name in ("memf", "tfn"))
+    for part in ("trunk", "head"):
+        states = [getattr(m, part).state_dict() for m in (a, b)]
+        assert states[0].keys() == states[1].keys()
+        assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
+    other = build_model(features, "memf", {}, SMALL, seed=1)
+    assert not torch.equal(other.head[0].weight, a.head[0].weight)
+
+
+def test_building_leaves_the_global_random_state_alone(features):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    build_model(features, "concat", {}, SMALL, seed=0)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_slots_tell_attributes_apart_and_can_be_switched_off(features):
+    batch = features.batch(np.arange(4))
+    source = Source("anchor", "text")
+    swapped = dict(batch)
+    values, mask, slots = batch[source]
+    swapped[source] = Batch(values, mask, slots.flip(-1))
+    for slots_on in (True, False):
+        model = build_model(features, "concat", {}, SMALL.model_copy(update={"slots": slots_on}), seed=0).eval()
+        same = torch.equal(model.trunk(batch)[source].values, model.trunk(swapped)[source].values)
+        assert same != slots_on
+
+
+def test_standardisation_ignores_padding_and_silences_constant_features():
+    scale = Standardize(2)
+    values = torch.tensor([[1.0, 7.0], [3.0, 7.0], [999.0, -999.0]])
+    scale.fit(values, torch.tensor([[True, True], [True, True], [False, False]]))
+    assert scale(values[:2]).tolist() == [[-1.0, 0.0], [1.0, 0.0]]
+    assert scale(torch.tensor([[1e9, 8.0]])).tolist() == [[10.0, 0.0]]
+
+
+def test_the_test_part_decides_nothing(features):
+    """Ruining test targets and features of test samples leaves training untouched, bit for bit."""
+    parts = parts_of(features)
+    states = []
+    for ruin in (False, True):
+        target = features.samples["target"]
+        kept = target[parts.test].copy()
+        if ruin:
+            target[parts.test] = 1e6
+        model = build_model(features, "concat", {}, SMALL, seed=0)
+        train(model, features, parts, SHORT, 0, CPU)
+        target[parts.test] = kept
+        states.append(model.state_dict())
+    assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
+
+
+def test_the_best_validation_epoch_is_restored(features):
+    parts = parts_of(features)
+    model = build_model(features, "concat", {}, SMALL, seed=0)
+    history = train(model, features, parts, TrainingConfig(epochs=30, patience=5, lr=2e-2), 0, CPU)
+    predicted = predict(model, features, parts.validation, CPU)
+    error = (predicted - features.samples["target"][parts.validation]) / float(model.target_scale)
+    assert np.mean(error**2) == pytest.approx(min(e.validation_loss for e in history), rel=1e-5)
+
+
+def test_a_prediction_depends_on_its_own_sample_only(features):
+    model = build_model(features, "memf", {}, SMALL, seed=0)
+    model.fit_scales(features.batch(np.arange(20)), features.samples["target"][:20])
+    together = predict(model, features, np.arange(12), CPU)
+    alone = np.concatenate([predict(model, features, np.array([i]), CPU) for i in range(12)])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_a_loss_that_is_not_finite_fails_with_a_message(features):
+    model = build_model(features, "concat", {}, SMALL, seed=0)
+    with torch.no_grad():
+        model.head[0].weight.fill_(float("nan"))
+    with pytest.raises(TrainingFailed, match="finite"):
+        train(model, features, parts_of(features), SHORT, 0, CPU)
+
+
+def test_auxiliary_losses_are_added(features):
+    parts = parts_of(features)
+    models = [build_model(features, "cmmt", {"alpha": w, "beta": w}, SMALL, seed=0) for w in (0.0, 1.0)]
+    for model in models:
+        train(model, features, parts, SHORT, 0, CPU)
+    weights = [m.trunk.project["anchor_text"].weight for m in models]
+    assert not torch.equal(*weights)
