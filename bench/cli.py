@@ -35,7 +35,10 @@ def _told_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
             click.echo(f"bench: {error}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("\nbench: interrupted; finished runs are stored, the same command goes on from here.", err=True)
+            click.echo(
+                "\nbench: interrupted; finished runs are stored, the same command goes on from here.",
+                err=True,
+            )
             sys.exit(130)
 
     return wrapped
@@ -48,25 +51,49 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--experiment", default="fusion", show_default=True, help="What to compare; `bench list experiments`.")
-@click.option("--fusion", "fusions", default="all", show_default=True, help="all, names or globs, with commas.")
+@click.option(
+    "--experiment", default="fusion", show_default=True, help="What to compare; `bench list experiments`."
+)
+@click.option(
+    "--fusion", "fusions", default="all", show_default=True, help="all, names or globs, with commas."
+)
 @click.option("--backbone", "backbones", help="Image encoders, with commas: resnet50,densenet121.")
-@click.option("--text", help="Text encoders, with commas: hashing, bert, xlnet or any Hugging Face name or folder.")
+@click.option(
+    "--text", help="Text encoders, with commas: hashing, bert, xlnet or any Hugging Face name or folder."
+)
 @click.option("--video", help="Video encoder: motion, videomae.")
 @click.option("--audio", help="Audio encoder: logmel, wav2vec2.")
 @click.option("--data", default="livestream", show_default=True, help="An embedded dataset or a folder.")
 @click.option("--streams", type=click.IntRange(min=20), help="Size of the embedded dataset (320).")
 @click.option("--preset", default="quick", show_default=True, help="quick, paper or a FILE.toml.")
-@click.option("--seeds", type=click.IntRange(min=1), help="How many seeds, each its own split and initialisation.")
-@click.option("--weights", type=click.Choice(["auto", "pretrained", "random"]), help="Weights of the encoders.")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), help="How many seeds, each its own split and initialisation."
+)
+@click.option(
+    "--weights", type=click.Choice(["auto", "pretrained", "random"]), help="Weights of the encoders."
+)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes (default: one per core).")
 @click.option("--executor", type=click.Choice(["local"]), default="local", show_default=True)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option("--plugin", "plugins", type=click.Path(path_type=Path), multiple=True, help="A file that registers fusions.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="training.lr=0.01, trunk.slots=false, mfb.factor=3.")
+@click.option(
+    "--plugin",
+    "plugins",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A file that registers fusions.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="training.lr=0.01, trunk.slots=false, mfb.factor=3.",
+)
 @click.option("--force", is_flag=True, help="Execute runs again that are stored.")
-@click.option("--save-models", "keep_weights", is_flag=True, help="Keep every trained model in its run folder.")
+@click.option(
+    "--save-models", "keep_weights", is_flag=True, help="Keep every trained model in its run folder."
+)
 @_told_plainly
 def run(streams: int | None, jobs: int | None, **options: Any) -> None:
     """Compare fusions: encode, train and test whatever is not stored yet, then draw the tables."""
@@ -120,7 +147,13 @@ def tables(out: Path) -> None:
 @main.command("list")
 @click.argument("what", type=click.Choice(["fusions", "encoders", "datasets", "experiments", "presets"]))
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.option("--plugin", "plugins", type=click.Path(path_type=Path), multiple=True, help="A file that registers fusions.")
+@click.option(
+    "--plugin",
+    "plugins",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A file that registers fusions.",
+)
 @_told_plainly
 def list_(what: str, as_json: bool, plugins: tuple[Path, ...]) -> None:
     """Show what there is: fusions, encoders, datasets, experiments, presets."""
@@ -159,7 +192,9 @@ def data() -> None:
 @click.argument("name")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--streams", type=click.IntRange(min=20), default=320, show_default=True)
-@click.option("--interaction", type=click.Choice(["entity", "modality", "none"]), default="entity", show_default=True)
+@click.option(
+    "--interaction", type=click.Choice(["entity", "modality", "none"]), default="entity", show_default=True
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @_told_plainly
 def make(name: str, folder: Path, **arguments: Any) -> None:

@@ -21,6 +21,10 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
+SECTIONS = ("model", "trunk", "head", "training", "encoders")
+"""What `--set SECTION.key=value` can change besides a fusion's options; trunk and head are parts of model."""
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,6 +36,13 @@ class HeadConfig(_Settings):
     dropout: Rate = 0.1
 
 
+class TrunkConfig(_Settings):
+    """The shared trunk; `slots=False, dropout=0` is the paper to the letter."""
+
+    slots: bool = True
+    dropout: Rate = 0.0
+
+
 class ModelConfig(_Settings):
     """Sizes every method shares."""
 
@@ -39,7 +50,7 @@ class ModelConfig(_Settings):
     heads: Positive = 4
     layers: Positive = 1
     dropout: Rate = 0.1
-    slots: bool = True
+    trunk: TrunkConfig = TrunkConfig()
     head: HeadConfig = HeadConfig()
 
     @property
@@ -75,17 +86,18 @@ class EncoderConfig(_Settings):
 
 
 class Preset(_Settings):
-    """A named set of defaults, as a TOML file has them."""
+    """A named set of defaults, as a TOML file has them.
+
+    Attributes:
+        fusions: fusion name -> its own options.
+    """
 
     description: str = ""
     seeds: Positive = 3
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     encoders: EncoderConfig = EncoderConfig()
-
-
-SECTIONS = ("model", "trunk", "training", "encoders")
-"""What `--set SECTION.key=value` can change besides a fusion's options; trunk.slots lives in model."""
+    fusions: dict[str, dict[str, Any]] = {}
 
 
 class RunSpec(_Settings):
@@ -154,14 +166,9 @@ def load_preset(name: str) -> Preset:
     return _validated(raw, str(path))
 
 
-def with_settings(preset: Preset, settings: list[str]) -> tuple[Preset, dict[str, dict[str, Any]]]:
-    """Apply ``key=value`` settings: ``training.lr=0.01`` to the preset, ``mfb.factor=3`` to one fusion.
-
-    Returns:
-        The changed preset, and fusion name -> options for the keys that name no section of the preset.
-    """
+def with_settings(preset: Preset, settings: list[str]) -> Preset:
+    """Apply ``key=value`` settings: ``training.lr=0.01``, or ``mfb.factor=3`` for one fusion."""
     raw = preset.model_dump()
-    options: dict[str, dict[str, Any]] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
         section, dot, field = key.strip().partition(".")
@@ -169,10 +176,10 @@ def with_settings(preset: Preset, settings: list[str]) -> tuple[Preset, dict[str
             raise UsageError(f"--set {setting!r}: write key=value, such as training.lr=0.01 or mfb.factor=3.")
         value = _parsed(text.strip())
         if section in SECTIONS:
-            _assign(raw["model" if section == "trunk" else section], field, value, setting)
+            _assign(raw["model"][section] if section in raw["model"] else raw[section], field, value, setting)
         else:
-            options.setdefault(section, {})[field] = value
-    return _validated(raw, "--set"), options
+            raw["fusions"].setdefault(section, {})[field] = value
+    return _validated(raw, "--set")
 
 
 def _assign(target: dict[str, Any], field: str, value: Any, setting: str) -> None:

@@ -21,7 +21,10 @@ def findings() -> Iterator[tuple[str, str]]:
     yield "processor", f"{processor()}, {os.cpu_count()} cores"
     yield "threads", f"{torch.get_num_threads()} (each run uses 1; use --jobs for more runs at once)"
     for name, where in encoders.weights_present().items():
-        yield f"weights of {name}", str(where or "not here; random ones are used unless they can be downloaded")
+        yield (
+            f"weights of {name}",
+            str(where or "not here; random ones are used unless they can be downloaded"),
+        )
     folder = cache_dir()
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     yield "cache", f"{folder} ({size / 1e6:.0f} MB)"

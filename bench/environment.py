@@ -15,7 +15,17 @@ import torch
 import bench
 from bench.errors import UsageError
 
-PACKAGES = ("torch", "torchvision", "transformers", "numpy", "pandas", "scikit-learn", "scipy", "av", "pillow")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "transformers",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+    "av",
+    "pillow",
+)
 
 
 def choose_device(name: str) -> torch.device:
@@ -67,8 +77,12 @@ def commit() -> str:
     if not (root / ".git").exists():
         return ""
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
-        dirty = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=root, capture_output=True, text=True)
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True
+        )
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain", "-uno"], cwd=root, capture_output=True, text=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return ""
     return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")

@@ -20,13 +20,16 @@ def _fusions() -> list[Row]:
         for e in (fusions.get(name) for name in fusions.names())
     ]
     return rows + [
-        {"name": name, "paper": f"reference row: {_first_line(fit)}", "options": ""} for name, fit in REFERENCES.items()
+        {"name": name, "paper": f"reference row: {_first_line(fit)}", "options": ""}
+        for name, fit in REFERENCES.items()
     ]
 
 
 def _encoders() -> list[Row]:
     return [
-        {"modality": modality, "name": name} for modality in encoders.MODALITIES for name in encoders.names(modality)
+        {"modality": modality, "name": name}
+        for modality in encoders.MODALITIES
+        for name in encoders.names(modality)
     ]
 
 

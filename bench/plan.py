@@ -70,7 +70,13 @@ class Plan(BaseModel):
 
     @classmethod
     def of(
-        cls, experiment: Experiment, dataset: Dataset, preset: Preset, request: Request, rows: list[PlanRow], undecodable: int
+        cls,
+        experiment: Experiment,
+        dataset: Dataset,
+        preset: Preset,
+        request: Request,
+        rows: list[PlanRow],
+        undecodable: int,
     ) -> Plan:
         """The plan of one request."""
         return cls(

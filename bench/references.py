@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import numpy as np
+import torch
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
@@ -33,13 +34,18 @@ def predict_mean(features: FeatureSet, parts: Parts, seed: int) -> np.ndarray:
 
 
 def ridge(features: FeatureSet, parts: Parts, seed: int) -> np.ndarray:
-    """Ridge on all pooled features, its penalty chosen by leave-one-out on the learning set."""
+    """Ridge on all pooled features, its penalty chosen by leave-one-out on the learning set.
+
+    Every source has the same total variance: 2,048 columns of an image must not outweigh four numbers.
+    """
     learning = np.concatenate([parts.train, parts.validation])
-    x = pooled(features, features.sources)
-    model = make_pipeline(
-        SimpleImputer(keep_empty_features=True), StandardScaler(), RidgeCV(alphas=np.logspace(0, 6, 25))
-    )
-    model.fit(x[learning], features.samples["target"][learning])
+    blocks = []
+    for source in features.sources:
+        scale = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
+        x = _pool(features, source)
+        blocks.append(scale.fit(x[learning]).transform(x) / np.sqrt(x.shape[1]))
+    x = np.concatenate(blocks, axis=1)
+    model = RidgeCV(alphas=np.logspace(-3, 4, 29)).fit(x[learning], features.samples["target"][learning])
     return model.predict(x[parts.test])
 
 
@@ -66,21 +72,20 @@ REFERENCES: dict[str, Callable[[FeatureSet, Parts, int], np.ndarray]] = {
 NEEDS_FEATURES = frozenset(REFERENCES) - {"predict-mean"}
 
 
-def pooled(features: FeatureSet, sources: Iterable[Source]) -> np.ndarray:
-    """The pooled features of `sources`, (samples, columns), NaN where a source is absent."""
-    return np.concatenate([_pool(features, source) for source in sources], axis=1)
-
-
 def _pool(features: FeatureSet, source: Source) -> np.ndarray:
+    """The pooled features of one source, (samples, columns), NaN where it is absent."""
     n = len(features.samples["ids"])
     chunks = []
     for start in range(0, n, 1024):
         values, mask, _ = features.sources[source].batch(np.arange(start, min(start + 1024, n)))
-        values, mask = values.double().numpy(), mask.numpy()
-        # numbers (B, M, L) are averaged over items; vectors (B, M, L, D) over items and tokens
-        weight, axes = (mask, 1) if values.ndim == 3 else (mask[..., None], (1, 2))
-        count = weight.sum(axes)
-        chunks.append(np.where(count > 0, (values * weight).sum(axes) / np.maximum(count, 1), np.nan))
+        if values.dim() == 3:  # numbers (B, M, L): averaged over items, per attribute
+            total, count = values.double().sum(1), mask.sum(1)
+        else:  # vectors (N, D): averaged over all tokens of a sample
+            count = mask.flatten(1).sum(1, keepdim=True)
+            sample = torch.repeat_interleave(torch.arange(len(count)), count.squeeze(1))
+            total = torch.zeros(len(count), values.shape[1], dtype=torch.double)
+            total.index_add_(0, sample, values.double())
+        chunks.append(torch.where(count > 0, total / count.clamp(min=1), torch.nan).numpy())
     return np.concatenate(chunks)
 
 

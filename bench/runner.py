@@ -14,7 +14,6 @@ import pandas as pd
 import torch
 from threadpoolctl import threadpool_limits
 
-import fusions
 from bench.config import RunSpec
 from bench.data.splits import Parts, split
 from bench.environment import describe
@@ -93,12 +92,16 @@ def run_task(task: Task) -> Outcome:
         return Outcome(task.spec, str(error))
     except Exception as error:  # a method of anyone's may fail in any way: keep why, go on with the others
         store.save_failure(task.spec, traceback.format_exc())
-        return Outcome(task.spec, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+        return Outcome(
+            task.spec, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        )
     store.save(task.spec, result)
     return Outcome(task.spec)
 
 
-def execute(spec: RunSpec, features: FeatureSet, device: torch.device, keep_weights: bool = False) -> RunResult:
+def execute(
+    spec: RunSpec, features: FeatureSet, device: torch.device, keep_weights: bool = False
+) -> RunResult:
     """Train and test one run. The test part is read once, after training."""
     parts = parts_of(spec, features)
     target, ids = features.samples["target"], features.samples["ids"]

@@ -43,5 +43,7 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     known = {name: p for name, p in p_values.items() if np.isfinite(p)}
     adjusted = dict.fromkeys(p_values, float("nan"))
     if known:
-        adjusted |= dict(zip(known, multipletests(list(known.values()), method="holm")[1].tolist(), strict=True))
+        adjusted |= dict(
+            zip(known, multipletests(list(known.values()), method="holm")[1].tolist(), strict=True)
+        )
     return adjusted

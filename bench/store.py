@@ -1,9 +1,9 @@
 """Runs as folders. A folder under its id is complete; everything else is not a result.
 
-    runs/<id>/  config.json metrics.json predictions.parquet history.parquet environment.json
-                model.safetensors (where asked for)
-    runs/<id>.failed/  config.json error.txt  -- kept to be read, retried next time
-    runs/.<id>.<pid>/  being written; renamed when complete
+runs/<id>/  config.json metrics.json predictions.parquet history.parquet environment.json
+            model.safetensors (where asked for)
+runs/<id>.failed/  config.json error.txt  -- kept to be read, retried next time
+runs/.<id>.<pid>/  being written; renamed when complete
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ class RunStore:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            raise UsageError(f"cannot write to {out} ({error.strerror}); choose another folder with --out.") from None
+            raise UsageError(
+                f"cannot write to {out} ({error.strerror}); choose another folder with --out."
+            ) from None
 
     def has(self, spec: RunSpec, *, weights: bool = False) -> bool:
         """Whether a complete run of `spec` is stored (with its model's weights, where asked)."""
@@ -114,7 +116,9 @@ class RunStore:
 
 
 def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=_plain) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(content, indent=1, ensure_ascii=False, default=_plain) + "\n", encoding="utf-8"
+    )
 
 
 def _plain(value: Any) -> Any:

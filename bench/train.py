@@ -28,7 +28,12 @@ class Epoch(NamedTuple):
 
 
 def train(
-    model: FusionModel, features: FeatureSet, parts: Parts, config: TrainingConfig, seed: int, device: torch.device
+    model: FusionModel,
+    features: FeatureSet,
+    parts: Parts,
+    config: TrainingConfig,
+    seed: int,
+    device: torch.device,
 ) -> list[Epoch]:
     """Train `model` in place and leave it with the weights of its best validation epoch.
 
@@ -40,7 +45,9 @@ def train(
     target = features.samples["target"]
     model.fit_scales(features.batch(parts.train), target[parts.train])
     model.to(device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    optimizer = torch.optim.Adam(
+        model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
+    )
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, config.step_size, config.gamma)
     order = np.random.default_rng(derive(seed, "batches"))
     best, best_epoch, best_state = float("inf"), -1, model.state_dict()
@@ -56,7 +63,7 @@ def train(
             history.append(Epoch(epoch, loss, validation))
             if not np.isfinite([loss, validation]).all():
                 raise TrainingFailed(
-                    f"epoch {epoch}: the loss is no longer finite (training {loss}, validation {validation}); "
+                    f"epoch {epoch}: the loss is not finite (training {loss}, validation {validation}); "
                     "lower training.lr or check the features for extreme values."
                 )
             if validation < best:

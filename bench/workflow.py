@@ -11,7 +11,16 @@ from typing import Any, Protocol
 
 import encoders
 import fusions
-from bench.config import SECTIONS, ModelConfig, Preset, RunSpec, TrainingConfig, code_hash, load_preset, with_settings
+from bench.config import (
+    SECTIONS,
+    ModelConfig,
+    Preset,
+    RunSpec,
+    TrainingConfig,
+    code_hash,
+    load_preset,
+    with_settings,
+)
 from bench.data import catalog
 from bench.data.dataset import Dataset
 from bench.environment import choose_device
@@ -77,11 +86,11 @@ def run(request: Request, reporter: Reporter) -> Report:
         UsageError: a name or value in the request is wrong. DataError: the dataset is.
     """
     load_plugins(request.plugins)
-    preset, options = with_settings(load_preset(request.preset), list(request.settings))
+    preset = with_settings(load_preset(request.preset), list(request.settings))
     preset = _overridden(preset, request)
     experiment = _experiment(request.experiment)
     chosen = choose_fusions(request.fusions)
-    _check_options(options)
+    _check_options(preset.fusions)
     device = choose_device(request.device)
     store = RunStore(request.out)
     backbones = _listed(request.backbones) or (preset.encoders.image,)
@@ -101,7 +110,7 @@ def run(request: Request, reporter: Reporter) -> Report:
         texts=texts,
         video=preset.encoders.video,
         audio=preset.encoders.audio,
-        options=options,
+        options=preset.fusions,
     )
     variants = experiment.variants(choice)
     features, encoded = _features(dataset, variants, available, request.jobs, device.type, reporter)
@@ -109,17 +118,24 @@ def run(request: Request, reporter: Reporter) -> Report:
     for variant in variants:
         found = features[_key(variant.encoders)]
         specs = [
-            _spec(variant, preset, seed, dataset, found, device.type, request.plugins) for seed in range(preset.seeds)
+            _spec(variant, preset, seed, dataset, found, device.type, request.plugins)
+            for seed in range(preset.seeds)
         ]
         tasks += [
-            Task(spec, found, request.out, str(device), request.plugins, request.keep_weights) for spec in specs
+            Task(spec, found, request.out, str(device), request.plugins, request.keep_weights)
+            for spec in specs
         ]
         rows.append(PlanRow.of(variant, found, specs))
     undecodable = max(found.undecodable for found in features.values())
     plan = Plan.of(experiment, dataset, preset, request, rows, undecodable)
     plan.save(request.out)
     summary = run_all(
-        tasks, store, jobs=request.jobs, executor=request.executor, force=request.force, progress=reporter.running
+        tasks,
+        store,
+        jobs=request.jobs,
+        executor=request.executor,
+        force=request.force,
+        progress=reporter.running,
     )
     return Report(plan, summary, encoded)
 
@@ -163,12 +179,14 @@ def _check_options(options: Mapping[str, Mapping[str, Any]]) -> None:
     for name, values in options.items():
         if name not in fusions.names():
             known = [*SECTIONS, *fusions.names()]
-            raise UsageError(f"--set {name}.…: no settings and no fusion {name!r}; {did_you_mean(name, known)}")
+            raise UsageError(
+                f"--set {name}.…: no settings and no fusion {name!r}; {did_you_mean(name, known)}"
+            )
         known = fusions.get(name).options
         for option in values:
             if option not in known:
                 raise UsageError(
-                    f"--set {name}.{option}: fusion {name!r} has no such option; {did_you_mean(option, known)}"
+                    f"--set {name}.{option}: {name!r} has no such option; {did_you_mean(option, known)}"
                 )
 
 
@@ -197,7 +215,9 @@ def _features(
     for chosen in {_key(v.encoders): v.encoders for v in variants}.values():
         built = {modality: available[modality, name] for modality, name in chosen.items()}
         try:
-            found[_key(chosen)], encoded = encode(dataset, built, jobs=jobs, device=device, progress=reporter.encoding)
+            found[_key(chosen)], encoded = encode(
+                dataset, built, jobs=jobs, device=device, progress=reporter.encoding
+            )
         except encoders.WeightsUnavailable as error:
             raise UsageError(str(error)) from None
         total += encoded
@@ -234,4 +254,3 @@ def _spec(
         code=code,
         device="cpu" if is_reference else device,
     )
-

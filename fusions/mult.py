@@ -208,6 +208,7 @@ class MulT(GroupFusion):
         heads: attention heads; the paper uses 5.
         layers: layers of each directed encoder; the paper uses 5.
         dropout: dropout everywhere.
+        width: d of the encoders, as 30 in the paper; None is the width of the tokens.
         memory_layers: layers of each memory encoder; None is max(layers, 3), as published.
         causal: whether the future is masked between ordered groups, as published.
     """
@@ -219,6 +220,7 @@ class MulT(GroupFusion):
         heads: int = 8,
         layers: int = 5,
         dropout: float = 0.1,
+        width: int | None = None,
         memory_layers: int | None = None,
         causal: bool = True,
     ) -> None:
@@ -226,7 +228,7 @@ class MulT(GroupFusion):
         self.model = MultimodalSequences(
             [inputs.dim] * len(self.groups),
             [self.is_ordered(name) for name in self.groups],
-            inputs.dim,
+            width or inputs.dim,
             inputs.dim,
             heads=heads,
             layers=layers,

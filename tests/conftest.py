@@ -42,7 +42,10 @@ def streams(stream_folder: Path) -> Dataset:
 @pytest.fixture(scope="session")
 def features(streams: Dataset) -> FeatureSet:
     """The small dataset, encoded with random image weights at a small size."""
-    chosen = {m: encoders.get(m, n, weights="random", **({"size": 32} if m == "image" else {})) for m, n in ENCODERS.items()}
+    chosen = {
+        m: encoders.get(m, n, weights="random", **({"size": 32} if m == "image" else {}))
+        for m, n in ENCODERS.items()
+    }
     return encode(streams, chosen)[0]
 
 

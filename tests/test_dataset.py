@@ -78,19 +78,39 @@ def test_the_fingerprint_follows_the_content(folder):
 
 
 FAULTS = {
-    "no target column": ("dataset.toml", '"sales"', '"sale"', r"samples\.csv has no column 'sale'; it has: id, sales"),
-    "misspelt field": ("dataset.toml", "many = true", "mnay = true", r"entities\.product\.mnay.*did you mean 'many'"),
+    "no target column": (
+        "dataset.toml",
+        '"sales"',
+        '"sale"',
+        r"samples\.csv has no column 'sale'; it has: id, sales",
+    ),
+    "misspelt field": (
+        "dataset.toml",
+        "many = true",
+        "mnay = true",
+        r"entities\.product\.mnay.*did you mean 'many'",
+    ),
     "unknown transform": ("dataset.toml", '"log10"', '"ln"', r"target\.transform"),
     "not toml": ("dataset.toml", "[target]", "[target", r"not valid TOML.*line 3"),
     "log of no number": ("dataset.toml", '["visits"]\n[', '["size"]\n[', r"entities\.shop.*size"),
     "missing table": ("dataset.toml", "products.csv", "goods.csv", r"goods\.csv does not exist"),
     "missing key column": ("dataset.toml", 'key = "products"', 'key = "goods"', r"no column 'goods'"),
-    "dangling key": ("samples.csv", "p|q", "p|r", r"samples\.csv row 2 column 'products': 'r' is not in products\.csv"),
+    "dangling key": (
+        "samples.csv",
+        "p|q",
+        "p|r",
+        r"samples\.csv row 2 column 'products': 'r' is not in products\.csv",
+    ),
     "duplicate id": ("samples.csv", "\nb,", "\na,", r"row 3 column 'id'.*repeats"),
     "text as a number": ("samples.csv", "3.5", "big", r"row 2 column 'area': 'big' is not a finite number"),
     "infinite number": ("samples.csv", "3.5", "inf", r"row 2 column 'area'"),
     "empty target": ("samples.csv", "b,1000", "b,", r"row 3 column 'sales': the target is empty"),
-    "zero under log10": ("samples.csv", "b,1000", "b,0", r"row 3 column 'sales': the target '0' has no log10"),
+    "zero under log10": (
+        "samples.csv",
+        "b,1000",
+        "b,0",
+        r"row 3 column 'sales': the target '0' has no log10",
+    ),
     "negative under log": ("samples.csv", "3.5,9", "3.5,-9", r"row 2 column 'visits': '-9' is negative"),
 }
 
@@ -130,7 +150,8 @@ def test_a_wrong_name_suggests_the_nearest_and_a_folder_without_description_says
 
 
 def test_a_folder_that_fits_a_shipped_example_needs_no_description(tmp_path):
-    rows = "id,bedrooms,bathrooms,area_sqft,zipcode,price_usd,dup_group\n1,4,4,4053,85255,869500,1\n2,3,2,900,36372,5e5,2\n"
+    header = "id,bedrooms,bathrooms,area_sqft,zipcode,price_usd,dup_group\n"
+    rows = header + "1,4,4,4053,85255,869500,1\n2,3,2,900,36372,5e5,2\n"
     (tmp_path / "labels.csv").write_text(rows, encoding="utf-8")
     data = load(str(tmp_path))
     assert data.schema.name == "houses"
@@ -140,7 +161,9 @@ def test_a_folder_that_fits_a_shipped_example_needs_no_description(tmp_path):
 def test_the_embedded_dataset_reads_as_described(streams, stream_folder, tmp_path):
     assert len(streams) == len(streams.ids)
     assert {str(s) for s in streams.schema.sources} == {
-        f"{entity}.{modality}" for entity in ("anchor", "commodity", "room") for modality in ("text", "image", "numeric")
+        f"{entity}.{modality}"
+        for entity in ("anchor", "commodity", "room")
+        for modality in ("text", "image", "numeric")
     } | {"video.video", "audio.audio"}
     assert streams.schema.ordered == {Source("video", "video"), Source("audio", "audio")}
     moved = shutil.copytree(stream_folder, tmp_path / "elsewhere")

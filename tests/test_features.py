@@ -16,7 +16,10 @@ from tests.conftest import ENCODERS
 
 def chosen(**override: str) -> dict[str, encoders.Encoder]:
     names = ENCODERS | override
-    return {m: encoders.get(m, n, weights="random", **({"size": 32} if m == "image" else {})) for m, n in names.items()}
+    return {
+        m: encoders.get(m, n, weights="random", **({"size": 32} if m == "image" else {}))
+        for m, n in names.items()
+    }
 
 
 def test_ragged_rows_are_padded_with_minus_one():

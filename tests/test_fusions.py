@@ -28,7 +28,7 @@ from fusions.tfn import TensorFusion
 from fusions.vtfsa import pair_grid
 
 D = 16
-SMALL = {"heads": 2, "layers": 1, "dropout": 0.1, "width": 3, "memory_layers": 1}
+SMALL = {"heads": 2, "layers": 1, "dropout": 0.1, "width": 4, "memory_layers": 1}
 
 
 def small(name: str) -> dict[str, object]:
@@ -87,12 +87,12 @@ def entity_size(g: int, d: int, layers: int) -> int:
     return g * layers * layer_size(d) + (attention_size(d) + 2 * d if g > 1 else 0)
 
 
-def mult_size(g: int, d: int, layers: int) -> int:
-    width = max(g - 1, 1) * d
+def mult_size(g: int, d: int, w: int, layers: int) -> int:
+    width = max(g - 1, 1) * w
     r = g * width
-    crossmodal = g * (g - 1) * (layers * layer_size(d) + 2 * d)
+    crossmodal = g * (g - 1) * (layers * layer_size(w) + 2 * w)
     memory = g * (max(layers, 3) * layer_size(width) + 2 * width)
-    return g * d * d + g * d + crossmodal + memory + 2 * r * (r + 1) + (r + 1) * d
+    return g * d * w + g * w + crossmodal + memory + 2 * r * (r + 1) + (r + 1) * d
 
 
 def cmmt_size(g: int, d: int, bins: int) -> int:
@@ -109,11 +109,11 @@ SIZES: dict[str, Callable[[int, int], int]] = {
     "memf": lambda g, d: entity_size(g, d, 2) + 2 * layer_size(d),
     "mfb": lambda g, d: g * d + g * (d + 1) * 5 * d,
     "mfh": lambda g, d: g * d + 2 * g * (d + 1) * 5 * d + (2 * d + 1) * d,
-    "tfn": lambda g, d: g * d + g * (d + 1) * 3 + (4**g + 1) * 32 + 33 * 32 + 33 * d,
+    "tfn": lambda g, d: g * d + g * (d + 1) * 4 + (5**g + 1) * 32 + 33 * 32 + 33 * d,
     "lmf": lambda g, d: g * d + g * 4 * (d + 1) * d + 4 + d,
     "vtfsa": vtfsa_size,
     "cmmt": lambda g, d: cmmt_size(g, d, 10),
-    "mult": lambda g, d: mult_size(g, d, 2),
+    "mult": lambda g, d: mult_size(g, d, 4, 2),
     "mbt": lambda g, d: g * d + 4 * d + g * 2 * layer_size(d) + 2 * d,
     "gmu": lambda g, d: g * d + g * d * d + (g * d) ** 2,
     "concat": lambda g, d: g * d + (g * d + 1) * d + (d + 1) * d,

@@ -168,7 +168,7 @@ def test_calibration_and_ceiling_at_the_default_size(
     assert sorted(realised, key=realised.__getitem__, reverse=True) == ORDER
     products = [values for term, values in outcome.parts.items() if len(term.factors) == 2]
     share = np.var(np.sum(products, axis=0)) / np.var(outcome.signal) if products else 0.0
-    assert share == pytest.approx(0.0 if interaction == "none" else 0.27, abs=0.03)
+    assert share == pytest.approx(0.0 if interaction == "none" else 0.20, abs=0.03)
 
 
 @pytest.mark.parametrize("interaction", INTERACTIONS)
@@ -189,7 +189,7 @@ def test_shares_of_the_population_are_as_stated(interaction: factors.Interaction
     parts = factors.terms(interaction)
     assert all(term.share > 0 for term in parts)
     products = [term for term in parts if len(term.factors) == 2]
-    assert sum(term.share for term in products) == pytest.approx(0.0 if interaction == "none" else 0.27)
+    assert sum(term.share for term in products) == pytest.approx(0.0 if interaction == "none" else 0.20)
     for term in products:
         kinds = {factor.split(".")[1] for factor in term.factors}
         assert (len(term.entities), len(kinds)) == ((1, 2) if interaction == "entity" else (2, 1))

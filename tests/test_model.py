@@ -1,4 +1,4 @@
-"""Trunk, head and training: shared by every fusion, blind to the test part, loud when something is not finite."""
+"""Trunk, head and training: shared by every fusion, blind to the test part, loud about what is not finite."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,9 @@ def test_slots_tell_attributes_apart_and_can_be_switched_off(features):
     values, mask, slots = batch[source]
     swapped[source] = Batch(values, mask, slots.flip(-1))
     for slots_on in (True, False):
-        model = build_model(features, "concat", {}, SMALL.model_copy(update={"slots": slots_on}), seed=0).eval()
+        model = build_model(
+            features, "concat", {}, SMALL.model_copy(update={"slots": slots_on}), seed=0
+        ).eval()
         same = torch.equal(model.trunk(batch)[source].values, model.trunk(swapped)[source].values)
         assert same != slots_on
 

@@ -29,11 +29,16 @@ def bench(*arguments: object) -> Result:
 
 
 def run(folder: Path, out: Path, *more: object) -> Result:
-    return bench("run", "--data", folder, "--out", out, "--fusion", "concat,memf", "--seeds", "2", *QUICK, *more)
+    return bench(
+        "run", "--data", folder, "--out", out, "--fusion", "concat,memf", "--seeds", "2", *QUICK, *more
+    )
 
 
 def predictions(out: Path) -> dict[str, bytes]:
-    return {path.parent.name: path.read_bytes() for path in sorted((out / "runs").glob("[!.]*/predictions.parquet"))}
+    return {
+        path.parent.name: path.read_bytes()
+        for path in sorted((out / "runs").glob("[!.]*/predictions.parquet"))
+    }
 
 
 def numbers(out: Path) -> pd.DataFrame:
@@ -66,7 +71,14 @@ def test_the_table_has_the_columns_of_the_contract_and_a_row_per_method(done):
 
 def test_tables_say_where_they_come_from(done):
     text = (done / "tables" / "fusion.md").read_text(encoding="utf-8")
-    for part in ("livestream: 40 samples", "2 seeds", "resnet18 (random)", "(reference)", "log10(sales [yuan])", "Regenerate"):
+    for part in (
+        "livestream: 40 samples",
+        "2 seeds",
+        "resnet18 (random)",
+        "(reference)",
+        "log10(sales [yuan])",
+        "Regenerate",
+    ):
         assert part in text
     latex = (done / "tables" / "fusion.tex").read_text(encoding="utf-8")
     assert latex.count(r"\toprule") == latex.count(r"\bottomrule") == 1
@@ -117,7 +129,18 @@ def test_tables_are_drawn_again_from_stored_runs(done):
 
 
 def test_killed_in_the_middle_the_same_command_finishes_to_the_same_table(stream_folder, done, tmp_path):
-    arguments = ["run", "--data", stream_folder, "--out", tmp_path, "--fusion", "concat,memf", "--seeds", "2", *QUICK]
+    arguments = [
+        "run",
+        "--data",
+        stream_folder,
+        "--out",
+        tmp_path,
+        "--fusion",
+        "concat,memf",
+        "--seeds",
+        "2",
+        *QUICK,
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.cli", *map(str, arguments)], env=os.environ, stdout=subprocess.DEVNULL
     )
@@ -134,7 +157,7 @@ def test_killed_in_the_middle_the_same_command_finishes_to_the_same_table(stream
     assert not list((tmp_path / "runs").glob(".*"))
 
 
-PLUGIN = '''
+PLUGIN = """
 import torch
 import fusions
 
@@ -142,12 +165,14 @@ import fusions
 class Mine(fusions.VectorFusion):
     def fuse_vectors(self, vectors):
         {body}
-'''
+"""
 
 
 def test_a_plugin_adds_a_method_and_editing_it_runs_it_again(stream_folder, tmp_path):
     plugin = tmp_path / "mine.py"
-    plugin.write_text(PLUGIN.format(name="mine", body="return fusions.Fused(vectors.mean(1))"), encoding="utf-8")
+    plugin.write_text(
+        PLUGIN.format(name="mine", body="return fusions.Fused(vectors.mean(1))"), encoding="utf-8"
+    )
     options = ["--data", stream_folder, "--out", tmp_path / "out", "--fusion", "mine", "--seeds", "1", *QUICK]
     first = bench("run", "--plugin", plugin, *options)
     assert first.exit_code == 0, first.output
@@ -159,7 +184,17 @@ def test_a_plugin_adds_a_method_and_editing_it_runs_it_again(stream_folder, tmp_
 def test_a_failing_method_is_told_and_retried_and_the_others_are_kept(stream_folder, tmp_path):
     plugin = tmp_path / "broken.py"
     plugin.write_text(PLUGIN.format(name="broken", body="raise RuntimeError('no luck')"), encoding="utf-8")
-    options = ["--data", stream_folder, "--out", tmp_path / "out", "--fusion", "broken,concat", "--seeds", "1", *QUICK]
+    options = [
+        "--data",
+        stream_folder,
+        "--out",
+        tmp_path / "out",
+        "--fusion",
+        "broken,concat",
+        "--seeds",
+        "1",
+        *QUICK,
+    ]
     for executed in (6, 1):
         result = bench("run", "--plugin", plugin, *options)
         assert result.exit_code == 1
@@ -204,7 +239,10 @@ def test_a_wrong_request_is_told_in_a_line_or_two(what, stream_folder, tmp_path)
 def test_lists_are_for_people_and_for_programs():
     for what in ("fusions", "encoders", "datasets", "experiments", "presets"):
         assert bench("list", what).exit_code == 0
-        names = [row["name"] for row in pd.read_json(io.StringIO(bench("list", what, "--json").output)).to_dict("records")]
+        names = [
+            row["name"]
+            for row in pd.read_json(io.StringIO(bench("list", what, "--json").output)).to_dict("records")
+        ]
         assert len(names) == len(set(names))
     assert "livestream" in bench("list", "datasets").output
 

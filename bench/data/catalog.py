@@ -1,4 +1,4 @@
-"""Datasets by name or path: the embedded ones, a folder of one's own, a folder a shipped example describes."""
+"""Datasets by name or path: the embedded ones, a folder of one's own, one that a shipped example fits."""
 
 from __future__ import annotations
 
@@ -70,6 +70,6 @@ def _by_example(folder: Path) -> Dataset:
         except DataError:
             continue
     raise DataError(
-        f"{folder} has no dataset.toml, and no shipped example fits it; describe the folder in a dataset.toml "
+        f"{folder} has no dataset.toml, and no shipped example fits it; describe it in a dataset.toml "
         "(README, 'Bring your data')."
     )

@@ -121,7 +121,9 @@ def _encode_missing(
     return len(missing)
 
 
-def _encode_chunk(recipe: tuple[Any, ...], keys: Sequence[str], items: Sequence[str | Path], device: str) -> int:
+def _encode_chunk(
+    recipe: tuple[Any, ...], keys: Sequence[str], items: Sequence[str | Path], device: str
+) -> int:
     # one thread a process, so that the bits do not depend on how many processes there are
     import torch
 
@@ -133,7 +135,9 @@ def _encode_chunk(recipe: tuple[Any, ...], keys: Sequence[str], items: Sequence[
 
 
 @lru_cache(maxsize=2)
-def _encoder(modality: str, name: str, weights: str, options: tuple[tuple[str, Any], ...]) -> encoders.Encoder:
+def _encoder(
+    modality: str, name: str, weights: str, options: tuple[tuple[str, Any], ...]
+) -> encoders.Encoder:
     return encoders.get(modality, name, weights=weights, **dict(options))
 
 
@@ -158,7 +162,9 @@ def _assemble(
     )
     if not good.any() and len(keys):
         reason = failed[keys[0]]
-        raise DataError(f"not one of the {len(keys)} items of {source} could be decoded ({reason}); mend the files.")
+        raise DataError(
+            f"not one of the {len(keys)} items of {source} could be decoded ({reason}); mend the files."
+        )
     names = {_name(dataset, item): failed[k] for k, item in zip(keys, raw.items, strict=True) if k in failed}
     return features, names
 

@@ -26,9 +26,10 @@ class Batch(NamedTuple):
     """One source of a batch, before the trunk.
 
     Attributes:
-        values: (B, M, L, D) feature vectors, or (B, M, L) numbers; zero where absent.
+        values: (N, D) feature vectors of the N present tokens, in the order of the mask's True entries; or
+            (B, M, L) numbers, zero where absent. Padding is never stored, moved or projected.
         mask: (B, M, L), True where present.
-        slots: (B, M, L) the attribute number of every token.
+        slots: (N,) the attribute number of every present vector; (0,) for numbers, whose slot is their place.
     """
 
     values: Tensor
@@ -65,24 +66,20 @@ class SourceFeatures:
             return self._numbers(rows)
         positions = self.tokens.positions(rows)
         mask = positions >= 0
-        if len(self.tokens.values) == 0:
-            values = np.zeros((*mask.shape, max(1, self.values.shape[1])), dtype=np.float32)
-            return Batch(torch.from_numpy(values), torch.from_numpy(mask), torch.zeros(mask.shape, dtype=torch.long))
-        flat = positions[mask]
-        values = np.zeros((*mask.shape, self.values.shape[1]), dtype=np.float32)
-        values[mask] = self.values[self.tokens.values[flat]]
-        slots = np.zeros(mask.shape, dtype=np.int64)
-        slots[mask] = self.slots[flat]
-        return Batch(torch.from_numpy(values), torch.from_numpy(mask), torch.from_numpy(slots))
+        present = positions[mask]
+        return Batch(
+            torch.from_numpy(self.values[self.tokens.values[present]]),
+            torch.from_numpy(mask),
+            torch.from_numpy(self.slots[present]),
+        )
 
     def _numbers(self, rows: np.ndarray) -> Batch:
         values = self.values[np.maximum(rows, 0)]
         mask = np.isfinite(values) & (rows >= 0)[..., None]
-        slots = np.broadcast_to(np.arange(values.shape[-1]), values.shape)
         return Batch(
-            torch.from_numpy(np.where(mask, values, 0).astype(np.float32)),
+            torch.from_numpy(np.where(mask, values, np.float32(0))),
             torch.from_numpy(mask),
-            torch.from_numpy(slots.copy()),
+            torch.zeros(0, dtype=torch.long),
         )
 
     @property
@@ -144,7 +141,7 @@ class FeatureSet:
 
     @cached_property
     def samples(self) -> dict[str, np.ndarray]:
-        """Arrays over samples: `ids`, `target`, `raw_target`, and `groups`, `official` where the data have them."""
+        """Arrays over samples: `ids`, `target`, `raw_target`; `groups`, `official` where the data have them."""
         with np.load(self.dataset / "samples.npz", allow_pickle=False) as arrays:
             return dict(arrays)
 

@@ -21,7 +21,12 @@ METHOD_ROWS = {
 }
 """Our name of a method -> the name of its row in the paper."""
 
-BACKBONES = {"resnet50": "Resnet50", "densenet121": "DenseNet121", "resnet18": "Resnet18", "resnet101": "Resnet101"}
+BACKBONES = {
+    "resnet50": "Resnet50",
+    "densenet121": "DenseNet121",
+    "resnet18": "Resnet18",
+    "resnet101": "Resnet101",
+}
 
 
 @lru_cache

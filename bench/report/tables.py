@@ -119,14 +119,14 @@ def markdown(plan: Plan, table: pd.DataFrame, verdict_text: str) -> str:
         lines += [verdict_text, ""]
     lines += [
         "Bold: best fusion by mean. Rows marked (reference) use no fusion: does fusion help at all?",
-        "The CSV file beside this one has 95 % intervals (Nadeau-Bengio corrected for overlapping training parts).",
+        "The CSV file beside this one has 95 % intervals (Nadeau-Bengio, corrected for overlapping splits).",
         "",
     ]
     beside = table[table[f"paper_{BEST_BY}"].notna()]
     if not beside.empty:
         lines += [
             "## Beside the paper", "",
-            "The paper's data are not public: other data, other weights, one run per method. Not like for like.",
+            "Not like for like: the paper's data are not public, its weights differ, and it has one run per method.",
             "", _pipe(_beside_paper(beside)), "",
         ]  # fmt: skip
     if plan.command:
@@ -135,7 +135,7 @@ def markdown(plan: Plan, table: pd.DataFrame, verdict_text: str) -> str:
 
 
 def latex(plan: Plan, table: pd.DataFrame) -> str:
-    """The table for a paper (needs \\usepackage{booktabs})."""
+    """The table for a paper; its preamble needs the package booktabs."""
     shown = _formatted(table, bold=r"\textbf{{{}}}", reference=r"\textit{{{}}}", plus_minus=r" $\pm$ ")
     body = [" & ".join(_escaped(str(c)) for c in row) + r" \\" for row in shown.itertuples(index=False)]
     return "\n".join([
@@ -158,9 +158,15 @@ def _formatted(table: pd.DataFrame, *, bold: str, reference: str, plus_minus: st
         if table[column].any():
             shown[column] = table[column].replace("", "–").to_numpy()
     for metric in METRICS:
-        best = (fused[metric].min() if metric in LOWER_IS_BETTER else fused[metric].max()) if len(fused) else None
+        best = (
+            (fused[metric].min() if metric in LOWER_IS_BETTER else fused[metric].max())
+            if len(fused)
+            else None
+        )
         cells = []
-        for value, sd, is_reference in zip(table[metric], table[f"{metric}_sd"], table["reference"], strict=True):
+        for value, sd, is_reference in zip(
+            table[metric], table[f"{metric}_sd"], table["reference"], strict=True
+        ):
             text = f"{value:.{DECIMALS}f}"
             text = bold.format(text) if value == best and not is_reference else text
             cells.append(text + (f"{plus_minus}{sd:.{DECIMALS}f}" if np.isfinite(sd) else ""))
@@ -181,7 +187,9 @@ def _beside_paper(table: pd.DataFrame) -> pd.DataFrame:
 
 def _pipe(table: pd.DataFrame) -> str:
     lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * table.shape[1]]
-    return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)])
+    return "\n".join(
+        lines + ["| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)]
+    )
 
 
 def _label(row: PlanRow) -> str:

@@ -39,13 +39,13 @@ variance of the signal divides into
     commodity 0.36, anchor 0.28, video 0.16, room 0.12, audio 0.08
 
 by the Shapley rule (the product of two entities' factors belongs half to each), for every interaction. With
-an interaction planted, 27 % of it are products of factors, which no additive model can explain:
+an interaction planted, 20 % of it are products of factors, which no additive model can explain:
 
 ===========  ==========================================================================================
 interaction  products, with their shares of the signal's variance
 ===========  ==========================================================================================
-"entity"     text x image of the same anchor (0.10), the same commodity (0.15), the same room (0.02)
-"modality"   text x text and image x image: anchor x commodity (0.11 each), anchor x room (0.025 each)
+"entity"     text x image of the same anchor (0.075), same commodity (0.11), same room (0.015)
+"modality"   text x text and image x image: anchor x commodity (0.08 each), anchor x room (0.02 each)
 "none"       none: the factors alone have it all
 ===========  ==========================================================================================
 

@@ -36,16 +36,16 @@ FACTORS: dict[str, tuple[str, ...]] = {
 PRODUCTS: dict[Interaction, dict[tuple[str, str], float]] = {
     "entity": {
         # Small enough that the main effects alone put the entities in the same order.
-        ("commodity.text", "commodity.image"): 0.15,
-        ("anchor.text", "anchor.image"): 0.10,
-        ("room.text", "room.image"): 0.02,
+        ("commodity.text", "commodity.image"): 0.11,
+        ("anchor.text", "anchor.image"): 0.075,
+        ("room.text", "room.image"): 0.015,
     },
     # Mostly with the commodity, so that leaving out one entity after the other gives the same order.
     "modality": {
-        ("anchor.text", "commodity.text"): 0.11,
-        ("anchor.image", "commodity.image"): 0.11,
-        ("anchor.text", "room.text"): 0.025,
-        ("anchor.image", "room.image"): 0.025,
+        ("anchor.text", "commodity.text"): 0.08,
+        ("anchor.image", "commodity.image"): 0.08,
+        ("anchor.text", "room.text"): 0.02,
+        ("anchor.image", "room.image"): 0.02,
     },
     "none": {},
 }

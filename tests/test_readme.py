@@ -1,0 +1,53 @@
+"""README promises nothing that is not there: its example runs, its commands exist, its description fits."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bench.cli import main
+from bench.data.schema import read_schema
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def block(language: str, containing: str) -> str:
+    blocks = re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+    return next(b for b in blocks if containing in b)
+
+
+def test_the_example_fusion_is_short_runs_and_passes_the_contract(stream_folder, tmp_path):
+    example = block("python", "@fusions.register")
+    assert len(example.strip().splitlines()) < 25
+    plugin = tmp_path / "my_fusion.py"
+    plugin.write_text(example, encoding="utf-8")
+    # in a process of its own: a registered name stays registered
+    check = "import my_fusion; from fusions.testing import check_fusion; check_fusion('attention-pool')"
+    subprocess.run([sys.executable, "-c", check], cwd=tmp_path, check=True)
+    result = CliRunner().invoke(main, [
+        "run", "--plugin", str(plugin), "--fusion", "attention-pool,concat", "--data", str(stream_folder),
+        "--out", str(tmp_path / "out"), "--backbone", "resnet18", "--weights", "random", "--seeds", "1",
+        "--jobs", "1", "--set", "encoders.image_size=32", "--set", "training.epochs=2",
+    ])  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "attention-pool" in (tmp_path / "out" / "tables" / "fusion.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"\bbench ([a-z]+)", README))))
+def test_every_command_that_is_named_exists(command):
+    assert command in main.commands
+
+
+def test_every_option_that_is_named_exists():
+    known = {name for command in main.commands.values() for p in command.params for name in p.opts}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) <= known
+
+
+def test_the_description_of_the_houses_is_the_one_that_ships(tmp_path):
+    shown = block("toml", "houses")
+    (tmp_path / "dataset.toml").write_text(shown, encoding="utf-8")
+    assert read_schema(tmp_path / "dataset.toml") == read_schema(ROOT / "bench/data/examples/houses.toml")
