@@ -1,8 +1,12 @@
-"""Where runs are executed. An executor takes tasks and yields their results as they complete."""
+"""Where work is done. An executor takes tasks and yields their results as they complete."""
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import TypeVar
 
 from joblib import Parallel, delayed
@@ -12,13 +16,33 @@ Result = TypeVar("Result")
 
 
 def local(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
-    """Processes on this machine, one thread each; with one job, this process.
+    """Processes on this machine; with one job, this process.
 
-    Closing the iterator (Ctrl-C does) ends the workers; runs in flight are lost, stored ones stay.
+    Closing the iterator (Ctrl-C does) ends the workers; what is in flight is lost, what is stored stays.
     """
-    parallel = Parallel(n_jobs=max(1, min(jobs, len(tasks))), return_as="generator_unordered", batch_size=1)
-    yield from parallel(delayed(work)(task) for task in tasks)
+    processes = max(1, min(jobs, len(tasks)))
+    parallel = Parallel(n_jobs=processes, return_as="generator_unordered", batch_size=1)
+    parent = os.getpid() if processes > 1 else 0
+    yield from parallel(delayed(_followed)(work, task, parent) for task in tasks)
 
 
 EXECUTORS: dict[str, Callable[..., Iterator]] = {"local": local}
 """Name on the command line -> executor."""
+
+
+def _followed(work: Callable[[Task], Result], task: Task, parent: int) -> Result:
+    if parent:
+        _end_with(parent)
+    return work(task)
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """End this worker when its parent is gone: a killed bench must not go on computing in the background."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -25,6 +25,7 @@ class PlanRow(BaseModel):
 
     Attributes:
         method: fusion or reference.
+        variant: what else sets the row apart, such as "without anchor"; "" for the method as it is.
         encoders: modality -> encoder.
         weights: encoders that need weights, with where those came from; "" where none does.
         options: the fusion's own options.
@@ -33,6 +34,7 @@ class PlanRow(BaseModel):
     """
 
     method: str
+    variant: str = ""
     encoders: dict[str, str]
     weights: str
     options: dict[str, Any]
@@ -44,6 +46,7 @@ class PlanRow(BaseModel):
         """The row of a variant."""
         return cls(
             method=variant.method,
+            variant=variant.name,
             encoders=dict(variant.encoders),
             weights=", ".join(dict.fromkeys(s for s in features.stamps.values() if s.endswith(")"))),
             options=dict(variant.options),
@@ -53,7 +56,12 @@ class PlanRow(BaseModel):
 
 
 class Plan(BaseModel):
-    """All rows of an experiment, and what a caption needs to say about them."""
+    """All rows of an experiment, and what a caption needs to say about them.
+
+    Attributes:
+        not_applicable: why the experiment says nothing about this dataset; "" where it does.
+        facts: what an experiment states without any run: tables by name, each a list of rows.
+    """
 
     experiment: str
     title: str
@@ -67,6 +75,8 @@ class Plan(BaseModel):
     undecodable: int
     command: str
     rows: list[PlanRow]
+    not_applicable: str = ""
+    facts: dict[str, list[dict[str, Any]]] = {}
 
     @classmethod
     def of(

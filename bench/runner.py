@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from safetensors.torch import load_file
 from threadpoolctl import threadpool_limits
 
 from bench.config import RunSpec
@@ -21,7 +22,7 @@ from bench.errors import BenchError, UsageError
 from bench.executors import EXECUTORS
 from bench.features.store import FeatureSet
 from bench.metrics import score
-from bench.model import build_model
+from bench.model import FusionModel, build_model
 from bench.references import REFERENCES
 from bench.store import RunResult, RunStore
 from bench.train import predict, train
@@ -131,6 +132,13 @@ def execute(
         environment=describe(device),
         weights=weights,
     )
+
+
+def restore(spec: RunSpec, features: FeatureSet, folder: Path, device: torch.device) -> FusionModel:
+    """The trained model of a run that was kept with its weights, on any device, wherever it was trained."""
+    model = build_model(features, spec.method, spec.options, spec.model, spec.seed)
+    model.load_state_dict(load_file(folder / "model.safetensors"))
+    return model.to(device)
 
 
 def parts_of(spec: RunSpec, features: FeatureSet) -> Parts:

@@ -12,11 +12,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 from bench.cli import main
+from bench.config import RunSpec
 from bench.metrics import METRICS
 from bench.references import REFERENCES
+from bench.runner import parts_of, restore
+from bench.train import predict
 
 QUICK = [
     "--backbone", "resnet18", "--weights", "random", "--jobs", "1", "--device", "cpu",
@@ -155,6 +159,16 @@ def test_killed_in_the_middle_the_same_command_finishes_to_the_same_table(stream
     assert f"{12 - stored} runs executed, {stored} already stored" in result.output
     pd.testing.assert_frame_equal(numbers(tmp_path), numbers(done), check_exact=True)
     assert not list((tmp_path / "runs").glob(".*"))
+
+
+def test_a_kept_model_predicts_again_what_it_predicted(stream_folder, features, tmp_path):
+    result = run(stream_folder, tmp_path, "--fusion", "memf", "--seeds", "1", "--save-models")
+    assert result.exit_code == 0, result.output
+    folder = next(path.parent for path in (tmp_path / "runs").glob("*/model.safetensors"))
+    spec = RunSpec.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
+    model = restore(spec, features, folder, torch.device("cpu"))
+    again = predict(model, features, parts_of(spec, features).test, torch.device("cpu"))
+    assert again.tolist() == pd.read_parquet(folder / "predictions.parquet")["y_pred"].tolist()
 
 
 PLUGIN = """

@@ -48,15 +48,21 @@ class Variant:
 
     Attributes:
         method: a fusion or a reference method.
+        name: what else sets the row apart, such as "without anchor"; "" for the method as it is.
         encoders: modality -> encoder.
         options: the fusion's own options.
         reference: whether the row is there for comparison only.
+        entities: the entities that the method sees; None for all.
+        observe: what to record beside the result: "test-history", "attention".
     """
 
     method: str
     encoders: Mapping[str, str]
+    name: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     reference: bool = False
+    entities: tuple[str, ...] | None = None
+    observe: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from bench.references import NEEDS_FEATURES, REFERENCES
 def fusion(choice: Choice) -> list[Variant]:
     """All chosen fusions and all references, on every combination of backbone and text encoder."""
     variants = [
-        Variant(name, encoders, choice.options.get(name, {}))
+        Variant(name, encoders, options=choice.options.get(name, {}))
         for encoders in choice.encoder_sets()
         for name in choice.fusions
     ]

@@ -10,15 +10,16 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
+import torch
 from threadpoolctl import threadpool_limits
 
 import encoders
 from bench.data.dataset import Dataset, RawTokens
 from bench.errors import DataError
+from bench.executors import local
 from bench.features.cache import ItemCache, cache_dir, content_key
 from bench.features.ragged import Ragged
 from bench.features.store import FeatureSet, SourceFeatures
@@ -108,30 +109,34 @@ def _encode_missing(
     progress: Progress,
 ) -> int:
     missing = sorted(ItemCache(encoder.fingerprint).missing(items))
-    chunks = [missing[i : i + CHUNK] for i in range(0, len(missing), CHUNK)]
-    if not chunks:
+    if not missing:
         return 0
-    recipe = encoder.recipe
-    work = Parallel(n_jobs=min(jobs, len(chunks)), return_as="generator_unordered", batch_size=1)
+    chunks = []
+    for start in range(0, len(missing), CHUNK):
+        keys = missing[start : start + CHUNK]
+        chunks.append(_Chunk(encoder.recipe, keys, [items[key] for key in keys], device))
     done = 0
     progress(encoder.stamp, 0, len(missing))
-    for n in work(delayed(_encode_chunk)(recipe, c, [items[k] for k in c], device) for c in chunks):
+    for n in local(_encode_chunk, chunks, jobs):
         done += n
         progress(encoder.stamp, done, len(missing))
     return len(missing)
 
 
-def _encode_chunk(
-    recipe: tuple[Any, ...], keys: Sequence[str], items: Sequence[str | Path], device: str
-) -> int:
-    # one thread a process, so that the bits do not depend on how many processes there are
-    import torch
+class _Chunk(NamedTuple):
+    recipe: tuple[Any, ...]
+    keys: Sequence[str]
+    items: Sequence[str | Path]
+    device: str
 
-    torch.set_num_threads(1)
+
+def _encode_chunk(chunk: _Chunk) -> int:
+    torch.set_num_threads(1)  # the same bits whatever the number of processes
     with threadpool_limits(1):
-        encoder = _encoder(*recipe)
-        ItemCache(encoder.fingerprint).put(zip(keys, encoder.encode(items, device=device), strict=True))
-    return len(keys)
+        encoder = _encoder(*chunk.recipe)
+        results = encoder.encode(chunk.items, device=chunk.device)
+        ItemCache(encoder.fingerprint).put(zip(chunk.keys, results, strict=True))
+    return len(chunk.keys)
 
 
 @lru_cache(maxsize=2)

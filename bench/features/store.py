@@ -141,7 +141,7 @@ class FeatureSet:
 
     @cached_property
     def samples(self) -> dict[str, np.ndarray]:
-        """Arrays over samples: `ids`, `target`, `raw_target`; `groups`, `official` where the data have them."""
+        """Arrays over samples: `ids`, `target`, `raw_target`; maybe `groups`, `official`."""
         with np.load(self.dataset / "samples.npz", allow_pickle=False) as arrays:
             return dict(arrays)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from bench.metrics import LOWER_IS_BETTER, METRICS
+from bench.paper.printed import fusion_row
 from bench.plan import Plan, PlanRow
-from bench.report.paper import fusion_row
 from bench.stats import corrected_interval, corrected_paired_test, holm
 from bench.store import RunStore
 
@@ -102,12 +102,13 @@ def verdict(plan: Plan, store: RunStore) -> str:
 
 def caption(plan: Plan, table: pd.DataFrame) -> str:
     """What every table says of itself: dataset, samples, seeds, weights."""
+    broken = f" {plan.undecodable} items could not be decoded and are absent." if plan.undecodable else ""
     stamps = [w for w in table["weights"].unique() if w]
     weights = f" Weights: {'; '.join(stamps)}." if stamps else ""
     return (
         f"{plan.title} ({plan.paper} of the paper). Dataset {plan.dataset}: {plan.samples} samples, "
         f"{table['n_test'].iloc[0]} in each test part; target {plan.target}. {plan.seeds} seeds, "
-        f"each its own split; mean ± standard deviation over seeds. Preset {plan.preset}.{weights}"
+        f"each its own split; mean ± standard deviation over seeds. Preset {plan.preset}.{weights}{broken}"
     )
 
 
@@ -126,7 +127,7 @@ def markdown(plan: Plan, table: pd.DataFrame, verdict_text: str) -> str:
     if not beside.empty:
         lines += [
             "## Beside the paper", "",
-            "Not like for like: the paper's data are not public, its weights differ, and it has one run per method.",
+            "Not like for like: the paper's data are not public; its weights differ; one run a method.",
             "", _pipe(_beside_paper(beside)), "",
         ]  # fmt: skip
     if plan.command:

@@ -1,0 +1,179 @@
+"""Fig. 6: to which entity the last transformer of MEMF attends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure as Canvas
+from matplotlib.figure import SubFigure
+
+from bench.plan import Plan, PlanRow
+from bench.report.figures.drawing import Drawing
+from bench.report.figures.results import first_run, provenance
+from bench.report.figures.style import MAP, TWO_COLUMNS, canvas, shown
+from bench.seeds import derive
+from bench.store import RunStore
+
+SAMPLES = 9
+WRITTEN = 7
+"""Up to this many groups, numbers fit into the cells."""
+SPREAD_MAP = "viridis"
+READ = "A row shows where one group looks: its cells sum to 1."
+
+
+@dataclass(frozen=True)
+class Maps:
+    """The attention of one run over its test part.
+
+    Attributes:
+        row, seed: the run.
+        layers: per layer (N, heads, G, G), query by key.
+        groups: G names.
+        ids: N sample ids.
+    """
+
+    row: PlanRow
+    seed: int
+    layers: list[np.ndarray]
+    groups: list[str]
+    ids: list[str]
+
+    @classmethod
+    def read(cls, plan: Plan, store: RunStore) -> Maps | None:
+        """The maps of the first run that stored them."""
+        found = first_run(plan, store, "attention.npz")
+        if found is None:
+            return None
+        row, seed, run = found
+        with np.load(store.root / run / "attention.npz", allow_pickle=False) as arrays:
+            names = sorted((n for n in arrays if n.startswith("layer")), key=lambda n: int(n[5:]))
+            layers = [arrays[name].astype(float) for name in names]
+            if not layers or not len(layers[0]):
+                return None
+            return cls(row, seed, layers, [str(g) for g in arrays["groups"]], [str(i) for i in arrays["ids"]])
+
+
+def rollout(layers: list[np.ndarray]) -> np.ndarray:
+    """Attention rollout (Abnar & Zuidema, ACL 2020): (N, G, G) from layers (N, heads, G, G).
+
+    Half of what a layer passes on is its input itself (the residual connection); layers multiply.
+    """
+    groups = layers[0].shape[-1]
+    flow = np.broadcast_to(np.eye(groups), (len(layers[0]), groups, groups))
+    for layer in layers:
+        step = 0.5 * layer.mean(axis=1) + 0.5 * np.eye(groups)
+        flow = step / step.sum(axis=-1, keepdims=True) @ flow
+    return flow
+
+
+def attention_samples(plan: Plan, store: RunStore) -> Drawing | None:
+    """Maps of the last layer, averaged over heads, for nine random test samples."""
+    maps = Maps.read(plan, store)
+    if maps is None:
+        return None
+    rng = np.random.default_rng(derive(maps.seed, "attention-samples"))
+    chosen = np.sort(rng.permutation(len(maps.ids))[:SAMPLES])
+    last = maps.layers[-1].mean(axis=1)[chosen]
+    columns = min(3, len(chosen))
+    rows = -(-len(chosen) // columns)
+    figure = canvas(TWO_COLUMNS, 0.9 + 1.75 * rows)
+    norm = Normalize(0, float(last.max()))
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for i, ax in enumerate(panels.flat):
+        if i >= len(chosen):
+            ax.remove()
+            continue
+        _map(ax, last[i], norm, MAP)
+        # the axes at the edge carry the names; below the last sample of a column there may be none
+        at_edge = i + columns >= len(chosen)
+        _name_axes(ax, maps.groups, rows=i % columns == 0, columns=at_edge)
+        ax.set_title(shown(maps.ids[chosen[i]], 22))
+    figure.supxlabel("attended group (key)", fontsize=7.5)
+    figure.supylabel("attending group (query)", fontsize=7.5)
+    _bar(figure, list(figure.axes), norm, MAP, "attention weight")
+    text = (
+        f"{provenance(plan, maps.row, maps.seed)} {len(chosen)} test samples drawn at random; last layer, "
+        f"mean over {maps.layers[-1].shape[1]} heads. {READ}"
+    )
+    return Drawing("attention-samples", f"{plan.title}: single samples", text, figure)
+
+
+def attention_mean(plan: Plan, store: RunStore) -> Drawing | None:
+    """Rollout over all layers, and the mean and spread of every layer and head, over the test part."""
+    maps = Maps.read(plan, store)
+    if maps is None:
+        return None
+    heads, depth = maps.layers[0].shape[1], len(maps.layers)
+    thumb = min(0.8, 2.6 / heads)
+    figure = canvas(TWO_COLUMNS, 3.6 + depth * (thumb + 0.06) + 0.55)
+    above, below = figure.subfigures(2, 1, height_ratios=[3.6, depth * (thumb + 0.06) + 0.55])
+    last, flow = maps.layers[-1].mean(axis=1), rollout(maps.layers)
+    means = [layer.mean(axis=0) for layer in maps.layers]
+    spreads = [layer.std(axis=0) for layer in maps.layers]
+    norm = Normalize(0, max(float(np.max(means)), float(flow.mean(axis=0).max())))
+    panels = above.subplots(1, 2)
+    for ax, maps_of, title in zip(
+        panels, (last, flow), ("last layer, mean over heads", "rollout over all layers"), strict=True
+    ):
+        _map(ax, maps_of.mean(axis=0), norm, MAP, spread=maps_of.std(axis=0))
+        _name_axes(ax, maps.groups, rows=True, columns=True)
+        ax.set(title=title, xlabel="attended group (key)")
+    panels[0].set_ylabel("attending group (query)")
+    _bar(above, list(panels), norm, MAP, "mean attention weight")
+    left, right = below.subfigures(1, 2)
+    _thumbnails(left, means, norm, MAP, "mean per layer and head", "mean attention weight")
+    limits = Normalize(0, float(np.max(spreads)) or 1.0)
+    _thumbnails(right, spreads, limits, SPREAD_MAP, "spread per layer and head", "standard deviation")
+    written = "Numbers: mean, and ± standard deviation over samples. " if len(maps.groups) <= WRITTEN else ""
+    text = (
+        f"{provenance(plan, maps.row, maps.seed)} Over {len(maps.ids)} test samples. {written}"
+        "Rollout (Abnar & Zuidema, 2020) multiplies the layers, half of each being the residual connection. "
+        f"Small maps: the same groups in the same order. {READ}"
+    )
+    return Drawing("attention-mean", f"{plan.title}: over the test part", text, figure)
+
+
+def _map(ax: Axes, values: np.ndarray, norm: Normalize, cmap: str, spread: np.ndarray | None = None) -> None:
+    """A square heat map; with the numbers in its cells where a spread is given and they fit."""
+    texts: np.ndarray | bool = False
+    if spread is not None and len(values) <= WRITTEN:
+        pairs = zip(values.flat, spread.flat, strict=True)
+        texts = np.array([f"{v:.2f}\n±{s:.2f}" for v, s in pairs]).reshape(values.shape)
+    sns.heatmap(
+        values, ax=ax, norm=norm, cmap=cmap, cbar=False, square=True, annot=texts, fmt="",
+        annot_kws={"fontsize": 7, "linespacing": 1.0}, xticklabels=False, yticklabels=False,
+    )  # fmt: skip
+
+
+def _name_axes(ax: Axes, groups: list[str], *, rows: bool, columns: bool) -> None:
+    at, names = np.arange(len(groups)) + 0.5, [shown(group, 18) for group in groups]
+    ax.tick_params(length=0, labelleft=rows, labelbottom=columns)
+    ax.set_xticks(at, names, rotation=90)
+    ax.set_yticks(at, names, rotation=0)
+
+
+def _thumbnails(
+    part: SubFigure, layers: list[np.ndarray], norm: Normalize, cmap: str, title: str, label: str
+) -> None:
+    """One small map per layer (rows) and head (columns)."""
+    panels = part.subplots(len(layers), len(layers[0]), squeeze=False)
+    for i, layer in enumerate(layers):
+        for j, head in enumerate(layer):
+            _map(panels[i, j], head, norm, cmap)
+            if i == 0:
+                panels[i, j].set_title(f"{j + 1}", fontsize=7, pad=2)
+        panels[i, 0].set_ylabel(f"{i + 1}", fontsize=7, rotation=0, ha="right", va="center")
+    part.suptitle(title, fontsize=8)
+    _bar(part, list(panels.flat), norm, cmap, label)
+
+
+def _bar(part: Canvas | SubFigure, panels: list[Axes], norm: Normalize, cmap: str, label: str) -> None:
+    bar = part.colorbar(ScalarMappable(norm, cmap), ax=panels, shrink=0.8, aspect=22)
+    bar.set_label(label)
+    bar.outline.set_visible(False)
+    bar.ax.locator_params(nbins=5)

@@ -1,0 +1,100 @@
+"""What a method's accuracy costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+from bench.plan import Plan
+from bench.report.figures.comparison import legend
+from bench.report.figures.drawing import Drawing
+from bench.report.figures.forest import Mark, view
+from bench.report.figures.labels import place
+from bench.report.figures.results import Result, condition, conditions, provenance, results_of
+from bench.report.figures.style import GREY, TWO_COLUMNS, canvas, key, look, metric_label, shown
+from bench.store import RunStore
+
+PANELS = {"params": "trainable parameters", "seconds": "seconds per run, training and test"}
+
+
+def cost(plan: Plan, store: RunStore) -> Drawing | None:
+    """MSE against the number of parameters and against seconds, both on logarithmic axes."""
+    # what sees no features (the mean) costs nothing and would stretch the axis
+    results = [result for result in results_of(plan, store) if result.row.encoders]
+    if all(result.row.reference for result in results):
+        return None
+    names = conditions(results) or [""]
+    figure = canvas(TWO_COLUMNS, 4.0)
+    panels = figure.subplots(1, 2, sharey=True)
+    low, high = view([_without_interval(result) for result in results], "MSE")
+    panels[0].set_ylim(low - 0.04 * (high - low), high + 0.04 * (high - low))
+    panels[0].set_ylabel(metric_label("MSE", plan.target))
+    for ax, (quantity, label) in zip(panels, PANELS.items(), strict=True):
+        _points(ax, [r for r in results if r.mean(quantity) > 0], results, names, quantity, high)
+        ax.set_xlabel(f"{label} (log scale)")
+    references = any(result.row.reference for result in results)
+    key(figure, legend(names, references=references, seeds=1))
+    for ax, quantity in zip(panels, PANELS, strict=True):
+        _names(ax, [r for r in results if r.mean(quantity) > 0], quantity, high)
+    text = (
+        f"{provenance(plan)} Means over seeds; lower left is better. Seconds depend on the machine and on "
+        "what else it ran. "
+    )
+    if len(names) > 1:
+        text += "A line joins one method's points. "
+    return Drawing("cost", "MSE against parameters and seconds", text + "↑: beyond the axis.", figure)
+
+
+def _without_interval(result: Result) -> Mark:
+    return Mark(np.array([result.mean("MSE")]), result.mean("MSE"), np.nan, np.nan)
+
+
+def _by_method(results: Sequence[Result]) -> dict[str, list[Result]]:
+    methods: dict[str, list[Result]] = {}
+    for result in results:
+        methods.setdefault(result.row.method, []).append(result)
+    return methods
+
+
+def _points(
+    ax: Axes, drawn: Sequence[Result], results: Sequence[Result], names: list[str], quantity: str, high: float
+) -> None:
+    rows = [result.row for result in results]
+    for lane in _by_method(drawn).values():
+        x, y = _places(lane, quantity, high)
+        ax.plot(x, y, color="0.8", linewidth=0.7, zorder=1)
+        for result, at_x, at_y in zip(lane, x, y, strict=True):
+            colour, marker = look(names.index(condition(result.row, rows)))
+            if result.row.reference:
+                ax.plot([at_x], [at_y], marker="D", ms=4, mfc="white", mec=GREY, mew=0.8, zorder=3)
+            else:
+                ax.plot([at_x], [at_y], marker=marker, ms=4.5, color=colour, mec="white", mew=0.5, zorder=3)
+    ax.set_xscale("log")
+    costs = [result.mean(quantity) for result in drawn]
+    if costs:
+        # room at the sides for names, and for at least one tick
+        ax.set_xlim(min(costs) / 1.8, max(costs) * 1.8)
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(costs) < 60 * min(costs) else (1,)))
+    ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.grid()
+
+
+def _names(ax: Axes, drawn: Sequence[Result], quantity: str, high: float) -> None:
+    """Name every method at its best point."""
+    labels, xs, ys = [], [], []
+    for method, lane in _by_method(drawn).items():
+        x, y = _places(lane, quantity, high)
+        best = int(np.argmin(y))
+        beyond = f" {lane[best].mean('MSE'):.3g} ↑" if lane[best].mean("MSE") > high else ""
+        labels.append(shown(method, 26) + beyond)
+        xs.append(x[best])
+        ys.append(y[best])
+    place(ax, labels, xs, ys)
+
+
+def _places(lane: Sequence[Result], quantity: str, high: float) -> tuple[list[float], list[float]]:
+    return [r.mean(quantity) for r in lane], [min(r.mean("MSE"), high) for r in lane]

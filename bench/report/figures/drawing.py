@@ -1,0 +1,55 @@
+"""A figure before and after it is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure as Canvas
+
+DPI = 200
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawn figure, not yet written.
+
+    Attributes:
+        name: of its files.
+        title: one line.
+        caption: where the numbers come from, what is shown, how to read it.
+        canvas: what is drawn.
+    """
+
+    name: str
+    title: str
+    caption: str
+    canvas: Canvas
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A written figure.
+
+    Attributes:
+        name: of its files.
+        path_png, path_svg: the files.
+        title: one line.
+        caption: where the numbers come from, what is shown, how to read it.
+        experiment: that it was drawn from.
+    """
+
+    name: str
+    path_png: Path
+    path_svg: Path
+    title: str
+    caption: str
+    experiment: str
+
+
+def save(drawing: Drawing, experiment: str, folder: Path) -> Figure:
+    """Write both files: the same drawing gives the same bytes."""
+    png, svg = folder / f"{drawing.name}.png", folder / f"{drawing.name}.svg"
+    drawing.canvas.savefig(png, dpi=DPI)
+    drawing.canvas.savefig(svg, metadata={"Date": None})
+    return Figure(drawing.name, png, svg, drawing.title, drawing.caption, experiment)

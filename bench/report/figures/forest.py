@@ -1,0 +1,135 @@
+"""Rows of means with intervals: the panel that comparisons are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from bench.metrics import LOWER_IS_BETTER
+from bench.report.figures.results import Result, condition
+from bench.report.figures.style import GREY, look, name_rows
+
+OUTLYING = 4.0
+"""A mean this many interquartile ranges outside the quartiles is named at the edge, not drawn to scale."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A mean with what is drawn around it.
+
+    Attributes:
+        values: one per seed.
+        mean, low, high: of the values; nan for no interval.
+        group: which of the groups of its row; sets height, colour and marker.
+        reference: drawn in grey.
+    """
+
+    values: np.ndarray
+    mean: float
+    low: float
+    high: float
+    group: int = 0
+    reference: bool = False
+
+    @classmethod
+    def of(cls, result: Result, metric: str, group: int = 0) -> Mark:
+        """The mark of a metric."""
+        low, high = result.interval(metric)
+        return cls(result.values(metric), result.mean(metric), low, high, group, result.row.reference)
+
+
+def lanes_of(results: Sequence[Result], names: Sequence[str], metric: str) -> dict[str, list[Mark]]:
+    """Method -> its marks under every one of the named conditions; the lowest mean MSE first."""
+    rows = [result.row for result in results]
+    lanes: dict[str, list[Result]] = {}
+    for result in results:
+        lanes.setdefault(result.row.method, []).append(result)
+    ordered = sorted(lanes.items(), key=lambda lane: float(np.mean([r.mean("MSE") for r in lane[1]])))
+    # a row that sees no features has no condition and stands alone
+    index = {name: i for i, name in enumerate(names)}
+    return {
+        name: [Mark.of(r, metric, index.get(condition(r.row, rows), 0)) for r in lane]
+        for name, lane in ordered
+    }
+
+
+def height(lanes: int, groups: int) -> float:
+    """Inches that the rows of a panel need."""
+    return lanes * (0.1 + 0.11 * groups)
+
+
+def forest(
+    ax: Axes, lanes: dict[str, list[Mark]], groups: int, metric: str = "", *, connect: bool = False
+) -> None:
+    """Draw one row per name, the first at the top, its marks under each other.
+
+    Args:
+        ax: an empty panel.
+        lanes: name -> its marks.
+        groups: how many groups there are.
+        metric: bounds the axis where it has a bound; "" for differences.
+        connect: join the means of a row by a thin line.
+    """
+    name_rows(ax, list(lanes))
+    low, high = view([mark for marks in lanes.values() for mark in marks], metric)
+    ax.set_xlim(low, high)
+    ax.grid(axis="x")
+    # a panel that shares its rows with its neighbour shows no names
+    for label, marks in zip(ax.get_yticklabels(), lanes.values(), strict=False):
+        label.set_color(GREY if any(mark.reference for mark in marks) else "black")
+    step = 0.8 / groups
+    for i, marks in enumerate(lanes.values()):
+        if i % 2:
+            ax.axhspan(i - 0.5, i + 0.5, color="0.965", linewidth=0, zorder=0)
+        heights = [i if len(marks) == 1 else i + (m.group - (groups - 1) / 2) * step for m in marks]
+        inside = [(m.mean, y) for m, y in zip(marks, heights, strict=True) if low <= m.mean <= high]
+        if connect and len(inside) > 1:
+            ax.plot(*zip(*inside, strict=True), color="0.75", linewidth=0.7, zorder=1)
+        for mark, y in zip(marks, heights, strict=True):
+            _draw(ax, mark, y, low, high)
+
+
+def view(marks: Sequence[Mark], metric: str) -> tuple[float, float]:
+    """Limits that show all means but outlying ones, all their seeds, and intervals as far as they fit."""
+    means = np.array([mark.mean for mark in marks])
+    q1, q3 = np.percentile(means, [25, 75])
+    reach = OUTLYING * (q3 - q1)
+    kept = [mark for mark in marks if q1 - reach <= mark.mean <= q3 + reach] if len(marks) > 3 else marks
+    values = np.concatenate([mark.values for mark in kept])
+    low, high = float(values.min()), float(values.max())
+    # a wide interval may take as much room again as all seeds together, no more
+    room = (high - low) or 0.1 * abs(high) or 1.0
+    lows, highs = [m.low for m in kept if m.low == m.low], [m.high for m in kept if m.high == m.high]
+    start = max(min([low, *lows]), low - room) - 0.05 * room
+    end = min(max([high, *highs]), high + room) + 0.05 * room
+    if metric in LOWER_IS_BETTER:
+        start = max(start, 0.0)
+    return start, end
+
+
+def _draw(ax: Axes, mark: Mark, y: float, low: float, high: float) -> None:
+    colour, marker = (GREY, "D") if mark.reference else look(mark.group)
+    if not low <= mark.mean <= high:
+        right = mark.mean > high
+        text = f"{mark.mean:.3g} →" if right else f"← {mark.mean:.3g}"
+        side = {"ha": "right", "xytext": (-2, 0)} if right else {"ha": "left", "xytext": (2, 0)}
+        ax.annotate(
+            text, (high if right else low, y), textcoords="offset points", va="center", fontsize=7,
+            color=colour, **side,
+        )  # fmt: skip
+        return
+    if mark.low == mark.low:
+        ax.plot([max(mark.low, low), min(mark.high, high)], [y, y], color=colour, linewidth=1.2, zorder=2)
+        for end, edge, sign in ((mark.low, low, "<"), (mark.high, high, ">")):
+            if not low <= end <= high:
+                ax.plot([edge], [y], color=colour, marker=sign, markersize=3.5, clip_on=False, zorder=3)
+    if len(mark.values) > 1:
+        ax.plot(
+            mark.values, np.full(len(mark.values), y), ".", color=colour, alpha=0.5, ms=3.5, mew=0, zorder=4
+        )
+    face = "white" if mark.reference else colour
+    edge = colour if mark.reference else "white"
+    ax.plot([mark.mean], [y], marker=marker, markersize=4.5, mfc=face, mec=edge, mew=0.6, zorder=5)

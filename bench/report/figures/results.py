@@ -1,0 +1,120 @@
+"""What figures share in numbers: the stored runs of a plan's rows, pairing over seeds, captions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.plan import Plan, PlanRow
+from bench.stats import corrected_interval
+from bench.store import RunStore
+
+
+@dataclass(frozen=True)
+class Result:
+    """The stored runs of one row of a plan.
+
+    Attributes:
+        row: of the plan.
+        runs: seed -> metrics of its run; without the seeds that have no result.
+    """
+
+    row: PlanRow
+    runs: dict[int, dict[str, float | int]]
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many samples a run learned from and how many it was tested on."""
+        first = next(iter(self.runs.values()))
+        return int(first["n_train"]), int(first["n_test"])
+
+    def values(self, metric: str) -> np.ndarray:
+        """The metric, one per seed."""
+        return np.array([run[metric] for run in self.runs.values()], dtype=float)
+
+    def mean(self, metric: str) -> float:
+        """The metric, averaged over seeds."""
+        return float(self.values(metric).mean())
+
+    def interval(self, metric: str) -> tuple[float, float]:
+        """The corrected 95 % interval, as in the tables; (nan, nan) for one seed."""
+        return corrected_interval(self.values(metric).tolist(), *self.sizes)
+
+    def against(self, other: Result, metric: str) -> np.ndarray:
+        """The metric's difference to another row's, on the seeds that both have."""
+        common = [seed for seed in self.runs if seed in other.runs]
+        return np.array([self.runs[s][metric] - other.runs[s][metric] for s in common], dtype=float)
+
+
+def results_of(plan: Plan, store: RunStore) -> list[Result]:
+    """The rows that have results, in the plan's order. A run that diverged to infinity is none."""
+    found = []
+    for row in plan.rows:
+        stored = {s: store.metrics(r) for s, r in enumerate(row.runs) if has(store, r, "metrics.json")}
+        finite = {s: m for s, m in stored.items() if np.isfinite(m["MSE"])}
+        if finite:
+            found.append(Result(row, finite))
+    return found
+
+
+def has(store: RunStore, run_id: str, file: str) -> bool:
+    """Whether a complete run has a file."""
+    return (store.root / run_id / file).is_file()
+
+
+def first_run(plan: Plan, store: RunStore, file: str) -> tuple[PlanRow, int, str] | None:
+    """Row, seed and id of the first run of a fusion that has a file."""
+    for row in plan.rows:
+        for seed, run in enumerate(row.runs):
+            if not row.reference and has(store, run, file) and has(store, run, "metrics.json"):
+                return row, seed, run
+    return None
+
+
+def condition(row: PlanRow, rows: Sequence[PlanRow]) -> str:
+    """The encoders that set a row apart from the others: "resnet50", or "" where all have the same."""
+    sets = [other.encoders for other in rows if other.encoders]
+    differing = [m for m in row.encoders if len({encoders.get(m) for encoders in sets}) > 1]
+    return ", ".join(row.encoders[m] for m in sorted(differing, key=("image", "text").count, reverse=True))
+
+
+def conditions(results: Sequence[Result]) -> list[str]:
+    """The distinct conditions of rows that see any features, in order."""
+    rows = [result.row for result in results]
+    return list(dict.fromkeys(condition(row, rows) for row in rows if row.encoders))
+
+
+def provenance(plan: Plan, row: PlanRow | None = None, seed: int | None = None) -> str:
+    """What every figure says of itself: the experiment, dataset, seeds or the one run, preset, weights."""
+    rows = plan.rows if row is None else [row]
+    stamps = list(dict.fromkeys(r.weights for r in rows if r.weights))
+    paper = f" ({plan.paper} of the paper)" if plan.paper else ""
+    description = f" ({plan.description})" if plan.description else ""
+    parts = [
+        f"{plan.title}{paper}.",
+        f"Dataset {plan.dataset}{description}: {plan.samples} samples; target {plan.target}.",
+    ]
+    if row is not None:
+        encoders = f" on {', '.join(row.encoders.values())}" if row.encoders else ""
+        parts.append(f"One run: {row.method}{encoders}, seed {seed}.")
+    elif plan.rows:
+        parts.append("One seed." if plan.seeds == 1 else f"{plan.seeds} seeds, each its own split.")
+    if plan.rows:
+        parts.append(f"Preset {plan.preset}.")
+    if stamps:
+        parts.append(f"Weights: {'; '.join(stamps)}.")
+    if plan.undecodable:
+        parts.append(f"{plan.undecodable} items could not be decoded and are absent.")
+    return " ".join(parts)
+
+
+def reading(plan: Plan) -> str:
+    """How to read marks and lines of a comparison over seeds."""
+    if plan.seeds == 1:
+        return "One seed has no spread: differences may be chance."
+    return (
+        "Large marks: mean over seeds; small dots: one seed each; lines: 95 % interval of the mean "
+        "(Nadeau-Bengio, corrected for overlapping splits)."
+    )

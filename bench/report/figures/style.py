@@ -1,0 +1,158 @@
+"""What all figures share in looks: sizes, colours, marks, and text that any font can show."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.lines import Line2D
+
+from bench.metrics import LOWER_IS_BETTER
+
+ONE_COLUMN, TWO_COLUMNS = 3.5, 7.0
+"""Widths in inches of a figure in a paper."""
+GREY = "0.45"
+MAP = "cividis"
+CHINESE = (
+    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
+    "Microsoft YaHei", "SimHei", "PingFang SC", "Hiragino Sans GB", "Heiti TC", "Arial Unicode MS",
+)  # fmt: skip
+"""Fonts with Chinese characters, of which a machine may have one."""
+
+_MARKERS = "o^sPvX*<>p"
+
+
+def settings() -> dict[str, Any]:
+    """Settings of matplotlib under which figures are drawn and written."""
+    return {
+        "font.family": list(_fonts()),
+        "font.size": 8,
+        "axes.titlesize": 8,
+        "axes.labelsize": 7.5,
+        "xtick.labelsize": 7,
+        "ytick.labelsize": 7,
+        "legend.fontsize": 7,
+        "legend.frameon": False,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.linewidth": 0.6,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "lines.linewidth": 1.0,
+        "grid.color": "0.9",
+        "grid.linewidth": 0.5,
+        "axes.axisbelow": True,
+        # names come from users: a "$" in one is no mathematics
+        "text.parse_math": False,
+        "axes.unicode_minus": True,
+        "svg.hashsalt": "fusion-bench",
+        "svg.fonttype": "path",
+    }
+
+
+def canvas(width: float, height: float) -> Canvas:
+    """An empty figure that belongs to no window and keeps its parts apart."""
+    return Canvas(figsize=(width, height), layout="constrained")
+
+
+def look(index: int) -> tuple[tuple[float, float, float], str]:
+    """Colour and marker of the index-th group: told apart by both, as not everyone tells colours apart."""
+    colours = [c for i, c in enumerate(sns.color_palette("colorblind")) if i != 7]  # grey: for references
+    return colours[index % len(colours)], _MARKERS[index % len(_MARKERS)]
+
+
+def shown(text: object, limit: int = 34) -> str:
+    """A name as it can be drawn: long ones lose their middle, characters no font has become code points."""
+    text, known = " ".join(str(text).split()), _characters()
+    if len(text) > limit:
+        text = f"{text[: limit // 2]}…{text[-(limit // 2 - 1) :]}"
+    parts, missing = [], False
+    for character in text:
+        lacks = ord(character) not in known
+        parts.append((f"{'·' if missing else ''}{ord(character):X}") if lacks else character)
+        missing = lacks
+    return "".join(parts)
+
+
+def metric_label(metric: str, target: str, width: int = 28) -> str:
+    """A metric with its unit, on several lines."""
+    unit = {
+        "MAE": shown(target, 60),
+        "MSE": f"({shown(target, 60)})²",
+        "MAPE": "fraction",
+        "R2_score": "share of variance",
+        "EVS": "share of variance",
+    }[metric]
+    return f"{metric}\n{textwrap.fill(unit, width)}"
+
+
+def better(metric: str) -> str:
+    """Which way a metric gets better."""
+    return "lower is better" if metric in LOWER_IS_BETTER else "higher is better"
+
+
+def arrow(metric: str) -> str:
+    """Which way a metric gets better, short."""
+    return "↓ better" if metric in LOWER_IS_BETTER else "↑ better"
+
+
+def key(canvas: Canvas, handles: Sequence[Line2D]) -> None:
+    """A legend above all panels, in as many columns as the width holds."""
+    if not handles:
+        return
+    widest = max(len(str(handle.get_label())) for handle in handles)
+    columns = int(canvas.get_figwidth() / (0.065 * widest + 0.45))
+    canvas.legend(
+        handles=list(handles), loc="outside upper center", ncols=max(1, min(len(handles), columns)),
+        handlelength=1.4, columnspacing=1.2, handletextpad=0.4,
+    )  # fmt: skip
+
+
+def mark(index: int, label: str) -> Line2D:
+    """The legend's entry of the index-th group."""
+    colour, marker = look(index)
+    return Line2D([], [], color=colour, marker=marker, linestyle="", markersize=4.5, label=label)
+
+
+def no_fusion() -> Line2D:
+    """The legend's entry of the reference methods."""
+    return Line2D([], [], color=GREY, marker="D", mfc="white", linestyle="", markersize=4, label="no fusion")
+
+
+def one_seed() -> Line2D:
+    """The legend's entry of the small dots."""
+    return Line2D([], [], color="0.6", marker=".", linestyle="", markersize=4, label="one seed")
+
+
+def mean_interval() -> Line2D:
+    """The legend's entry of the lines through the marks."""
+    return Line2D([], [], color="0.3", linewidth=1.2, label="mean, 95 % interval")
+
+
+def name_rows(ax: Axes, names: Sequence[str]) -> None:
+    """Name the rows 0, 1, ... of a panel, the first at the top."""
+    ax.set_yticks(range(len(names)), [shown(name) for name in names])
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+
+
+@lru_cache
+def _fonts() -> tuple[str, ...]:
+    """DejaVu Sans, which comes with matplotlib, then a Chinese font where the machine has one."""
+    installed = {font.name for font in fontManager.ttflist}
+    return ("DejaVu Sans", *[name for name in CHINESE if name in installed][:1])
+
+
+@lru_cache
+def _characters() -> frozenset[int]:
+    """Every character that one of the fonts has."""
+    found: set[int] = set()
+    for name in _fonts():
+        found |= set(get_font(findfont(FontProperties(family=[name]))).get_charmap())
+    return frozenset(found)

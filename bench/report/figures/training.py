@@ -1,0 +1,50 @@
+"""Fig. 3: the course of a training run."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+
+from bench.metrics import METRICS
+from bench.plan import Plan
+from bench.report.figures.drawing import Drawing
+from bench.report.figures.results import first_run, has, provenance
+from bench.report.figures.style import TWO_COLUMNS, arrow, canvas, look, metric_label
+from bench.store import RunStore
+
+
+def training(plan: Plan, store: RunStore) -> Drawing | None:
+    """Losses and the five test metrics over the epochs of one run, its best epoch marked."""
+    found = first_run(plan, store, "test_history.parquet")
+    if found is None or not has(store, found[2], "history.parquet"):
+        return None
+    row, seed, run = found
+    losses = pd.read_parquet(store.root / run / "history.parquet")
+    tests = pd.read_parquet(store.root / run / "test_history.parquet")
+    if losses.empty or tests.empty:
+        return None
+    best = losses["epoch"][losses["validation_loss"].idxmin()]
+    figure = canvas(TWO_COLUMNS, 3.9)
+    panels = figure.subplots(2, 3, sharex=True).flat
+    first = next(panels)
+    blue, orange = look(0)[0], look(1)[0]
+    first.plot(losses["epoch"], losses["train_loss"], color=blue, label="training")
+    first.plot(losses["epoch"], losses["validation_loss"], color=orange, linestyle="--", label="validation")
+    first.legend(loc="upper right")
+    first.set_title("loss")
+    first.set_ylabel("mean squared error\n(standardised target)")
+    for ax, metric in zip(panels, METRICS, strict=True):
+        ax.plot(tests["epoch"], tests[metric], color=blue)
+        ax.set_title(f"test {metric}, {arrow(metric)}")
+        ax.set_ylabel(metric_label(metric, plan.target).partition("\n")[2])
+    for ax in figure.axes:
+        ax.axvline(best, color="0.3", linewidth=0.8, linestyle=":")
+        ax.grid()
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    for ax in figure.axes[3:]:
+        ax.set_xlabel("epoch")
+    text = (
+        f"{provenance(plan, row, seed)} Dotted: the epoch with the lowest validation loss ({best}), which is "
+        "the one that is kept. The test curves were recorded for drawing only; no decision was taken from them."
+    )
+    return Drawing("training", plan.title, text, figure)
