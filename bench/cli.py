@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pandas as pd
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.markdown import Markdown
+from rich.markup import escape
 from rich.table import Table
 
 from bench import __version__
-from bench.errors import BenchError
+from bench.errors import BenchError, UsageError
 
 console = Console(stderr=False)
 
@@ -99,7 +100,7 @@ def run(streams: int | None, jobs: int | None, **options: Any) -> None:
     """Compare fusions: encode, train and test whatever is not stored yet, then draw the tables."""
     from bench.environment import cores
     from bench.progress import TerminalReporter
-    from bench.report.tables import write_tables
+    from bench.report.tables import at_a_glance, rows_of, verdict, write_tables
     from bench.store import RunStore
     from bench.workflow import Request
     from bench.workflow import run as carry_out
@@ -112,15 +113,18 @@ def run(streams: int | None, jobs: int | None, **options: Any) -> None:
     )
     with TerminalReporter(console) as reporter:
         report = carry_out(request, reporter)
-    summary = report.summary
-    paths = write_tables(report.plan, RunStore(request.out), request.out)
-    if paths:
-        console.print(Markdown(paths[0].read_text(encoding="utf-8")))
+    summary, store = report.summary, RunStore(request.out)
+    paths = write_tables(report.plan, store, request.out)
+    table = rows_of(report.plan, store)
+    if not table.empty:
+        _show(at_a_glance(table))
+        console.print(verdict(report.plan, store))
     console.print(
         f"{summary.executed} runs executed, {summary.stored} already stored, {len(summary.failures)} failed; "
         f"{report.encoded} items encoded.",
         *(str(path) for path in paths),
         sep="\n",
+        soft_wrap=True,
     )
     if summary.failures:
         first = summary.failures[0]
@@ -144,6 +148,28 @@ def tables(out: Path) -> None:
             console.print(str(path))
 
 
+@main.command()
+@click.option("--audit", "audit_only", is_flag=True, help="Check the numbers the paper prints; runs nothing.")
+@click.option("--tables", type=click.Path(path_type=Path), help="Another paper's tables (CSV).")
+@click.option("--claims", type=click.Path(path_type=Path), help="What that paper's text claims (TOML).")
+@click.option("--out", type=click.Path(path_type=Path), help="Also write tables/audit.md and .csv there.")
+@_told_plainly
+def paper(audit_only: bool, tables: Path | None, claims: Path | None, out: Path | None) -> None:
+    """Check the numbers that the paper prints against each other, its text and its data."""
+    from bench.paper.audit import audit
+    from bench.paper.claims import CLAIMS, load_claims
+    from bench.paper.finding import as_table, write_findings
+    from bench.paper.printed import TABLES, read_tables
+
+    if not audit_only:
+        raise UsageError("say what to do with the paper: --audit.")
+    said = load_claims(claims or CLAIMS)
+    findings = audit(read_tables(tables or TABLES), said)
+    _show(as_table(findings).iloc[:, :5])
+    for path in write_findings(findings, out, said.paper) if out else []:
+        console.print(str(path))
+
+
 @main.command("list")
 @click.argument("what", type=click.Choice(["fusions", "encoders", "datasets", "experiments", "presets"]))
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
@@ -165,10 +191,7 @@ def list_(what: str, as_json: bool, plugins: tuple[Path, ...]) -> None:
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
-    table = Table(*rows[0], box=None, header_style="bold", pad_edge=False)
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    console.print(table)
+    _show(pd.DataFrame(rows))
 
 
 @main.command()
@@ -177,10 +200,7 @@ def doctor() -> None:
     """Show versions, devices, threads, which weights are present and the size of the cache."""
     from bench.doctor import findings
 
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for what, found in findings():
-        table.add_row(what, found)
-    console.print(table)
+    _show(pd.DataFrame(findings(), columns=["what", "found"]))
 
 
 @main.group()
@@ -204,8 +224,16 @@ def make(name: str, folder: Path, **arguments: Any) -> None:
     console.print(f"wrote {catalog.make(name, folder, **arguments)}")
 
 
+def _show(table: pd.DataFrame) -> None:
+    """Print a table; cells wrap where the terminal is narrow."""
+    shown = Table(*table.columns, box=None, header_style="bold", pad_edge=False)
+    for row in table.itertuples(index=False):
+        shown.add_row(*(escape(str(cell)) for cell in row))
+    console.print(shown)
+
+
 def _command_line() -> str:
-    """The command as it was typed, for captions; --jobs and --force decide no number."""
+    """The command as it was typed, for captions."""
     return "bench " + " ".join(sys.argv[1:])
 
 

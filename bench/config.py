@@ -132,9 +132,13 @@ class RunSpec(_Settings):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 
+DECIDES_NOTHING = ("bench/report/", "bench/paper/", "bench/experiments/", "bench/cli", "bench/doctor")
+"""Source that only draws, prints or chooses: no part of the hash that decides a run's id."""
+
+
 @lru_cache
 def code_hash() -> str:
-    """Hash of the project's own source, but for what only draws or prints results."""
+    """Hash of the project's own source, but for what decides no number."""
     import bench
     import encoders
     import fusions
@@ -144,7 +148,9 @@ def code_hash() -> str:
         root = Path(str(package.__file__)).parent
         for path in sorted(root.rglob("*.py")):
             name = path.relative_to(root.parent).as_posix()
-            if not name.startswith(("bench/report/", "bench/experiments/", "bench/cli", "bench/doctor")):
+            if not name.startswith(
+                ("bench/report/", "bench/paper/", "bench/experiments/", "bench/cli", "bench/doctor")
+            ):
                 digest.update(name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 

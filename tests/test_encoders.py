@@ -347,7 +347,12 @@ def test_hub_offline_is_respected(monkeypatch):
 def test_a_server_that_never_answers_is_given_up(monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(weights_module, "PROBE_SECONDS", 0.3)
-    monkeypatch.setattr("urllib.request.urlopen", lambda *args, **kwargs: time.sleep(20))
+
+    def hang(*args: object, **kwargs: object) -> None:
+        time.sleep(20)
+        raise OSError("timed out")
+
+    monkeypatch.setattr("urllib.request.urlopen", hang)
     start = time.monotonic()
     assert not weights_module.answers("https://silent.invalid/")
     assert not weights_module.answers("https://silent.invalid/")

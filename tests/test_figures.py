@@ -1,6 +1,7 @@
 """Figures from stored plans and runs: drawn, legible, repeatable, and left out where there are no data."""
 
 import json
+import shutil
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.image import imread
@@ -21,9 +25,14 @@ from matplotlib.transforms import Bbox
 from bench.config import ModelConfig, RunSpec, TrainingConfig
 from bench.metrics import score
 from bench.plan import Plan, PlanRow
-from bench.report.figures import DRAWN, write_figures
+from bench.report import figures
+from bench.report.figures import DRAWN, Figure, write_figures
 from bench.report.figures.attention import rollout
-from bench.report.figures.style import settings, shown
+from bench.report.figures.drawing import Drawing
+from bench.report.figures.forest import Mark, view
+from bench.report.figures.results import results_of
+from bench.report.figures.style import shown
+from bench.report.tables import rows_of
 from bench.store import RunResult, RunStore
 
 NAMES = {
@@ -68,8 +77,8 @@ class Workshop:
         self.plans.append(plan)
         return plan
 
-    def draw(self, plans: Sequence[Plan] | None = None) -> dict[str, object]:
-        written = write_figures(self.plans if plans is None else plans, self.store, self.out)
+    def draw(self) -> dict[str, Figure]:
+        written = write_figures(self.plans, self.store, self.out)
         return {figure.name: figure for figure in written}
 
     def _row(self, experiment: str, row: Row) -> PlanRow:
@@ -83,11 +92,13 @@ class Workshop:
     def _run(self, experiment: str, row: Row, encoders: dict[str, str], seed: int) -> str:
         spec = RunSpec(
             method=row.method, options={"variant": row.variant, "of": experiment}, model=ModelConfig(),
-            training=TrainingConfig(), seed=seed, dataset="livestream", encoders=encoders, features="", code="",
+            training=TrainingConfig(), seed=seed, dataset="livestream", encoders=encoders, features="",
+            code="",
         )  # fmt: skip
         rng = np.random.default_rng(seed)
         true = np.clip(rng.normal(4.99, 1.07, 64), 1.3, 8.0)
-        wobble = np.random.default_rng(int(spec.id, 16)).normal(0, 1, 64)
+        # what a split makes hard is hard for every method
+        wobble = rng.normal(0, 0.95, 64) + np.random.default_rng(int(spec.id, 16)).normal(0, 0.3, 64)
         predicted = np.full(64, 5.0) if row.blind else true + row.noise * (wobble + 0.02 * seed)
         size = int(spec.id[:3], 16)
         metrics = score(true, predicted) | {
@@ -122,40 +133,260 @@ class Workshop:
 
 FACTS = {
     "histogram": [
-        {"part": part, "left": 1.5 + i / 2, "right": 2 + i / 2, "count": int(scale * np.exp(-((i - 6.5) ** 2) / 9))}
-        for part, scale in (("train", 60), ("test", 16))
-        for i in range(13)
+        {"part": part, "left": 1.5 + i / 2, "right": 2 + i / 2, "count": count // share}
+        for part, share in (("train", 1), ("test", 4))
+        for i, count in enumerate((1, 3, 9, 18, 33, 50, 58, 52, 31, 20, 8, 2, 1))
     ],
     "statistics": [
         {"part": part, "size": size, "max": 7.74, "min": 1.31, "mean": 4.99, "median": 4.85, "sd": 1.07}
         for part, size in (("train", 256), ("test", 64))
     ],
 }  # fmt: skip
-SHARES = {"true_shares": [{"entity": e, "share": s} for e, s in zip(ENTITIES, (0.2, 0.4, 0.15, 0.1, 0.05), strict=True)]}
+SHARES = {
+    "true_shares": [
+        {"entity": e, "share": s} for e, s in zip(ENTITIES, (0.2, 0.4, 0.15, 0.1, 0.05), strict=True)
+    ]
+}
 
 
-def fill(workshop: Workshop, methods: Sequence[str] = METHODS, images: Sequence[str] = ("resnet50", "densenet121")):
+def fill(
+    workshop: Workshop, methods: Sequence[str] = METHODS, images: Sequence[str] = ("resnet50", "densenet121")
+):
     """All experiments, small differences between methods."""
     noise = {name: 0.6 + 0.02 * i for i, name in enumerate(methods)}
-    references = [Row(n, 0.8, image=i, reference=True) for n in ("ridge", "boosted-trees-best-entity") for i in images]
+    references = [
+        Row(n, 0.8, image=i, reference=True) for n in ("ridge", "boosted-trees-best-entity") for i in images
+    ]
     workshop.plan(
         "fusion",
         [Row(n, noise[n], image=i) for i in images for n in methods] + references
         + [Row("predict-mean", 0, reference=True, blind=True)],
     )  # fmt: skip
-    workshop.plan("entity-fusion", [Row(n, 0.6 + 0.03 * i) for i, n in enumerate(("memf", "cnn", "lstm", "fc", "mean"))])
+    workshop.plan(
+        "entity-fusion", [Row(n, 0.6 + 0.03 * i) for i, n in enumerate(("memf", "cnn", "lstm", "fc", "mean"))]
+    )
     workshop.plan("order", [Row("memf", 0.6, "entity-first"), Row("memf", 0.68, "modality-first")])
     parts = [Row("memf", 0.6)]
     for i, name in enumerate(ENTITIES):
-        parts += [Row("memf", 0.62 + 0.03 * i, f"without {name}"), Row("memf", 1.0 - 0.05 * i, f"only {name}")]
+        parts += [
+            Row("memf", 0.62 + 0.03 * i, f"without {name}"),
+            Row("memf", 1.0 - 0.05 * i, f"only {name}"),
+        ]
     workshop.plan("entities", parts, facts=SHARES)
     some = methods[:3]
     workshop.plan(
         "backbones",
-        [Row(n, noise[n] + 0.01 * k, image=i) for k, i in enumerate((*images, "resnet18", "resnet101")) for n in some]
+        [Row(n, noise[n], image=i) for i in (*images, "resnet18", "resnet101") for n in some]
         + [Row(n, noise[n] - 0.02, text="bert") for n in some],
     )  # fmt: skip
     for experiment in ("training", "scatter", "attention"):
         workshop.observe(workshop.plan(experiment, [Row("memf", 0.6)]))
     workshop.plan("data", facts=FACTS)
     return workshop
+
+
+def record(patch: pytest.MonkeyPatch) -> dict[str, Canvas]:
+    """From now on, keep every figure that is written, by name."""
+    kept: dict[str, Canvas] = {}
+    save = figures.save
+
+    def keep(drawing: Drawing, experiment: str, folder: Path) -> Figure:
+        kept[drawing.name] = drawing.canvas
+        return save(drawing, experiment, folder)
+
+    patch.setattr(figures, "save", keep)
+    return kept
+
+
+def texts(canvas: Canvas) -> list[tuple[Text, Bbox]]:
+    """Every visible text of a figure with its box, as drawn."""
+    found = [text for text in canvas.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    # matplotlib keeps hidden and out-of-range tick labels as objects that it never draws
+    drawn = {id(t) for ax in canvas.findobj(Axes) for axis in (ax.xaxis, ax.yaxis) for t in drawn_ticks(axis)}
+    ticks = {id(t) for ax in canvas.findobj(Axes) for axis in (ax.xaxis, ax.yaxis) for t in all_ticks(axis)}
+    return [(t, t.get_window_extent()) for t in found if id(t) not in ticks or id(t) in drawn]
+
+
+def all_ticks(axis: Axis) -> list[Text]:
+    return [t for tick in [*axis.majorTicks, *axis.minorTicks] for t in (tick.label1, tick.label2)]
+
+
+def drawn_ticks(axis: Axis) -> list[Text]:
+    return [t for tick in axis._update_ticks() for t in (tick.label1, tick.label2) if t.get_visible()]
+
+
+def check_legible(name: str, canvas: Canvas) -> None:
+    """No text is small, leaves the canvas or covers another one."""
+    FigureCanvasAgg(canvas)
+    canvas.draw_without_rendering()
+    boxes = texts(canvas)
+    assert boxes, name
+    for text, box in boxes:
+        assert text.get_fontsize() >= 7, f"{name}: {text.get_text()!r} is small"
+        inside = (
+            box.x0 >= -1 and box.y0 >= -1 and box.x1 <= canvas.bbox.x1 + 1 and box.y1 <= canvas.bbox.y1 + 1
+        )
+        assert inside, f"{name}: {text.get_text()!r} leaves the canvas: {box} in {canvas.bbox}"
+    for (one, a), (other, b) in combinations(boxes, 2):
+        common = Bbox.intersection(a, b)
+        covered = 0 if common is None else min(common.width, common.height)
+        assert covered <= 1, f"{name}: {one.get_text()!r} covers {other.get_text()!r} by {covered:.1f} points"
+
+
+def check_files(figure: Figure) -> None:
+    """Both files are there, have ink, and the SVG is XML without a date."""
+    pixels = imread(figure.path_png)[..., :3]
+    assert (pixels.min(axis=2) < 0.9).mean() > 0.002, f"{figure.name} is empty"
+    assert pixels.shape[1] in (700, 1400), "200 dpi, one or two columns wide"
+    root = ElementTree.parse(figure.path_svg).getroot()
+    assert root.tag.endswith("svg")
+    assert len(root.findall(".//{*}path")) > 5
+    assert "<dc:date>" not in figure.path_svg.read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    workshop: Workshop
+    figures: dict[str, Figure]
+    canvases: dict[str, Canvas]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
+    """All figures of 16 methods on 2 backbones with 3 seeds; a warning while drawing is an error."""
+    workshop = fill(Workshop(tmp_path_factory.mktemp("figures")))
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        canvases = record(patch)
+        return Drawn(workshop, workshop.draw(), canvases)
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_a_figure_is_written_and_legible(drawn, name):
+    check_files(drawn.figures[name])
+    check_legible(name, drawn.canvases[name])
+
+
+def test_every_experiment_has_its_figures(drawn):
+    assert drawn.figures.keys() == NAMES
+    assert {figure.experiment for figure in drawn.figures.values()} == DRAWN.keys()
+    files = {path.name for path in (drawn.workshop.out / "figures").iterdir()}
+    assert files == {f"{name}.{suffix}" for name in NAMES for suffix in ("png", "svg")}
+
+
+def test_captions_say_where_the_numbers_come_from(drawn):
+    for name, figure in drawn.figures.items():
+        assert "Dataset livestream (Synthetic streams): 320 samples" in figure.caption
+        assert "log10(sales [yuan])" in figure.caption
+        if name != "data":
+            assert "Preset quick." in figure.caption
+            assert "resnet50 (random)" in figure.caption
+    assert "3 seeds" in drawn.figures["fusion"].caption
+    assert "recorded for drawing only" in drawn.figures["training"].caption
+    assert "(15)" in drawn.figures["training"].caption, "the epoch with the lowest validation loss"
+    assert "seed 0" in drawn.figures["scatter"].caption
+
+
+def test_same_runs_same_bytes(drawn, tmp_path):
+    plans = [p for p in drawn.workshop.plans if p.experiment in ("entity-fusion", "scatter", "data")]
+    again = write_figures(plans, drawn.workshop.store, tmp_path)
+    assert len(again) == 3
+    for figure in again:
+        assert figure.path_png.read_bytes() == drawn.figures[figure.name].path_png.read_bytes()
+        assert figure.path_svg.read_bytes() == drawn.figures[figure.name].path_svg.read_bytes()
+
+
+def test_drawing_leaves_no_trace(drawn, tmp_path):
+    before = dict(matplotlib.rcParams)
+    plan = next(p for p in drawn.workshop.plans if p.experiment == "data")
+    write_figures([plan], drawn.workshop.store, tmp_path)
+    assert dict(matplotlib.rcParams) == before
+    assert not pyplot.get_fignums()
+
+
+def test_one_seed_two_methods_one_backbone_and_hard_names(tmp_path, monkeypatch):
+    entities = ("直播间", "commodity", "a room with a rather long and winding name")
+    workshop = Workshop(tmp_path, seeds=1, target="log10(price [$ or $100])")
+    long = "gated-multimodal-unit-with-bilinear-pooling-v2"
+    rows = [Row("memf", 0.6), Row(long, 0.7), Row("predict-mean", 0, reference=True, blind=True)]
+    workshop.plan("fusion", [*rows, Row("diverged", 300.0)])
+    workshop.plan("order", [Row("memf", 0.6, "entity-first"), Row("memf", 0.68, "modality-first")])
+    parts = [Row("memf", 0.7 + 0.1 * i, f"without {name}") for i, name in enumerate(entities)]
+    workshop.plan("entities", [Row("memf", 0.6), *parts])
+    workshop.plan("backbones", [Row("memf", 0.6), Row("memf", 0.7, image="resnet18")])
+    workshop.observe(workshop.plan("attention", rows[:1]), entities, layers=2, heads=2)
+    canvases = record(monkeypatch)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        written = workshop.draw()
+    assert written.keys() == canvases.keys() == NAMES - {"entity-fusion", "training", "scatter", "data"}
+    for name, figure in written.items():
+        check_files(figure)
+        check_legible(name, canvases[name])
+    assert "One seed" in written["fusion"].caption
+
+
+def test_many_layers_heads_and_groups(tmp_path, monkeypatch):
+    workshop = Workshop(tmp_path, seeds=1)
+    plan = workshop.plan("attention", [Row("memf", 0.6)])
+    workshop.observe(plan, [f"group-{i}" for i in range(9)], layers=6, heads=8)
+    canvases = record(monkeypatch)
+    written = workshop.draw()
+    for name, figure in written.items():
+        check_files(figure)
+        check_legible(name, canvases[name])
+
+
+def test_what_is_not_stored_is_left_out(drawn, tmp_path):
+    plans = [plan for plan in drawn.workshop.plans if plan.experiment != "data"]
+    empty = RunStore(tmp_path)
+    assert write_figures(plans, empty, tmp_path) == []
+    assert not (tmp_path / "figures").exists()
+    refused = [plan.model_copy(update={"not_applicable": "one entity"}) for plan in drawn.workshop.plans]
+    assert write_figures(refused, drawn.workshop.store, tmp_path) == []
+    unknown = plans[0].model_copy(update={"experiment": "perf"})
+    assert write_figures([unknown], drawn.workshop.store, tmp_path) == []
+
+
+def test_failed_runs_are_left_out_of_a_comparison(tmp_path):
+    workshop = Workshop(tmp_path, seeds=2)
+    plan = workshop.plan("entity-fusion", [Row("memf", 0.6), Row("mean", 0.7), Row("fc", 0.8)])
+    shutil.rmtree(workshop.store.root / plan.rows[0].runs[1])
+    metrics = workshop.store.root / plan.rows[1].runs[0] / "metrics.json"
+    metrics.write_text(json.dumps(workshop.store.metrics(plan.rows[1].runs[0]) | {"MSE": float("inf")}))
+    for run in plan.rows[2].runs:
+        shutil.rmtree(workshop.store.root / run)
+    results = results_of(plan, workshop.store)
+    assert [(r.row.method, list(r.runs)) for r in results] == [("memf", [0]), ("mean", [1])]
+    assert not len(results[0].against(results[1], "MSE")), "no seed has both"
+    assert set(workshop.draw()) == {"entity-fusion"}
+
+
+def test_interval_and_pairing_are_those_of_the_tables(drawn):
+    plan = next(p for p in drawn.workshop.plans if p.experiment == "fusion")
+    table = rows_of(plan, drawn.workshop.store)
+    for result, row in zip(results_of(plan, drawn.workshop.store), table.itertuples(), strict=True):
+        assert result.mean("MSE") == row.MSE
+        assert result.interval("MSE") == (row.MSE_low, row.MSE_high)
+
+
+def test_rollout_is_the_product_of_layers_with_half_a_residual():
+    layers = [np.random.default_rng(i).dirichlet(np.ones(3), (5, 2, 3)) for i in range(2)]
+    flow = rollout(layers)
+    first, second = (0.5 * layer[4].mean(0) + 0.5 * np.eye(3) for layer in layers)
+    np.testing.assert_allclose(flow[4], second @ first)
+    np.testing.assert_allclose(flow.sum(-1), 1)
+
+
+def test_an_outlying_mean_does_not_stretch_the_axis():
+    means = (0.4, 0.42, 0.45, 0.6, 40.0)
+    marks = [Mark(np.array([m]), m, np.nan, np.nan) for m in means]
+    low, high = view(marks, "MSE")
+    assert 0 <= low < 0.4
+    assert 0.6 < high < 1
+
+
+def test_names_that_no_font_can_draw_stay_apart():
+    assert shown("anchor") == "anchor"
+    assert len(shown("x" * 80)) <= 34
+    assert shown("直播间") != shown("商品")

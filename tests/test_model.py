@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.config import ModelConfig, TrainingConfig
+from bench.config import ModelConfig, TrainingConfig, TrunkConfig
 from bench.data.splits import split
 from bench.errors import TrainingFailed
 from bench.features.store import Batch
@@ -42,13 +42,11 @@ def test_building_leaves_the_global_random_state_alone(features):
 def test_slots_tell_attributes_apart_and_can_be_switched_off(features):
     batch = features.batch(np.arange(4))
     source = Source("anchor", "text")
-    swapped = dict(batch)
     values, mask, slots = batch[source]
-    swapped[source] = Batch(values, mask, slots.flip(-1))
+    swapped = batch | {source: Batch(values, mask, slots.max() - slots)}
     for slots_on in (True, False):
-        model = build_model(
-            features, "concat", {}, SMALL.model_copy(update={"slots": slots_on}), seed=0
-        ).eval()
+        config = ModelConfig(dim=16, heads=2, trunk=TrunkConfig(slots=slots_on))
+        model = build_model(features, "concat", {}, config, seed=0).eval()
         same = torch.equal(model.trunk(batch)[source].values, model.trunk(swapped)[source].values)
         assert same != slots_on
 

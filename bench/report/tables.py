@@ -135,6 +135,13 @@ def markdown(plan: Plan, table: pd.DataFrame, verdict_text: str) -> str:
     return "\n".join(lines)
 
 
+def at_a_glance(table: pd.DataFrame) -> pd.DataFrame:
+    """The few columns that fit a terminal, best first."""
+    shown = _formatted(table, bold="{}", reference="{} *", plus_minus=" ± ")
+    columns = [c for c in ("method", "backbone", "MSE", "R2_score", "seconds") if c in shown]
+    return shown[columns].rename(columns={"method": "method (* reference)"})
+
+
 def latex(plan: Plan, table: pd.DataFrame) -> str:
     """The table for a paper; its preamble needs the package booktabs."""
     shown = _formatted(table, bold=r"\textbf{{{}}}", reference=r"\textit{{{}}}", plus_minus=r" $\pm$ ")
@@ -149,7 +156,7 @@ def latex(plan: Plan, table: pd.DataFrame) -> str:
 
 
 def _formatted(table: pd.DataFrame, *, bold: str, reference: str, plus_minus: str) -> pd.DataFrame:
-    """Cells as text, best first, encoder columns only where they differ from row to row or are set."""
+    """Cells as text, best first; encoder columns only where the dataset has such a modality."""
     table = table.sort_values(BEST_BY, kind="stable")
     fused = table[~table["reference"]]
     shown = pd.DataFrame({"method": [

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -20,9 +19,13 @@ from bench.seeds import derive
 from bench.store import RunStore
 
 SAMPLES = 9
+MOST = 2000
+"""Cells of one map that an SVG holds one by one."""
 WRITTEN = 7
 """Up to this many groups, numbers fit into the cells."""
-SPREAD_MAP = "viridis"
+DARK = 0.6
+"""Below this part of the colour map, numbers are white."""
+SPREAD_MAP = "cividis"
 READ = "A row shows where one group looks: its cells sum to 1."
 
 
@@ -109,26 +112,30 @@ def attention_mean(plan: Plan, store: RunStore) -> Drawing | None:
     if maps is None:
         return None
     heads, depth = maps.layers[0].shape[1], len(maps.layers)
-    thumb = min(0.8, 2.6 / heads)
-    figure = canvas(TWO_COLUMNS, 3.6 + depth * (thumb + 0.06) + 0.55)
-    above, below = figure.subfigures(2, 1, height_ratios=[3.6, depth * (thumb + 0.06) + 0.55])
+    # the small maps of a layer, side by side, fill half the width
+    below_height = depth * (min(0.8, 2.6 / heads) + 0.06) + 0.55
+    figure = canvas(TWO_COLUMNS, 3.6 + below_height)
+    above, below = figure.subfigures(2, 1, height_ratios=[3.6, below_height])
     last, flow = maps.layers[-1].mean(axis=1), rollout(maps.layers)
     means = [layer.mean(axis=0) for layer in maps.layers]
     spreads = [layer.std(axis=0) for layer in maps.layers]
-    norm = Normalize(0, max(float(np.max(means)), float(flow.mean(axis=0).max())))
+    norm = Normalize(0, float(np.max(means)))
     panels = above.subplots(1, 2)
     for ax, maps_of, title in zip(
         panels, (last, flow), ("last layer, mean over heads", "rollout over all layers"), strict=True
     ):
-        _map(ax, maps_of.mean(axis=0), norm, MAP, spread=maps_of.std(axis=0))
+        mean = maps_of.mean(axis=0)
+        # the rollout keeps half of everything in place: on the layers' scale they would all look alike
+        scale = norm if maps_of is last else Normalize(0, float(mean.max()))
+        _map(ax, mean, scale, MAP, spread=maps_of.std(axis=0))
+        _bar(above, [ax], scale, MAP, "mean attention weight" if maps_of is last else "mean share")
         _name_axes(ax, maps.groups, rows=True, columns=True)
         ax.set(title=title, xlabel="attended group (key)")
     panels[0].set_ylabel("attending group (query)")
-    _bar(above, list(panels), norm, MAP, "mean attention weight")
     left, right = below.subfigures(1, 2)
-    _thumbnails(left, means, norm, MAP, "mean per layer and head", "mean attention weight")
+    _mosaic(left, means, norm, MAP, "mean per layer and head", "mean")
     limits = Normalize(0, float(np.max(spreads)) or 1.0)
-    _thumbnails(right, spreads, limits, SPREAD_MAP, "spread per layer and head", "standard deviation")
+    _mosaic(right, spreads, limits, SPREAD_MAP, "spread per layer and head", "sd")
     written = "Numbers: mean, and ± standard deviation over samples. " if len(maps.groups) <= WRITTEN else ""
     text = (
         f"{provenance(plan, maps.row, maps.seed)} Over {len(maps.ids)} test samples. {written}"
@@ -140,40 +147,47 @@ def attention_mean(plan: Plan, store: RunStore) -> Drawing | None:
 
 def _map(ax: Axes, values: np.ndarray, norm: Normalize, cmap: str, spread: np.ndarray | None = None) -> None:
     """A square heat map; with the numbers in its cells where a spread is given and they fit."""
-    texts: np.ndarray | bool = False
-    if spread is not None and len(values) <= WRITTEN:
-        pairs = zip(values.flat, spread.flat, strict=True)
-        texts = np.array([f"{v:.2f}\n±{s:.2f}" for v, s in pairs]).reshape(values.shape)
-    sns.heatmap(
-        values, ax=ax, norm=norm, cmap=cmap, cbar=False, square=True, annot=texts, fmt="",
-        annot_kws={"fontsize": 7, "linespacing": 1.0}, xticklabels=False, yticklabels=False,
-    )  # fmt: skip
+    # viewers blur enlarged images, so an SVG holds cells, unless there are thousands
+    ax.pcolormesh(values, norm=norm, cmap=cmap, rasterized=values.size > MOST)
+    ax.set(aspect="equal", ylim=(len(values), 0))
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0, labelleft=False, labelbottom=False)
+    if spread is None or len(values) > WRITTEN:
+        return
+    for (i, j), value in np.ndenumerate(values):
+        dark = norm(value) < DARK
+        text = f"{value:.2f}\n±{spread[i, j]:.2f}"
+        ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=7, color="w" if dark else "k")
 
 
 def _name_axes(ax: Axes, groups: list[str], *, rows: bool, columns: bool) -> None:
     at, names = np.arange(len(groups)) + 0.5, [shown(group, 18) for group in groups]
-    ax.tick_params(length=0, labelleft=rows, labelbottom=columns)
+    ax.tick_params(labelleft=rows, labelbottom=columns)
     ax.set_xticks(at, names, rotation=90)
     ax.set_yticks(at, names, rotation=0)
 
 
-def _thumbnails(
+def _mosaic(
     part: SubFigure, layers: list[np.ndarray], norm: Normalize, cmap: str, title: str, label: str
 ) -> None:
-    """One small map per layer (rows) and head (columns)."""
-    panels = part.subplots(len(layers), len(layers[0]), squeeze=False)
+    """One small map per layer (rows) and head (columns), without names."""
+    heads, groups = layers[0].shape[:2]
+    step = groups + 1
+    tiles = np.full((len(layers) * step - 1, heads * step - 1), np.nan)
     for i, layer in enumerate(layers):
         for j, head in enumerate(layer):
-            _map(panels[i, j], head, norm, cmap)
-            if i == 0:
-                panels[i, j].set_title(f"{j + 1}", fontsize=7, pad=2)
-        panels[i, 0].set_ylabel(f"{i + 1}", fontsize=7, rotation=0, ha="right", va="center")
-    part.suptitle(title, fontsize=8)
-    _bar(part, list(panels.flat), norm, cmap, label)
+            tiles[i * step : i * step + groups, j * step : j * step + groups] = head
+    ax = part.subplots()
+    _map(ax, tiles, norm, cmap)
+    ax.tick_params(labelleft=True, labelbottom=True)
+    ax.set_xticks(np.arange(heads) * step + groups / 2, [str(j + 1) for j in range(heads)])
+    ax.set_yticks(np.arange(len(layers)) * step + groups / 2, [str(i + 1) for i in range(len(layers))])
+    ax.set(title=title, xlabel="head", ylabel="layer")
+    _bar(part, [ax], norm, cmap, label)
 
 
 def _bar(part: Canvas | SubFigure, panels: list[Axes], norm: Normalize, cmap: str, label: str) -> None:
     bar = part.colorbar(ScalarMappable(norm, cmap), ax=panels, shrink=0.8, aspect=22)
     bar.set_label(label)
     bar.outline.set_visible(False)
-    bar.ax.locator_params(nbins=5)
+    bar.ax.locator_params(nbins=4)

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from bench.plan import Plan
+from bench.report.figures.comparison import legend
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.forest import Mark, forest, height
 from bench.report.figures.results import Result, provenance, reading, results_of
-from bench.report.figures.style import TWO_COLUMNS, canvas, mark, metric_label, shown
+from bench.report.figures.style import TWO_COLUMNS, canvas, key, mark, metric_label, shown
 from bench.store import RunStore
 
 KINDS = {"image": "image backbones", "text": "text encoders"}
@@ -32,8 +33,8 @@ def backbones(plan: Plan, store: RunStore) -> Drawing | None:
         lanes = {name: _marks(name, part) for name in methods}
         forest(ax, lanes, len(part), "MSE", connect=True)
         ax.set_xlabel(metric_label("MSE", plan.target, 44))
-        ax.set_title(KINDS[kind])
-        _legend(ax, list(part), 72 * 0.15)
+        _legend(ax, list(part), KINDS[kind])
+    key(figure, legend([], references=False, seeds=plan.seeds))
     text = (
         f"{provenance(plan)} Methods by mean MSE, the lowest at the top; left is better. In each row, from "
         f"top to bottom, the encoders of the legend, joined by a thin line. {reading(plan)}"
@@ -78,9 +79,9 @@ def _marks(method: str, part: dict[str, list[Result]]) -> list[Mark]:
     ]
 
 
-def _legend(ax: Axes, names: Sequence[str], below: float) -> None:
-    """The panel's own encoders, under its axis."""
+def _legend(ax: Axes, names: Sequence[str], title: str) -> None:
+    """The panel's own encoders, above it."""
     ax.legend(
-        handles=[mark(i, shown(name, 24)) for i, name in enumerate(names)], loc="upper center",
-        bbox_to_anchor=(0.5, -0.0), ncols=2, handletextpad=0.3, columnspacing=1.0, borderaxespad=below / 4,
+        handles=[mark(i, shown(name, 24)) for i, name in enumerate(names)], title=title, ncols=2,
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), handletextpad=0.3, columnspacing=1.0,
     )  # fmt: skip

@@ -14,9 +14,9 @@ from bench.report.figures.style import (
     TWO_COLUMNS,
     better,
     canvas,
+    interval,
     key,
     mark,
-    mean_interval,
     metric_label,
     no_fusion,
     one_seed,
@@ -52,4 +52,4 @@ def comparison(plan: Plan, store: RunStore) -> Drawing | None:
 def legend(names: Sequence[str], *, references: bool, seeds: int) -> list[Line2D]:
     """Entries for the conditions, the references, and what is drawn over seeds."""
     groups = [mark(i, shown(name, 44)) for i, name in enumerate(names) if len(names) > 1]
-    return [*groups, *[no_fusion()] * references, *([one_seed(), mean_interval()] if seeds > 1 else [])]
+    return [*groups, *[no_fusion()] * references, *([one_seed(), interval()] if seeds > 1 else [])]

@@ -10,7 +10,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from bench.plan import Plan
 from bench.report.figures.comparison import legend
-from bench.report.figures.drawing import Drawing
+from bench.report.figures.drawing import Drawing, settle
 from bench.report.figures.forest import Mark, view
 from bench.report.figures.labels import place
 from bench.report.figures.results import Result, condition, conditions, provenance, results_of
@@ -37,6 +37,7 @@ def cost(plan: Plan, store: RunStore) -> Drawing | None:
         ax.set_xlabel(f"{label} (log scale)")
     references = any(result.row.reference for result in results)
     key(figure, legend(names, references=references, seeds=1))
+    settle(figure)
     for ax, quantity in zip(panels, PANELS, strict=True):
         _names(ax, [r for r in results if r.mean(quantity) > 0], quantity, high)
     text = (
@@ -85,15 +86,15 @@ def _points(
 
 def _names(ax: Axes, drawn: Sequence[Result], quantity: str, high: float) -> None:
     """Name every method at its best point."""
-    labels, xs, ys = [], [], []
+    labels, named, others = [], [], []
     for method, lane in _by_method(drawn).items():
-        x, y = _places(lane, quantity, high)
-        best = int(np.argmin(y))
+        spots = list(zip(*_places(lane, quantity, high), strict=True))
+        best = int(np.argmin([result.mean("MSE") for result in lane]))
         beyond = f" {lane[best].mean('MSE'):.3g} ↑" if lane[best].mean("MSE") > high else ""
         labels.append(shown(method, 26) + beyond)
-        xs.append(x[best])
-        ys.append(y[best])
-    place(ax, labels, xs, ys)
+        named.append(spots.pop(best))
+        others += spots
+    place(ax, labels, named, others)
 
 
 def _places(lane: Sequence[Result], quantity: str, high: float) -> tuple[list[float], list[float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 
 DPI = 200
@@ -47,9 +48,17 @@ class Figure:
     experiment: str
 
 
+def settle(canvas: Canvas) -> None:
+    """Lay a complete figure out, once: both files then have the same layout, and names can be placed."""
+    FigureCanvasAgg(canvas)
+    canvas.draw_without_rendering()
+    canvas.set_layout_engine("none")
+
+
 def save(drawing: Drawing, experiment: str, folder: Path) -> Figure:
     """Write both files: the same drawing gives the same bytes."""
     png, svg = folder / f"{drawing.name}.png", folder / f"{drawing.name}.svg"
+    settle(drawing.canvas)
     drawing.canvas.savefig(png, dpi=DPI)
-    drawing.canvas.savefig(svg, metadata={"Date": None})
+    drawing.canvas.savefig(svg, dpi=DPI, metadata={"Date": None})
     return Figure(drawing.name, png, svg, drawing.title, drawing.caption, experiment)

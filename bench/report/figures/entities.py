@@ -36,14 +36,15 @@ def entities(plan: Plan, store: RunStore) -> Drawing | None:
     panels = iter(figure.subplots(1, bool(rises) + bool(alone) + bool(shares), sharey=True, squeeze=False)[0])
     if rises:
         ax = next(panels)
-        forest(ax, {n: rises.get(n, []) for n in names}, len(wholes))
+        forest(ax, {n: rises.get(n, []) for n in names}, len(wholes), include=[0.0])
         ax.axvline(0, color="0.3", linewidth=0.8)
         ax.set_xlabel("rise of " + metric_label("MSE", plan.target))
         ax.set_title(_titled("left out", leading=rises, shares=shares))
     if alone:
         ax = next(panels)
-        forest(ax, {n: alone.get(n, []) for n in names}, len(wholes))
-        _whole_line(ax, wholes)
+        whole = float(np.mean([result.mean("R2_score") for result in wholes]))
+        forest(ax, {n: alone.get(n, []) for n in names}, len(wholes), include=[whole])
+        ax.axvline(whole, color="0.3", linewidth=0.8, linestyle="--")
         ax.set_xlabel(metric_label("R2_score", plan.target))
         ax.set_title(_titled("alone", leading=alone, shares=shares))
     if shares:
@@ -114,16 +115,7 @@ def _titled(title: str, leading: dict[str, list[Mark]], shares: dict[str, float]
     if len(both) < 3:
         return title
     rho = spearmanr([leading[n][0].mean for n in both], [shares[n] for n in both]).statistic
-    return f"{title} (ρ = {rho:.2f})" if np.isfinite(rho) else title
-
-
-def _whole_line(ax: Axes, wholes: Sequence[Result]) -> None:
-    """Mark R2_score of all entities, the axis reaching it."""
-    mean = float(np.mean([whole.mean("R2_score") for whole in wholes]))
-    low, high = ax.get_xlim()
-    room = 0.04 * (high - low)
-    ax.set_xlim(min(low, mean - room), max(high, mean + room))
-    ax.axvline(mean, color="0.3", linewidth=0.8, linestyle="--")
+    return f"{title} (ρ = {rho:.2f})".replace("-", "−") if np.isfinite(rho) else title
 
 
 def _draw_shares(ax: Axes, names: Sequence[str], shares: dict[str, float]) -> None:

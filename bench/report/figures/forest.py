@@ -12,8 +12,11 @@ from bench.metrics import LOWER_IS_BETTER
 from bench.report.figures.results import Result, condition
 from bench.report.figures.style import GREY, look, name_rows
 
-OUTLYING = 4.0
-"""A mean this many interquartile ranges outside the quartiles is named at the edge, not drawn to scale."""
+BOUNDED = frozenset({"R2_score", "EVS"})
+"""The metrics that never exceed 1."""
+OUTLYING = 6.0
+"""A mean this many median absolute deviations off, and off by more than the median itself, is named at the
+edge instead of drawn to scale: the mean predictor, or a run that diverged."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,13 @@ def height(lanes: int, groups: int) -> float:
 
 
 def forest(
-    ax: Axes, lanes: dict[str, list[Mark]], groups: int, metric: str = "", *, connect: bool = False
+    ax: Axes,
+    lanes: dict[str, list[Mark]],
+    groups: int,
+    metric: str = "",
+    *,
+    include: Sequence[float] = (),
+    connect: bool = False,
 ) -> None:
     """Draw one row per name, the first at the top, its marks under each other.
 
@@ -70,11 +79,12 @@ def forest(
         ax: an empty panel.
         lanes: name -> its marks.
         groups: how many groups there are.
-        metric: bounds the axis where it has a bound; "" for differences.
+        metric: bounds the axis, and may leave outlying means beyond it; "" for all to scale.
+        include: values that the axis reaches in any case.
         connect: join the means of a row by a thin line.
     """
     name_rows(ax, list(lanes))
-    low, high = view([mark for marks in lanes.values() for mark in marks], metric)
+    low, high = view([mark for marks in lanes.values() for mark in marks], metric, include)
     ax.set_xlim(low, high)
     ax.grid(axis="x")
     # a panel that shares its rows with its neighbour shows no names
@@ -82,8 +92,6 @@ def forest(
         label.set_color(GREY if any(mark.reference for mark in marks) else "black")
     step = 0.8 / groups
     for i, marks in enumerate(lanes.values()):
-        if i % 2:
-            ax.axhspan(i - 0.5, i + 0.5, color="0.965", linewidth=0, zorder=0)
         heights = [i if len(marks) == 1 else i + (m.group - (groups - 1) / 2) * step for m in marks]
         inside = [(m.mean, y) for m, y in zip(marks, heights, strict=True) if low <= m.mean <= high]
         if connect and len(inside) > 1:
@@ -92,22 +100,24 @@ def forest(
             _draw(ax, mark, y, low, high)
 
 
-def view(marks: Sequence[Mark], metric: str) -> tuple[float, float]:
+def view(marks: Sequence[Mark], metric: str, include: Sequence[float] = ()) -> tuple[float, float]:
     """Limits that show all means but outlying ones, all their seeds, and intervals as far as they fit."""
     means = np.array([mark.mean for mark in marks])
-    q1, q3 = np.percentile(means, [25, 75])
-    reach = OUTLYING * (q3 - q1)
-    kept = [mark for mark in marks if q1 - reach <= mark.mean <= q3 + reach] if len(marks) > 3 else marks
-    values = np.concatenate([mark.values for mark in kept])
+    middle = np.median(means)
+    reach = max(OUTLYING * float(np.median(np.abs(means - middle))), abs(float(middle)))
+    kept = [mark for mark in marks if not metric or abs(mark.mean - middle) <= reach]
+    values = np.concatenate([*[mark.values for mark in kept], include])
     low, high = float(values.min()), float(values.max())
-    # a wide interval may take as much room again as all seeds together, no more
-    room = (high - low) or 0.1 * abs(high) or 1.0
-    lows, highs = [m.low for m in kept if m.low == m.low], [m.high for m in kept if m.high == m.high]
+    # on each side, a wide interval may take half the room again that all seeds need, no more
+    room = 0.5 * (high - low) or 0.1 * abs(high) or 1.0
+    # what is beside the point must not press the point together
+    spans = [mark for mark in kept if np.isfinite(mark.low) and not mark.reference]
+    lows, highs = [mark.low for mark in spans], [mark.high for mark in spans]
     start = max(min([low, *lows]), low - room) - 0.05 * room
     end = min(max([high, *highs]), high + room) + 0.05 * room
     if metric in LOWER_IS_BETTER:
         start = max(start, 0.0)
-    return start, end
+    return start, min(end, 1.0) if metric in BOUNDED else end
 
 
 def _draw(ax: Axes, mark: Mark, y: float, low: float, high: float) -> None:
@@ -121,15 +131,14 @@ def _draw(ax: Axes, mark: Mark, y: float, low: float, high: float) -> None:
             color=colour, **side,
         )  # fmt: skip
         return
-    if mark.low == mark.low:
-        ax.plot([max(mark.low, low), min(mark.high, high)], [y, y], color=colour, linewidth=1.2, zorder=2)
+    if np.isfinite(mark.low):
+        ends = [max(mark.low, low), min(mark.high, high)]
+        ax.plot(ends, [y, y], color=colour, alpha=0.35, linewidth=2.5, solid_capstyle="butt", zorder=2)
         for end, edge, sign in ((mark.low, low, "<"), (mark.high, high, ">")):
             if not low <= end <= high:
-                ax.plot([edge], [y], color=colour, marker=sign, markersize=3.5, clip_on=False, zorder=3)
+                ax.plot([edge], [y], color=colour, marker=sign, ms=3.5, mew=0, clip_on=False, zorder=3)
     if len(mark.values) > 1:
-        ax.plot(
-            mark.values, np.full(len(mark.values), y), ".", color=colour, alpha=0.5, ms=3.5, mew=0, zorder=4
-        )
+        ax.plot(mark.values, np.full(len(mark.values), y), ".", color=colour, ms=4.5, mew=0, zorder=4)
     face = "white" if mark.reference else colour
     edge = colour if mark.reference else "white"
-    ax.plot([mark.mean], [y], marker=marker, markersize=4.5, mfc=face, mec=edge, mew=0.6, zorder=5)
+    ax.plot([mark.mean], [y], marker=marker, markersize=5, mfc=face, mec=edge, mew=0.7, zorder=5)

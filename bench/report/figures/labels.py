@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
@@ -17,25 +16,31 @@ MARK = 3.5
 """Half the size of a point that must stay free, in points."""
 
 
-def place(ax: Axes, names: Sequence[str], x: Sequence[float], y: Sequence[float]) -> None:
-    """Write every name near its point (in data coordinates); a far one gets a thin line to its point.
+def place(
+    ax: Axes,
+    names: Sequence[str],
+    points: Sequence[tuple[float, float]],
+    others: Sequence[tuple[float, float]],
+) -> None:
+    """Write every name near its point, clear of all other points; a far one gets a thin line to its point.
 
-    The figure must be complete but for these names: its layout is settled here.
+    The figure must be complete but for these names, and its layout settled.
     """
     figure = ax.get_figure(root=True)
     if figure is None or not names:
         return
-    FigureCanvasAgg(figure)
-    figure.draw_without_rendering()
     scale = figure.dpi / 72
-    spots = ax.transData.transform(np.column_stack([x, y]))
+    spots = ax.transData.transform(np.array(points))
     inner = ax.get_window_extent().padded(-1)
-    marks = [Bbox.from_extents(*(s - MARK * scale), *(s + MARK * scale)) for s in spots]
+    marks = [
+        Bbox.from_extents(*(s - MARK * scale), *(s + MARK * scale))
+        for s in ax.transData.transform(np.array([*points, *others]))
+    ]
     taken: list[Bbox] = []
     # crowded points first: they have the least choice
     crowd = [float(np.sort(np.hypot(*(spots - s).T))[: min(4, len(spots))].sum()) for s in spots]
     for i in np.argsort(crowd, kind="stable"):
-        label = ax.annotate(names[i], (x[i], y[i]), (0, 0), textcoords="offset points", fontsize=7)
+        label = ax.annotate(names[i], points[i], (0, 0), textcoords="offset points", fontsize=7)
         label.set_in_layout(False)
         size = label.get_window_extent()
         offset, box = _best(spots[i], size.width, size.height, scale, taken, marks, inner)
@@ -80,7 +85,7 @@ def _shared(one: Bbox, other: Bbox) -> float:
 def _settle(label: Annotation, offset: np.ndarray, spot: np.ndarray, box: Bbox, scale: float) -> None:
     label.set_position((float(offset[0]), float(offset[1])))
     nearest = np.clip(spot, box.min, box.max)
-    if np.hypot(*(nearest - spot)) > 8 * scale:
+    if np.hypot(*(nearest - spot)) > 7 * scale:
         label.axes.annotate(
             "", label.xy, tuple((nearest - spot) / scale), textcoords="offset points",
             arrowprops={"arrowstyle": "-", "color": "0.7", "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2},

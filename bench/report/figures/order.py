@@ -12,7 +12,7 @@ from bench.plan import Plan
 from bench.report.figures.comparison import legend
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.results import Result, condition, provenance, reading, results_of
-from bench.report.figures.style import TWO_COLUMNS, arrow, canvas, key, look, metric_label, shown
+from bench.report.figures.style import TWO_COLUMNS, arrow, canvas, key, look, shown, unit
 from bench.store import RunStore
 
 
@@ -27,15 +27,21 @@ def order(plan: Plan, store: RunStore) -> Drawing | None:
     for ax, metric in zip(figure.subplots(1, len(METRICS)), METRICS, strict=True):
         for i, group in enumerate(groups.values()):
             _group(ax, group, orders, metric, i, len(groups))
-        ax.set_title(arrow(metric))
-        ax.set_ylabel(metric_label(metric, plan.target, 22), fontsize=7)
-        ax.set_xticks(range(len(orders)), [shown(name).replace("-", "-\n", 1) for name in orders])
-        ax.set_xlim(-0.5, len(orders) - 0.5)
+        ax.set_title(f"{metric}\n{arrow(metric)}")
+        ax.set_ylabel(unit(metric, plan.target))
+        _name_orders(ax, orders)
         ax.locator_params(axis="y", nbins=5)
         ax.grid(axis="y")
     key(figure, legend(list(groups), references=False, seeds=plan.seeds))
     joined = " Thin lines join the two runs of one seed." if plan.seeds > 1 else ""
     return Drawing("order", plan.title, f"{provenance(plan)} {reading(plan)}{joined}", figure)
+
+
+def _name_orders(ax: Axes, orders: Sequence[str]) -> None:
+    names = [shown(name).replace("-", "-\n", 1) for name in orders]
+    fits = len(names) == 2 and max(len(line) for name in names for line in name.split("\n")) < 10
+    ax.set_xticks(range(len(orders)), names, rotation=0 if fits else 90)
+    ax.set_xlim(-0.35, len(orders) - 0.65)
 
 
 def _groups(results: Sequence[Result]) -> dict[str, dict[str, Result]]:
@@ -55,12 +61,12 @@ def _group(
     at = {name: i + shift for i, name in enumerate(orders) if name in group}
     for seed in sorted(set().union(*(result.runs for result in group.values()))):
         line = [(x, group[name].runs[seed][metric]) for name, x in at.items() if seed in group[name].runs]
-        ax.plot(*zip(*line, strict=True), color="0.7", marker=".", ms=4, mew=0, linewidth=0.6, zorder=1)
+        ax.plot(*zip(*line, strict=True), color="0.4", marker=".", ms=4.5, mew=0, linewidth=0.6, zorder=3)
     colour, marker = look(index)
     for name, x in at.items():
         low, high = group[name].interval(metric)
         if np.isfinite(low):
-            ax.plot([x, x], [low, high], color=colour, linewidth=1.2, zorder=2)
+            ax.plot([x, x], [low, high], color=colour, alpha=0.35, linewidth=2.5, zorder=2)
         ax.plot(
-            [x], [group[name].mean(metric)], marker=marker, ms=5, color=colour, mec="white", mew=0.6, zorder=3
+            [x], [group[name].mean(metric)], marker=marker, ms=5, color=colour, mec="white", mew=0.7, zorder=4
         )

@@ -26,7 +26,7 @@ def scatter(plan: Plan, store: RunStore) -> Drawing | None:
     true, predicted = points["y_true"].to_numpy(float), points["y_pred"].to_numpy(float)
     if not len(points) or not (np.isfinite(true).all() and np.isfinite(predicted).all()):
         return None
-    figure = canvas(ONE_COLUMN, 3.2)
+    figure = canvas(ONE_COLUMN, 2.9)
     ax = figure.subplots()
     density = _density(true, predicted)
     order = np.argsort(density, kind="stable")
@@ -54,8 +54,8 @@ def scatter(plan: Plan, store: RunStore) -> Drawing | None:
     bar.set_label("density of samples (highest = 1)")
     bar.outline.set_visible(False)
     text = (
-        f"{provenance(plan, row, seed)} Each point is one of {len(points)} test samples; colour: how many others "
-        "lie near it (Gaussian kernel). On the line, the prediction is right; below it, too low."
+        f"{provenance(plan, row, seed)} Each point is one of {len(points)} test samples; colour: how many "
+        "others lie near it (Gaussian kernel). On the line (1:1), the prediction is right; below it, too low."
     )
     return Drawing("scatter", plan.title, text, figure)
 

@@ -18,14 +18,14 @@ from bench.metrics import LOWER_IS_BETTER
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.0
 """Widths in inches of a figure in a paper."""
 GREY = "0.45"
-MAP = "cividis"
+MAP = "viridis"
 CHINESE = (
     "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
     "Microsoft YaHei", "SimHei", "PingFang SC", "Hiragino Sans GB", "Heiti TC", "Arial Unicode MS",
 )  # fmt: skip
 """Fonts with Chinese characters, of which a machine may have one."""
 
-_MARKERS = "o^sPvX*<>p"
+_MARKERS = "o^sv<>pPX*"
 
 
 def settings() -> dict[str, Any]:
@@ -82,14 +82,13 @@ def shown(text: object, limit: int = 34) -> str:
 
 def metric_label(metric: str, target: str, width: int = 28) -> str:
     """A metric with its unit, on several lines."""
-    unit = {
-        "MAE": shown(target, 60),
-        "MSE": f"({shown(target, 60)})²",
-        "MAPE": "fraction",
-        "R2_score": "share of variance",
-        "EVS": "share of variance",
-    }[metric]
-    return f"{metric}\n{textwrap.fill(unit, width)}"
+    return f"{metric}\n{unit(metric, target, width)}"
+
+
+def unit(metric: str, target: str, width: int = 28) -> str:
+    """The unit of a metric, on several lines where it is long."""
+    name = {"MAE": shown(target, 60), "MSE": f"({shown(target, 60)})²", "MAPE": "fraction"}
+    return textwrap.fill(name.get(metric, "share of variance"), width)
 
 
 def better(metric: str) -> str:
@@ -106,12 +105,21 @@ def key(canvas: Canvas, handles: Sequence[Line2D]) -> None:
     """A legend above all panels, in as many columns as the width holds."""
     if not handles:
         return
-    widest = max(len(str(handle.get_label())) for handle in handles)
-    columns = int(canvas.get_figwidth() / (0.065 * widest + 0.45))
+    lengths = [len(str(handle.get_label())) for handle in handles]
     canvas.legend(
-        handles=list(handles), loc="outside upper center", ncols=max(1, min(len(handles), columns)),
+        handles=list(handles), loc="outside upper center", ncols=_columns(lengths, canvas.get_figwidth()),
         handlelength=1.4, columnspacing=1.2, handletextpad=0.4,
     )  # fmt: skip
+
+
+def _columns(lengths: Sequence[int], width: float) -> int:
+    """The most columns that fit into the width; a legend fills its columns one after the other."""
+    for columns in range(len(lengths), 1, -1):
+        deep = -(-len(lengths) // columns)
+        widest = [max(lengths[i : i + deep]) for i in range(0, len(lengths), deep)]
+        if sum(0.06 * length + 0.4 for length in widest) <= width:
+            return columns
+    return 1
 
 
 def mark(index: int, label: str) -> Line2D:
@@ -127,16 +135,18 @@ def no_fusion() -> Line2D:
 
 def one_seed() -> Line2D:
     """The legend's entry of the small dots."""
-    return Line2D([], [], color="0.6", marker=".", linestyle="", markersize=4, label="one seed")
+    return Line2D([], [], color="0.3", marker=".", linestyle="", markersize=5, label="one seed")
 
 
-def mean_interval() -> Line2D:
+def interval() -> Line2D:
     """The legend's entry of the lines through the marks."""
-    return Line2D([], [], color="0.3", linewidth=1.2, label="mean, 95 % interval")
+    return Line2D([], [], color="0.3", alpha=0.35, linewidth=2.5, label="95 % interval")
 
 
 def name_rows(ax: Axes, names: Sequence[str]) -> None:
-    """Name the rows 0, 1, ... of a panel, the first at the top."""
+    """Name the rows 0, 1, ... of a panel, the first at the top; every other one is shaded."""
+    for i in range(1, len(names), 2):
+        ax.axhspan(i - 0.5, i + 0.5, color="0.965", linewidth=0, zorder=0)
     ax.set_yticks(range(len(names)), [shown(name) for name in names])
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)

@@ -9,7 +9,7 @@ from bench.metrics import METRICS
 from bench.plan import Plan
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.results import first_run, has, provenance
-from bench.report.figures.style import TWO_COLUMNS, arrow, canvas, look, metric_label
+from bench.report.figures.style import TWO_COLUMNS, arrow, canvas, look, unit
 from bench.store import RunStore
 
 
@@ -28,23 +28,23 @@ def training(plan: Plan, store: RunStore) -> Drawing | None:
     panels = figure.subplots(2, 3, sharex=True).flat
     first = next(panels)
     blue, orange = look(0)[0], look(1)[0]
-    first.plot(losses["epoch"], losses["train_loss"], color=blue, label="training")
-    first.plot(losses["epoch"], losses["validation_loss"], color=orange, linestyle="--", label="validation")
-    first.legend(loc="upper right")
+    first.plot(losses["epoch"], losses["train_loss"], color=blue)
+    first.plot(losses["epoch"], losses["validation_loss"], color=orange, linestyle="--")
     first.set_title("loss")
     first.set_ylabel("mean squared error\n(standardised target)")
     for ax, metric in zip(panels, METRICS, strict=True):
         ax.plot(tests["epoch"], tests[metric], color=blue)
         ax.set_title(f"test {metric}, {arrow(metric)}")
-        ax.set_ylabel(metric_label(metric, plan.target).partition("\n")[2])
+        ax.set_ylabel(unit(metric, plan.target))
     for ax in figure.axes:
         ax.axvline(best, color="0.3", linewidth=0.8, linestyle=":")
         ax.grid()
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    first.legend([*first.lines], ["training", "validation", "kept epoch"], frameon=True, edgecolor="none")
     for ax in figure.axes[3:]:
         ax.set_xlabel("epoch")
     text = (
-        f"{provenance(plan, row, seed)} Dotted: the epoch with the lowest validation loss ({best}), which is "
-        "the one that is kept. The test curves were recorded for drawing only; no decision was taken from them."
+        f"{provenance(plan, row, seed)} Dotted: the epoch with the lowest validation loss ({best}), the one "
+        "that is kept. The test curves were recorded for drawing only; no decision was taken from them."
     )
     return Drawing("training", plan.title, text, figure)

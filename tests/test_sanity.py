@@ -1,0 +1,32 @@
+"""The embedded dataset at its default size, with the default encoders at random weights, can be learned."""
+
+import json
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from bench.cli import main
+from bench.data import catalog
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory) -> pd.DataFrame:
+    out = tmp_path_factory.mktemp("out")
+    options = ["--weights", "random", "--device", "cpu", "--jobs", "2", "--out", str(out)]
+    result = CliRunner().invoke(main, ["run", "--fusion", "memf,fc", *options])
+    assert result.exit_code == 0, result.output
+    return pd.read_csv(out / "tables" / "fusion.csv").set_index("method")
+
+
+def test_a_ridge_on_pooled_features_explains_two_fifths(table):
+    assert table.loc["ridge", "R2_score"] >= 0.4
+
+
+def test_a_fusion_closes_three_fifths_of_the_gap_between_the_mean_and_the_ceiling(table):
+    truth = json.loads((catalog.make("livestream") / "truth.json").read_text(encoding="utf-8"))
+    assert table.loc[["memf", "fc"], "R2_score"].max() >= 0.6 * truth["ceiling_r2"]
+
+
+def test_predicting_the_mean_explains_nothing(table):
+    assert -0.1 < table.loc["predict-mean", "R2_score"] <= 0
