@@ -79,7 +79,7 @@ def _points(
         # room at the sides for names, and for at least one tick
         ax.set_xlim(min(costs) / 1.8, max(costs) * 1.8)
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(costs) < 60 * min(costs) else (1,)))
-    ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+    ax.xaxis.set_major_formatter(EngFormatter(sep="") if quantity == "params" else "{x:g}")
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.grid()
 

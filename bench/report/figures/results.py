@@ -115,6 +115,6 @@ def reading(plan: Plan) -> str:
     if plan.seeds == 1:
         return "One seed has no spread: differences may be chance."
     return (
-        "Large marks: mean over seeds; small dots: one seed each; lines: 95 % interval of the mean "
+        "Large marks: mean over seeds; small dots: one seed each; bars: 95 % interval of the mean "
         "(Nadeau-Bengio, corrected for overlapping splits)."
     )
