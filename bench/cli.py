@@ -51,80 +51,135 @@ def main() -> None:
     """Which way of fusing several kinds of data is best, by how much, and is that real?"""
 
 
+def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that trains."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+OPTIONS = [
+    click.option("--fusion", "fusions", help="all, names or globs, with commas (default: the experiment's)."),
+    click.option("--backbone", "backbones", help="Image encoders, with commas: resnet50,densenet121."),
+    click.option("--text", help="Text encoders, with commas: hashing, bert, xlnet, or of Hugging Face."),
+    click.option("--video", help="Video encoder: motion, videomae."),
+    click.option("--audio", help="Audio encoder: logmel, wav2vec2."),
+    click.option("--data", default="livestream", show_default=True, help="An embedded dataset or a folder."),
+    click.option("--streams", type=click.IntRange(min=20), help="Size of the embedded dataset (320)."),
+    click.option(
+        "--interaction",
+        type=click.Choice(["entity", "modality", "none"]),
+        help="Where the embedded dataset has its interactions planted (entity).",
+    ),
+    click.option("--preset", default="quick", show_default=True, help="quick, paper or a FILE.toml."),
+    click.option("--seeds", type=click.IntRange(min=1), help="How many seeds, each its own split (3)."),
+    click.option("--weights", type=click.Choice(["auto", "pretrained", "random"]), help="Of the encoders."),
+    click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True),
+    click.option("--jobs", type=click.IntRange(min=1), help="Processes (default: one per core)."),
+    click.option("--executor", type=click.Choice(["local"]), default="local", show_default=True),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
+    click.option(
+        "--plugin",
+        "plugins",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        help="A file that registers fusions.",
+    ),
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="training.lr=0.01, trunk.slots=false, mfb.factor=3.",
+    ),
+    click.option("--force", is_flag=True, help="Execute runs again that are stored."),
+    click.option("--save-models", is_flag=True, help="Keep every trained model in its run folder."),
+]
+
+
 @main.command()
 @click.option(
     "--experiment", default="fusion", show_default=True, help="What to compare; `bench list experiments`."
 )
-@click.option(
-    "--fusion", "fusions", default="all", show_default=True, help="all, names or globs, with commas."
-)
-@click.option("--backbone", "backbones", help="Image encoders, with commas: resnet50,densenet121.")
-@click.option(
-    "--text", help="Text encoders, with commas: hashing, bert, xlnet or any Hugging Face name or folder."
-)
-@click.option("--video", help="Video encoder: motion, videomae.")
-@click.option("--audio", help="Audio encoder: logmel, wav2vec2.")
-@click.option("--data", default="livestream", show_default=True, help="An embedded dataset or a folder.")
-@click.option("--streams", type=click.IntRange(min=20), help="Size of the embedded dataset (320).")
-@click.option("--preset", default="quick", show_default=True, help="quick, paper or a FILE.toml.")
-@click.option(
-    "--seeds", type=click.IntRange(min=1), help="How many seeds, each its own split and initialisation."
-)
-@click.option(
-    "--weights", type=click.Choice(["auto", "pretrained", "random"]), help="Weights of the encoders."
-)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes (default: one per core).")
-@click.option("--executor", type=click.Choice(["local"]), default="local", show_default=True)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option(
-    "--plugin",
-    "plugins",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    help="A file that registers fusions.",
-)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="training.lr=0.01, trunk.slots=false, mfb.factor=3.",
-)
-@click.option("--force", is_flag=True, help="Execute runs again that are stored.")
-@click.option(
-    "--save-models", "keep_weights", is_flag=True, help="Keep every trained model in its run folder."
-)
+@_settings
 @_told_plainly
-def run(streams: int | None, jobs: int | None, **options: Any) -> None:
-    """Compare fusions: encode, train and test whatever is not stored yet, then draw the tables."""
+def run(experiment: str, **options: Any) -> None:
+    """Compare fusions: encode, train and test whatever is not stored yet, then draw tables and figures."""
+    names = tuple(name.strip() for name in experiment.split(",") if name.strip())
+    _carry_out(names, show=True, **options)
+
+
+@main.command()
+@click.option("--audit", "audit_only", is_flag=True, help="Only check the numbers the paper prints.")
+@click.option("--tables", type=click.Path(path_type=Path), help="With --audit: another paper's tables (CSV).")
+@click.option("--claims", type=click.Path(path_type=Path), help="With --audit: what its text claims (TOML).")
+@_settings
+@_told_plainly
+def paper(audit_only: bool, tables: Path | None, claims: Path | None, **options: Any) -> None:
+    """Every experiment of the paper, then all tables, figures and the report."""
+    from bench.experiments import EXPERIMENTS
+
+    if audit_only:
+        _audit(tables, claims, options["out"])
+        return
+    if tables or claims:
+        raise UsageError("--tables and --claims go with --audit.")
+    _carry_out(tuple(EXPERIMENTS), show=False, **options)
+    _draw_report(options["out"])
+
+
+def _carry_out(
+    experiments: tuple[str, ...],
+    *,
+    show: bool,
+    streams: int | None,
+    interaction: str | None,
+    jobs: int | None,
+    save_models: bool,
+    **options: Any,
+) -> None:
+    """Run experiments, draw their tables and figures, say what happened; a BenchError if a run failed."""
     from bench.environment import cores
     from bench.progress import TerminalReporter
-    from bench.report.tables import at_a_glance, rows_of, verdict, write_tables
+    from bench.report.figures import write_figures
+    from bench.report.tables import at_a_glance, rows_of, write_tables
+    from bench.report.verdicts import verdict
     from bench.store import RunStore
     from bench.workflow import Request
     from bench.workflow import run as carry_out
 
+    arguments = {"streams": streams, "interaction": interaction}
     request = Request(
+        experiments=experiments,
         jobs=jobs or cores(),
-        data_arguments={} if streams is None else {"streams": streams},
+        data_arguments={key: value for key, value in arguments.items() if value is not None},
+        observe=frozenset({"weights"} if save_models else ()),
         command=_command_line(),
         **options,
     )
     with TerminalReporter(console) as reporter:
         report = carry_out(request, reporter)
-    summary, store = report.summary, RunStore(request.out)
-    paths = write_tables(report.plan, store, request.out)
-    table = rows_of(report.plan, store)
-    if not table.empty:
-        _show(at_a_glance(table))
-        console.print(verdict(report.plan, store))
+    store = RunStore(request.out)
+    paths = []
+    for plan in report.plans:
+        paths += write_tables(plan, store, request.out)
+        if plan.not_applicable:
+            console.print(f"{plan.experiment} does not apply: {plan.not_applicable}.", markup=False)
+        table = rows_of(plan, store)
+        if show and not table.empty:
+            _show(at_a_glance(plan, table))
+            if table["reference"].any():
+                console.print("* a reference: uses no fusion")
+            console.print(verdict(plan, store), markup=False)
+    paths += [figure.path_png for figure in write_figures(report.plans, store, request.out)]
+    summary = report.summary
     console.print(
         f"{summary.executed} runs executed, {summary.stored} already stored, {len(summary.failures)} failed; "
         f"{report.encoded} items encoded.",
         *(str(path) for path in paths),
         sep="\n",
         soft_wrap=True,
+        markup=False,
     )
     if summary.failures:
         first = summary.failures[0]
@@ -134,8 +189,25 @@ def run(streams: int | None, jobs: int | None, **options: Any) -> None:
         )
 
 
+def _audit(tables: Path | None, claims: Path | None, out: Path) -> None:
+    """Check the numbers that the paper prints against each other, its text and its data."""
+    from bench.paper.audit import audit
+    from bench.paper.claims import CLAIMS, load_claims
+    from bench.paper.finding import as_table, write_findings
+    from bench.paper.printed import TABLES, read_tables
+
+    said = load_claims(claims or CLAIMS)
+    findings = audit(read_tables(tables or TABLES), said)
+    _show(as_table(findings).iloc[:, :5])
+    for path in write_findings(findings, out, said.paper):
+        console.print(str(path), markup=False)
+
+
+OUT = click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+
+
 @main.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+@OUT
 @_told_plainly
 def tables(out: Path) -> None:
     """Draw the tables again from stored runs."""
@@ -145,29 +217,38 @@ def tables(out: Path) -> None:
 
     for plan in load_plans(out):
         for path in write_tables(plan, RunStore(out), out):
-            console.print(str(path))
+            console.print(str(path), markup=False)
 
 
 @main.command()
-@click.option("--audit", "audit_only", is_flag=True, help="Check the numbers the paper prints; runs nothing.")
-@click.option("--tables", type=click.Path(path_type=Path), help="Another paper's tables (CSV).")
-@click.option("--claims", type=click.Path(path_type=Path), help="What that paper's text claims (TOML).")
-@click.option("--out", type=click.Path(path_type=Path), help="Also write tables/audit.md and .csv there.")
+@OUT
 @_told_plainly
-def paper(audit_only: bool, tables: Path | None, claims: Path | None, out: Path | None) -> None:
-    """Check the numbers that the paper prints against each other, its text and its data."""
-    from bench.paper.audit import audit
-    from bench.paper.claims import CLAIMS, load_claims
-    from bench.paper.finding import as_table, write_findings
-    from bench.paper.printed import TABLES, read_tables
+def figures(out: Path) -> None:
+    """Draw the figures again from stored runs."""
+    from bench.plan import load_plans
+    from bench.report.figures import write_figures
+    from bench.store import RunStore
 
-    if not audit_only:
-        raise UsageError("say what to do with the paper: --audit.")
-    said = load_claims(claims or CLAIMS)
-    findings = audit(read_tables(tables or TABLES), said)
-    _show(as_table(findings).iloc[:, :5])
-    for path in write_findings(findings, out, said.paper) if out else []:
-        console.print(str(path))
+    for figure in write_figures(load_plans(out), RunStore(out), out):
+        console.print(str(figure.path_png), markup=False)
+
+
+@main.command()
+@OUT
+@_told_plainly
+def report(out: Path) -> None:
+    """Write report.html from stored runs: one file with all tables and figures."""
+    _draw_report(out)
+
+
+def _draw_report(out: Path) -> None:
+    from bench.plan import load_plans
+    from bench.report.figures import write_figures
+    from bench.report.page import write_page
+    from bench.store import RunStore
+
+    plans, store = load_plans(out), RunStore(out)
+    console.print(str(write_page(plans, store, write_figures(plans, store, out), out)), markup=False)
 
 
 @main.command("list")

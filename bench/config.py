@@ -132,7 +132,17 @@ class RunSpec(_Settings):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 
-DECIDES_NOTHING = ("bench/report/", "bench/paper/", "bench/experiments/", "bench/cli", "bench/doctor")
+DECIDES_NOTHING = (
+    "bench/report/",
+    "bench/paper/",
+    "bench/experiments/",
+    "bench/cli",
+    "bench/doctor",
+    "bench/inventory",
+    "bench/plan",
+    "bench/progress",
+    "bench/stats",
+)
 """Source that only draws, prints or chooses: no part of the hash that decides a run's id."""
 
 

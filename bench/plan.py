@@ -6,18 +6,14 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel
 
-from bench.config import Preset, RunSpec
-from bench.data.dataset import Dataset
+from bench.config import RunSpec
 from bench.errors import UsageError
-from bench.experiments import Experiment, Variant
+from bench.experiments import EXPERIMENTS, Variant
 from bench.features.store import FeatureSet
-
-if TYPE_CHECKING:
-    from bench.workflow import Request
 
 
 class PlanRow(BaseModel):
@@ -59,6 +55,8 @@ class Plan(BaseModel):
     """All rows of an experiment, and what a caption needs to say about them.
 
     Attributes:
+        ranked: whether rows are shown best first, or in their own order.
+        seeds: of the row that has most.
         not_applicable: why the experiment says nothing about this dataset; "" where it does.
         facts: what an experiment states without any run: tables by name, each a list of rows.
     """
@@ -66,6 +64,7 @@ class Plan(BaseModel):
     experiment: str
     title: str
     paper: str
+    ranked: bool = True
     dataset: str
     description: str
     samples: int
@@ -78,32 +77,6 @@ class Plan(BaseModel):
     not_applicable: str = ""
     facts: dict[str, list[dict[str, Any]]] = {}
 
-    @classmethod
-    def of(
-        cls,
-        experiment: Experiment,
-        dataset: Dataset,
-        preset: Preset,
-        request: Request,
-        rows: list[PlanRow],
-        undecodable: int,
-    ) -> Plan:
-        """The plan of one request."""
-        return cls(
-            experiment=experiment.name,
-            title=experiment.title,
-            paper=experiment.paper,
-            dataset=dataset.schema.name,
-            description=dataset.schema.description,
-            samples=len(dataset),
-            target=dataset.schema.target.label,
-            preset=request.preset,
-            seeds=preset.seeds,
-            undecodable=undecodable,
-            command=request.command,
-            rows=rows,
-        )
-
     def save(self, out: Path) -> None:
         """Write to ``OUT/plans/EXPERIMENT.json``."""
         folder = out / "plans"
@@ -114,8 +87,12 @@ class Plan(BaseModel):
 
 
 def load_plans(out: Path) -> list[Plan]:
-    """All plans under `out`. Raises UsageError if there are none."""
+    """All plans under `out`, in the order of the registry. Raises UsageError if there are none."""
     paths = sorted((out / "plans").glob("*.json"))
     if not paths:
         raise UsageError(f"no runs under {out}; `bench run --out {out}` makes some.")
-    return [Plan.model_validate(json.loads(path.read_text(encoding="utf-8"))) for path in paths]
+    plans = [Plan.model_validate(json.loads(path.read_text(encoding="utf-8"))) for path in paths]
+    order = list(EXPERIMENTS)
+    return sorted(
+        plans, key=lambda plan: order.index(plan.experiment) if plan.experiment in order else len(order)
+    )

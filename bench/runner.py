@@ -7,9 +7,10 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import load_file
@@ -25,7 +26,7 @@ from bench.metrics import score
 from bench.model import FusionModel, build_model
 from bench.references import REFERENCES
 from bench.store import RunResult, RunStore
-from bench.train import predict, train
+from bench.train import attention_maps, predict, train
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Task:
     out: Path
     device: str
     plugins: tuple[Path, ...] = ()
-    keep_weights: bool = False
+    observe: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,11 @@ def run_all(
 ) -> Summary:
     """Execute every task without a stored result (or all of them, with `force`)."""
     store.sweep()
-    distinct = {task.spec.id: task for task in tasks}
-    todo = [t for t in distinct.values() if force or not store.has(t.spec, weights=t.keep_weights)]
+    distinct: dict[str, Task] = {}
+    for task in tasks:  # experiments that share a run may want to observe different things in it
+        others = distinct[task.spec.id].observe if task.spec.id in distinct else store.observed(task.spec)
+        distinct[task.spec.id] = replace(task, observe=task.observe | others)
+    todo = [t for t in distinct.values() if force or not store.has(t.spec, t.observe)]
     failures: list[Outcome] = []
     if todo:
         progress(0, len(todo), None)
@@ -87,7 +91,7 @@ def run_task(task: Task) -> Outcome:
     torch.set_num_threads(1)  # the same bits whatever the number of processes
     try:
         with threadpool_limits(1):
-            result = execute(task.spec, _shared(task.features), torch.device(task.device), task.keep_weights)
+            result = execute(task.spec, _shared(task.features), torch.device(task.device), task.observe)
     except BenchError as error:
         store.save_failure(task.spec, str(error))
         return Outcome(task.spec, str(error))
@@ -101,21 +105,37 @@ def run_task(task: Task) -> Outcome:
 
 
 def execute(
-    spec: RunSpec, features: FeatureSet, device: torch.device, keep_weights: bool = False
+    spec: RunSpec, features: FeatureSet, device: torch.device, observe: frozenset[str] = frozenset()
 ) -> RunResult:
-    """Train and test one run. The test part is read once, after training."""
+    """Train and test one run.
+
+    The test part is read once, after training. A test history, where it is to be observed, is recorded for
+    drawing only: nothing in training or selection sees it.
+    """
     parts = parts_of(spec, features)
     target, ids = features.samples["target"], features.samples["ids"]
     started = time.perf_counter()
-    history, params, weights = [], 0, {}
+    history, params, weights, attention = [], 0, {}, {}
+    test_history: list[dict[str, float]] = []
     if spec.method in REFERENCES:
         y_pred = REFERENCES[spec.method](features, parts, spec.seed)
     else:
         model = build_model(features, spec.method, spec.options, spec.model, spec.seed)
-        history = train(model, features, parts, spec.training, spec.seed, device)
+
+        def record(epoch: int) -> None:
+            y_now = predict(model, features, parts.test, device)
+            test_history.append({"epoch": epoch} | score(target[parts.test], y_now))
+
+        after_epoch = record if "test-history" in observe else None
+        history = train(model, features, parts, spec.training, spec.seed, device, after_epoch)
         y_pred = predict(model, features, parts.test, device)
         params = sum(p.numel() for p in model.parameters())
-        weights = {k: v.cpu() for k, v in model.state_dict().items()} if keep_weights else {}
+        weights = {k: v.cpu() for k, v in model.state_dict().items()} if "weights" in observe else {}
+        if "attention" in observe:
+            maps = attention_maps(model, features, parts.test, device)
+            attention = (
+                maps | {"groups": np.array(model.fusion.groups), "ids": ids[parts.test]} if maps else {}
+            )
     y_true = target[parts.test]
     metrics = score(y_true, y_pred) | {
         "params": params,
@@ -131,6 +151,8 @@ def execute(
         history=pd.DataFrame(history, columns=["epoch", "train_loss", "validation_loss"]),
         environment=describe(device),
         weights=weights,
+        test_history=pd.DataFrame(test_history) if test_history else None,
+        attention=attention,
     )
 
 

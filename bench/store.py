@@ -1,7 +1,7 @@
 """Runs as folders. A folder under its id is complete; everything else is not a result.
 
 runs/<id>/  config.json metrics.json predictions.parquet history.parquet environment.json
-            model.safetensors (where asked for)
+            model.safetensors test_history.parquet attention.npz (where asked for)
 runs/<id>.failed/  config.json error.txt  -- kept to be read, retried next time
 runs/.<id>.<pid>/  being written; renamed when complete
 """
@@ -24,6 +24,13 @@ from torch import Tensor
 from bench.config import RunSpec
 from bench.errors import UsageError
 
+OBSERVATIONS = {
+    "weights": "model.safetensors",
+    "test-history": "test_history.parquet",
+    "attention": "attention.npz",
+}
+"""What a run may record beside its result -> the file that holds it. None of it changes the result."""
+
 
 @dataclass
 class RunResult:
@@ -35,6 +42,8 @@ class RunResult:
         history: one row per epoch; empty for reference methods.
         environment: versions, hardware, threads, commit.
         weights: the model's state, where it is to be kept.
+        test_history: the five metrics on the test part per epoch, where observed.
+        attention: layer -> (n_test, heads, E, E), with `groups` (E,) and `ids` (n_test,), where observed.
     """
 
     metrics: dict[str, float | int]
@@ -42,6 +51,8 @@ class RunResult:
     history: pd.DataFrame
     environment: dict[str, Any]
     weights: Mapping[str, Tensor] = field(default_factory=dict)
+    test_history: pd.DataFrame | None = None
+    attention: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 class RunStore:
@@ -63,10 +74,14 @@ class RunStore:
                 f"cannot write to {out} ({error.strerror}); choose another folder with --out."
             ) from None
 
-    def has(self, spec: RunSpec, *, weights: bool = False) -> bool:
-        """Whether a complete run of `spec` is stored (with its model's weights, where asked)."""
-        wanted = "model.safetensors" if weights else "metrics.json"
-        return (self.root / spec.id / wanted).is_file()
+    def has(self, spec: RunSpec, observe: frozenset[str] = frozenset()) -> bool:
+        """Whether a complete run of `spec` is stored, with everything that is to be observed."""
+        return self.complete(spec.id) and observe <= self.observed(spec)
+
+    def observed(self, spec: RunSpec) -> frozenset[str]:
+        """What the stored run of `spec` recorded beside its result."""
+        folder = self.root / spec.id
+        return frozenset(name for name, file in OBSERVATIONS.items() if (folder / file).is_file())
 
     def save(self, spec: RunSpec, result: RunResult) -> None:
         """Store a run: written aside, renamed when complete."""
@@ -76,7 +91,11 @@ class RunStore:
         result.history.to_parquet(aside / "history.parquet", index=False)
         _write_json(aside / "environment.json", result.environment)
         if result.weights:
-            save_file({k: v.contiguous() for k, v in result.weights.items()}, aside / "model.safetensors")
+            save_file({k: v.contiguous() for k, v in result.weights.items()}, aside / OBSERVATIONS["weights"])
+        if result.test_history is not None:
+            result.test_history.to_parquet(aside / OBSERVATIONS["test-history"], index=False)
+        if result.attention:
+            np.savez_compressed(aside / OBSERVATIONS["attention"], **result.attention)
         _write_json(aside / "metrics.json", result.metrics)
         self._replace(aside, self.root / spec.id)
         shutil.rmtree(self.root / f"{spec.id}.failed", ignore_errors=True)
@@ -87,6 +106,10 @@ class RunStore:
         _write_json(aside / "config.json", spec.model_dump())
         (aside / "error.txt").write_text(error, encoding="utf-8")
         self._replace(aside, self.root / f"{spec.id}.failed")
+
+    def complete(self, run_id: str) -> bool:
+        """Whether the run is stored."""
+        return (self.root / run_id / "metrics.json").is_file()
 
     def metrics(self, run_id: str) -> dict[str, float | int]:
         """The metrics of a complete run."""

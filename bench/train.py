@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -34,10 +35,11 @@ def train(
     config: TrainingConfig,
     seed: int,
     device: torch.device,
+    after_epoch: Callable[[int], None] | None = None,
 ) -> list[Epoch]:
     """Train `model` in place and leave it with the weights of its best validation epoch.
 
-    Only the training and validation parts are read.
+    Only the training and validation parts are read. `after_epoch` may look at the model, not change it.
 
     Raises:
         TrainingFailed: a loss or gradient stopped being finite.
@@ -61,6 +63,8 @@ def train(
             error = (predicted - target[parts.validation]) / float(model.target_scale)
             validation = float(np.mean(error**2))
             history.append(Epoch(epoch, loss, validation))
+            if after_epoch is not None:
+                after_epoch(epoch)
             if not np.isfinite([loss, validation]).all():
                 raise TrainingFailed(
                     f"epoch {epoch}: the loss is not finite (training {loss}, validation {validation}); "
@@ -113,3 +117,20 @@ def predict(model: FusionModel, features: FeatureSet, rows: np.ndarray, device: 
         prediction, _ = model({source: part.to(device) for source, part in batch.items()})
         parts.append(model.restored(prediction).double().cpu())
     return torch.cat(parts).numpy()
+
+
+@torch.inference_mode()
+def attention_maps(
+    model: FusionModel, features: FeatureSet, rows: np.ndarray, device: torch.device
+) -> dict[str, np.ndarray]:
+    """Attention maps of the fusion for `rows`, name -> (N, heads, Q, K); empty if the method has none."""
+    model.eval()
+    model.fusion.want_attention = True
+    found: dict[str, list[np.ndarray]] = {}
+    for start in range(0, len(rows), EVALUATION_BATCH):
+        batch = features.batch(rows[start : start + EVALUATION_BATCH])
+        _, fused = model({source: part.to(device) for source, part in batch.items()})
+        for name, weights in fused.attention.items():
+            found.setdefault(name, []).append(weights.float().cpu().numpy())
+    model.fusion.want_attention = False
+    return {name: np.concatenate(parts) for name, parts in found.items()}

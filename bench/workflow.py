@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
+
 import encoders
 import fusions
 from bench.config import (
@@ -25,7 +27,7 @@ from bench.data import catalog
 from bench.data.dataset import Dataset
 from bench.environment import choose_device
 from bench.errors import UsageError, did_you_mean
-from bench.experiments import EXPERIMENTS, Choice, Variant
+from bench.experiments import EXPERIMENTS, Choice, Experiment, Variant
 from bench.features.encode import encode
 from bench.features.store import FeatureSet
 from bench.plan import Plan, PlanRow
@@ -36,10 +38,10 @@ from bench.store import RunStore
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for; None means the preset's value."""
+    """What the user asked for; None means the preset's or the experiment's own choice."""
 
-    experiment: str = "fusion"
-    fusions: str = "all"
+    experiments: tuple[str, ...] = ("fusion",)
+    fusions: str | None = None
     backbones: str | None = None
     text: str | None = None
     video: str | None = None
@@ -56,8 +58,12 @@ class Request:
     plugins: tuple[Path, ...] = ()
     settings: tuple[str, ...] = ()
     force: bool = False
-    keep_weights: bool = False
+    observe: frozenset[str] = frozenset()
     command: str = ""
+
+
+Encoding = tuple[tuple[str, str], ...]
+"""A combination of encoders, as a key: sorted pairs of modality and name."""
 
 
 class Reporter(Protocol):
@@ -74,61 +80,70 @@ class Reporter(Protocol):
 class Report:
     """What a request led to."""
 
-    plan: Plan
+    plans: list[Plan]
     summary: Summary
     encoded: int
 
 
 def run(request: Request, reporter: Reporter) -> Report:
-    """Carry out a request: encode, train and test what is not stored yet, and write down the plan.
+    """Carry out a request: encode, train and test what is not stored yet, and write down the plans.
 
     Raises:
         UsageError: a name or value in the request is wrong. DataError: the dataset is.
     """
     load_plugins(request.plugins)
-    preset = with_settings(load_preset(request.preset), list(request.settings))
-    preset = _overridden(preset, request)
-    experiment = _experiment(request.experiment)
-    chosen = choose_fusions(request.fusions)
+    preset = _overridden(with_settings(load_preset(request.preset), list(request.settings)), request)
+    experiments = [_experiment(name) for name in request.experiments]
+    chosen = choose_fusions(request.fusions) if request.fusions else ()
     _check_options(preset.fusions)
     device = choose_device(request.device)
     store = RunStore(request.out)
-    backbones = _listed(request.backbones) or (preset.encoders.image,)
-    texts = _listed(request.text) or (preset.encoders.text,)
-    wanted = {
-        "image": backbones,
-        "text": texts,
-        "video": (preset.encoders.video,),
-        "audio": (preset.encoders.audio,),
-    }
-    available = {(m, name): _encoder(m, name, preset) for m, names in wanted.items() for name in names}
+    backbones, texts = _listed(request.backbones), _listed(request.text)
+    for modality, names in {"image": backbones, "text": texts}.items():
+        for name in names:
+            _encoder(modality, name, preset)  # a wrong name is told before any work
+    defaults = {m: getattr(preset.encoders, m) for m in encoders.MODALITIES}
+    for modality, name in defaults.items():
+        _encoder(modality, name, preset)
     dataset = catalog.load(request.data, **request.data_arguments)
-    choice = Choice(
-        schema=dataset.schema,
-        fusions=chosen,
-        backbones=backbones,
-        texts=texts,
-        video=preset.encoders.video,
-        audio=preset.encoders.audio,
-        options=preset.fusions,
+    choice = Choice(dataset.schema, chosen, backbones, texts, defaults, preset.fusions)
+    reasons = {e.name: e.applies(choice) for e in experiments}
+    variants = {e.name: [] if reasons[e.name] else e.variants(choice) for e in experiments}
+    features, encoded = _features(
+        dataset,
+        [v for found in variants.values() for v in found],
+        preset,
+        request.jobs,
+        device.type,
+        reporter,
     )
-    variants = experiment.variants(choice)
-    features, encoded = _features(dataset, variants, available, request.jobs, device.type, reporter)
-    tasks, rows = [], []
-    for variant in variants:
-        found = features[_key(variant.encoders)]
-        specs = [
-            _spec(variant, preset, seed, dataset, found, device.type, request.plugins)
-            for seed in range(preset.seeds)
-        ]
-        tasks += [
-            Task(spec, found, request.out, str(device), request.plugins, request.keep_weights)
-            for spec in specs
-        ]
-        rows.append(PlanRow.of(variant, found, specs))
-    undecodable = max(found.undecodable for found in features.values())
-    plan = Plan.of(experiment, dataset, preset, request, rows, undecodable)
-    plan.save(request.out)
+    tasks: list[Task] = []
+    plans = []
+    for experiment in experiments:
+        rows = []
+        for variant in variants[experiment.name]:
+            row, row_tasks = _row(variant, preset, dataset, features, device, request)
+            rows.append(row)
+            tasks += row_tasks
+        plan = Plan(
+            experiment=experiment.name,
+            title=experiment.title,
+            paper=experiment.paper,
+            ranked=experiment.ranked,
+            dataset=dataset.schema.name,
+            description=dataset.schema.description,
+            samples=len(dataset),
+            target=dataset.schema.target.label,
+            preset=request.preset,
+            seeds=max((len(row.runs) for row in rows), default=0),
+            undecodable=max((found.undecodable for found in features.values()), default=0),
+            command=request.command,
+            rows=rows,
+            not_applicable=reasons[experiment.name],
+            facts={} if reasons[experiment.name] else experiment.facts(dataset, preset),
+        )
+        plan.save(request.out)
+        plans.append(plan)
     summary = run_all(
         tasks,
         store,
@@ -137,7 +152,28 @@ def run(request: Request, reporter: Reporter) -> Report:
         force=request.force,
         progress=reporter.running,
     )
-    return Report(plan, summary, encoded)
+    return Report(plans, summary, encoded)
+
+
+def _row(
+    variant: Variant,
+    preset: Preset,
+    dataset: Dataset,
+    features: Mapping[Encoding, FeatureSet],
+    device: torch.device,
+    request: Request,
+) -> tuple[PlanRow, list[Task]]:
+    """The row of a variant, and the tasks of its runs."""
+    found = features[_key(variant.encoders)]
+    if variant.entities is not None:
+        found = found.only(variant.entities)
+    specs = [
+        _spec(variant, preset, seed, dataset, found, device.type, request.plugins)
+        for seed in range(variant.seeds or preset.seeds)
+    ]
+    observe = variant.observe | request.observe
+    tasks = [Task(spec, found, request.out, str(device), request.plugins, observe) for spec in specs]
+    return PlanRow.of(variant, found, specs), tasks
 
 
 def choose_fusions(patterns: str) -> tuple[str, ...]:
@@ -161,7 +197,7 @@ def _listed(names: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip() for part in (names or "").split(",") if part.strip()))
 
 
-def _experiment(name: str) -> Any:
+def _experiment(name: str) -> Experiment:
     if name not in EXPERIMENTS:
         raise UsageError(f"no experiment {name!r}; {did_you_mean(name, EXPERIMENTS)}")
     return EXPERIMENTS[name]
@@ -198,21 +234,20 @@ def _encoder(modality: str, name: str, preset: Preset) -> encoders.Encoder:
         raise UsageError(str(error)) from None
 
 
-def _key(chosen: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def _key(chosen: Mapping[str, str]) -> Encoding:
     return tuple(sorted(chosen.items()))
 
 
 def _features(
-    dataset: Dataset,
-    variants: Sequence[Variant],
-    available: Mapping[tuple[str, str], encoders.Encoder],
-    jobs: int,
-    device: str,
-    reporter: Reporter,
-) -> tuple[dict[tuple[tuple[str, str], ...], FeatureSet], int]:
+    dataset: Dataset, variants: Sequence[Variant], preset: Preset, jobs: int, device: str, reporter: Reporter
+) -> tuple[dict[Encoding, FeatureSet], int]:
     """The features of every combination of encoders in the plan, and how many items were encoded."""
     total, found = 0, {}
+    available: dict[tuple[str, str], encoders.Encoder] = {}
     for chosen in {_key(v.encoders): v.encoders for v in variants}.values():
+        for modality, name in chosen.items():
+            if (modality, name) not in available:
+                available[modality, name] = _encoder(modality, name, preset)
         built = {modality: available[modality, name] for modality, name in chosen.items()}
         try:
             found[_key(chosen)], encoded = encode(

@@ -1,5 +1,6 @@
 """Table 9: every fusion method on identical encoders, trunk and head, beside rows that need no fusion."""
 
+import fusions
 from bench.experiments.base import Choice, Variant, experiment
 from bench.references import NEEDS_FEATURES, REFERENCES
 
@@ -7,16 +8,10 @@ from bench.references import NEEDS_FEATURES, REFERENCES
 @experiment("fusion", paper="Table 9", title="Fusion methods on identical encoders and head")
 def fusion(choice: Choice) -> list[Variant]:
     """All chosen fusions and all references, on every combination of backbone and text encoder."""
-    variants = [
-        Variant(name, encoders, options=choice.options.get(name, {}))
-        for encoders in choice.encoder_sets()
-        for name in choice.fusions
-    ]
+    sets = choice.encoder_sets()
+    variants = [choice.variant(name, e) for e in sets for name in choice.fusions or fusions.names()]
     references = [
-        Variant(name, encoders, reference=True)
-        for encoders in choice.encoder_sets()
-        for name in REFERENCES
-        if name in NEEDS_FEATURES
+        Variant(name, e, reference=True) for e in sets for name in REFERENCES if name in NEEDS_FEATURES
     ]
     # predicting the mean looks at no features: one row, whatever the encoders
     floor = [Variant(name, {}, reference=True) for name in REFERENCES if name not in NEEDS_FEATURES]

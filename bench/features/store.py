@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -150,6 +150,11 @@ class FeatureSet:
         """A hash of every source's features; folder names are hashes of their content."""
         parts = [self.dataset.name, *(f"{s}:{f.name}" for s, f in self.folders.items())]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    def only(self, entities: Collection[str]) -> FeatureSet:
+        """The same without the sources of all other entities."""
+        kept = {source: folder for source, folder in self.folders.items() if source.entity in entities}
+        return replace(self, folders=kept)
 
     def inputs(self, dim: int) -> Inputs:
         """What a fusion of width `dim` is built for."""

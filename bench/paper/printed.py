@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -36,6 +37,16 @@ BACKBONES = {
     "resnet101": "Resnet101",
 }
 
+TEXTS = {"bert": "BERT", "xlnet": "XLNET"}
+ENTITIES = {
+    "room": "Streaming room",
+    "anchor": "Anchor",
+    "commodity": "Commodity",
+    "audio": "Audio",
+    "video": "Video",
+}
+"""Entity of the livestream schema -> what Table 8 calls it."""
+
 
 @lru_cache
 def printed() -> pd.DataFrame:
@@ -43,14 +54,36 @@ def printed() -> pd.DataFrame:
     return pd.read_csv(TABLES)
 
 
-def fusion_row(method: str, backbone: str) -> pd.Series | None:
-    """What the paper prints for a fusion on a backbone (Table 9 for ResNet50, else Table 10), or None."""
-    table = printed()
-    row, group = METHOD_ROWS.get(method), BACKBONES.get(backbone)
-    at_table_9 = (table["table"] == 9) & (table["row"] == row) & (backbone == "resnet50")
-    at_table_10 = (table["table"] == 10) & (table["row"] == row) & (table["group"] == group)
-    found = table[at_table_9 if at_table_9.any() else at_table_10]
-    return None if found.empty else found.iloc[0]
+def printed_row(experiment: str, method: str, variant: str, encoders: Mapping[str, str]) -> pd.Series | None:
+    """What the paper prints for a row of one of our experiments, or None.
+
+    Args:
+        experiment: our name of it.
+        method: our name of the method.
+        variant: what else sets the row apart.
+        encoders: modality -> encoder. The paper's text encoder is BERT wherever it names none.
+    """
+    image, text = encoders.get("image", ""), encoders.get("text", "")
+    if experiment == "entity-fusion":
+        name = "Multi-Entity Transformer" if method == "memf" else METHOD_ROWS.get(method)
+        return _find(7, None, name) if image == "resnet50" else None
+    if experiment == "entities":
+        left_out = ENTITIES.get(variant.removeprefix("without ")) if variant else "none (All)"
+        return _find(8, None, left_out) if image == "resnet50" else None
+    row = METHOD_ROWS.get(method)
+    if experiment == "backbones" and text in TEXTS:
+        return _find(10, TEXTS[text], row) if image == "resnet50" else None
+    if experiment == "fusion" and image == "resnet50":
+        return _find(9, None, row)
+    return _find(10, BACKBONES.get(image), row) if experiment in ("fusion", "backbones") else None
+
+
+def _find(table: int, group: str | None, row: str | None) -> pd.Series | None:
+    rows = printed()
+    found = rows[
+        (rows["table"] == table) & (rows["row"] == row) & ((rows["group"] == group) | (group is None))
+    ]
+    return None if row is None or found.empty or (table == 10 and group is None) else found.iloc[0]
 
 
 def read_tables(path: Path = TABLES) -> pd.DataFrame:

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from bench.metrics import LOWER_IS_BETTER, METRICS
-from bench.paper.printed import fusion_row
+from bench.paper.printed import printed_row
 from bench.plan import Plan, PlanRow
-from bench.stats import corrected_interval, corrected_paired_test, holm
+from bench.report.verdicts import BEST_BY, verdict
+from bench.stats import corrected_interval
 from bench.store import RunStore
 
 DECIMALS = 4
-BEST_BY = "MSE"
-"""The metric that verdicts are about: the one that is trained for."""
+HIDDEN_FACTS = frozenset({"histogram"})
+"""Facts that are drawn, not tabulated."""
 
 
 def rows_of(plan: Plan, store: RunStore) -> pd.DataFrame:
     """One row per row of the plan that has results; the columns are those of the CSV file."""
-    rows = [_row(row, store) for row in plan.rows]
+    rows = [_row(plan.experiment, row, store) for row in plan.rows]
     return pd.DataFrame([row for row in rows if row])
 
 
-def _row(row: PlanRow, store: RunStore) -> dict[str, object]:
-    found = [store.metrics(run) for run in row.runs if (store.root / run / "metrics.json").is_file()]
+def _row(experiment: str, row: PlanRow, store: RunStore) -> dict[str, object]:
+    found = [store.metrics(run) for run in row.runs if store.complete(run)]
     if not found:
         return {}
     values: dict[str, object] = {
@@ -46,23 +48,36 @@ def _row(row: PlanRow, store: RunStore) -> dict[str, object]:
         "params": found[0]["params"],
         "seconds": float(np.mean([run["seconds"] for run in found])),
         "reference": row.reference,
+        "variant": row.variant,
     }
-    printed = fusion_row(row.method, str(values["backbone"]))
+    printed = printed_row(experiment, row.method, row.variant, row.encoders)
     for metric in METRICS:
         values[f"paper_{metric}"] = float("nan") if printed is None else float(printed[metric])
     return values
 
 
 def write_tables(plan: Plan, store: RunStore, out: Path) -> list[Path]:
-    """Write ``tables/EXPERIMENT.{md,csv,tex}``; the paths."""
+    """Write ``tables/EXPERIMENT.{md,csv,tex}``; the paths, none if there is nothing to show."""
     table = rows_of(plan, store)
+    if not table.empty:
+        contents = {
+            "md": markdown(plan, table, verdict(plan, store)),
+            "csv": table.drop(columns=[c for c in table if c.endswith("_sd")]).to_csv(index=False),
+            "tex": latex(plan, caption(plan, table), _formatted(plan, table, LATEX)),
+        }
+    elif not (stated := facts_of(plan)).empty:
+        said = f"{plan.title} ({plan.paper} of the paper). Dataset {plan.dataset}, {plan.samples} samples."
+        said += f" Target {plan.target}. Preset {plan.preset}."
+        shown = stated.map(lambda v: f"{v:.4g}" if isinstance(v, float) else str(v))
+        contents = {
+            "md": "\n".join([f"# {plan.title}", "", said, "", _pipe(shown), ""]),
+            "csv": stated.to_csv(index=False),
+            "tex": latex(plan, said, shown),
+        }
+    else:
+        return []
     folder = out / "tables"
     folder.mkdir(parents=True, exist_ok=True)
-    contents = {
-        "md": markdown(plan, table, verdict(plan, store)),
-        "csv": table.drop(columns=[c for c in table if c.endswith("_sd")]).to_csv(index=False),
-        "tex": latex(plan, table),
-    }
     paths = []
     for suffix, content in contents.items():
         paths.append(folder / f"{plan.experiment}.{suffix}")
@@ -70,51 +85,32 @@ def write_tables(plan: Plan, store: RunStore, out: Path) -> list[Path]:
     return paths
 
 
-def verdict(plan: Plan, store: RunStore) -> str:
-    """Which fusions cannot be told from the best one, by Holm-corrected paired tests over seeds."""
-    squared = {
-        _label(row): [store.metrics(run)[BEST_BY] for run in row.runs]
-        for row in plan.rows
-        if not row.reference and all((store.root / run / "metrics.json").is_file() for run in row.runs)
-    }
-    if len(squared) < 2:
-        return ""
-    if plan.seeds < 2:
-        return "One seed: no spread, no test, no verdict. Use --seeds 3 or more."
-    run = next(r.runs[0] for r in plan.rows if not r.reference and _label(r) in squared)
-    sizes = store.metrics(run)
-    best = min(squared, key=lambda name: float(np.mean(squared[name])))
-    p = holm({
-        name: corrected_paired_test(np.subtract(x, squared[best]), sizes["n_train"], sizes["n_test"])
-        for name, x in squared.items() if name != best
-    })  # fmt: skip
-    worse = [name for name, value in p.items() if value < 0.05]
-    same = [name for name, value in p.items() if not value < 0.05]
-    text = f"Lowest mean {BEST_BY}: {best}. "
-    if not worse:
-        return text + (
-            f"With {plan.seeds} seeds, no other fusion can be told from it "
-            "(paired corrected t-test, Holm, 5 %): read the order of the rows as chance."
-        )
-    told = f"Told from it (paired corrected t-test over {plan.seeds} seeds, Holm, 5 %): {', '.join(worse)}. "
-    return text + told + (f"Not told from it: {', '.join(same)}." if same else "")
+def facts_of(plan: Plan) -> pd.DataFrame:
+    """The table of an experiment that states facts without runs; empty if it has none."""
+    tables = [rows for name, rows in plan.facts.items() if name not in HIDDEN_FACTS]
+    return pd.DataFrame(tables[0]) if tables and not plan.rows else pd.DataFrame()
 
 
 def caption(plan: Plan, table: pd.DataFrame) -> str:
     """What every table says of itself: dataset, samples, seeds, weights."""
     broken = f" {plan.undecodable} items could not be decoded and are absent." if plan.undecodable else ""
+    seeds = (
+        "One seed"
+        if plan.seeds == 1
+        else (f"{plan.seeds} seeds, each its own split; mean ± standard deviation over seeds")
+    )
     stamps = [w for w in table["weights"].unique() if w]
     weights = f" Weights: {'; '.join(stamps)}." if stamps else ""
     return (
         f"{plan.title} ({plan.paper} of the paper). Dataset {plan.dataset}: {plan.samples} samples, "
-        f"{table['n_test'].iloc[0]} in each test part; target {plan.target}. {plan.seeds} seeds, "
-        f"each its own split; mean ± standard deviation over seeds. Preset {plan.preset}.{weights}{broken}"
+        f"{table['n_test'].iloc[0]} in each test part; target {plan.target}. {seeds}. "
+        f"Preset {plan.preset}.{weights}{broken}"
     )
 
 
 def markdown(plan: Plan, table: pd.DataFrame, verdict_text: str) -> str:
     """The table for people: caption, rows best first, references marked, the paper's figures beside ours."""
-    shown = _formatted(table, bold="**{}**", reference="{} (reference)", plus_minus=" ± ")
+    shown = _formatted(plan, table, MARKDOWN)
     lines = [f"# {plan.title}", "", caption(plan, table), "", _pipe(shown), ""]
     if verdict_text:
         lines += [verdict_text, ""]
@@ -135,49 +131,68 @@ def markdown(plan: Plan, table: pd.DataFrame, verdict_text: str) -> str:
     return "\n".join(lines)
 
 
-def at_a_glance(table: pd.DataFrame) -> pd.DataFrame:
-    """The few columns that fit a terminal, best first."""
-    shown = _formatted(table, bold="{}", reference="{} *", plus_minus=" ± ")
-    columns = [c for c in ("method", "backbone", "MSE", "R2_score", "seconds") if c in shown]
-    return shown[columns].rename(columns={"method": "method (* reference)"})
+def at_a_glance(plan: Plan, table: pd.DataFrame) -> pd.DataFrame:
+    """The few columns that fit a terminal."""
+    shown = _formatted(plan, table, PLAIN)
+    columns = ["method", *(c for c in ("variant", "backbone") if c in shown and len(set(shown[c])) > 1)]
+    return shown[[*columns, "MSE", "R2_score", "seconds"]]
 
 
-def latex(plan: Plan, table: pd.DataFrame) -> str:
+def latex(plan: Plan, said: str, shown: pd.DataFrame) -> str:
     """The table for a paper; its preamble needs the package booktabs."""
-    shown = _formatted(table, bold=r"\textbf{{{}}}", reference=r"\textit{{{}}}", plus_minus=r" $\pm$ ")
     body = [" & ".join(_escaped(str(c)) for c in row) + r" \\" for row in shown.itertuples(index=False)]
-    return "\n".join([
-        r"\begin{table*}", r"\centering", r"\footnotesize", r"\setlength{\tabcolsep}{3pt}",
-        rf"\caption{{{_escaped(caption(plan, table))}}}", rf"\label{{tab:{plan.experiment}}}",
-        rf"\begin{{tabular}}{{{'l' * 2}{'r' * (shown.shape[1] - 2)}}}", r"\toprule",
-        " & ".join(_escaped(c) for c in shown.columns) + r" \\", r"\midrule",
-        *body, r"\bottomrule", r"\end{tabular}", r"\end{table*}", "",
-    ])  # fmt: skip
+    lines = [
+        r"\begin{table*}",
+        r"\centering",
+        r"\footnotesize",
+        r"\setlength{\tabcolsep}{3pt}",
+        rf"\caption{{{_escaped(said)}}}",
+        rf"\label{{tab:{plan.experiment}}}",
+        rf"\begin{{tabular}}{{{'l' * 2}{'r' * (shown.shape[1] - 2)}}}",
+        r"\toprule",
+        " & ".join(_escaped(c) for c in shown.columns) + r" \\",
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table*}",
+        "",
+    ]
+    return "\n".join(lines)
 
 
-def _formatted(table: pd.DataFrame, *, bold: str, reference: str, plus_minus: str) -> pd.DataFrame:
-    """Cells as text, best first; encoder columns only where the dataset has such a modality."""
-    table = table.sort_values(BEST_BY, kind="stable")
+class Markup(NamedTuple):
+    """How a kind of file writes a best value, a reference and a spread."""
+
+    bold: str
+    reference: str
+    plus_minus: str
+
+
+MARKDOWN = Markup("**{}**", "{} (reference)", " ± ")
+LATEX = Markup(r"\textbf{{{}}}", r"\textit{{{}}}", r" $\pm$ ")
+PLAIN = Markup("{}", "{} *", " ± ")
+
+
+def _formatted(plan: Plan, table: pd.DataFrame, markup: Markup) -> pd.DataFrame:
+    """Cells as text; variant and encoder columns only where there are any."""
+    if plan.ranked:
+        table = table.sort_values(BEST_BY, kind="stable")
     fused = table[~table["reference"]]
-    shown = pd.DataFrame({"method": [
-        reference.format(m) if r else m for m, r in zip(table["method"], table["reference"], strict=True)
-    ]})  # fmt: skip
-    for column in ("backbone", "text"):
+    methods = zip(table["method"], table["reference"], strict=True)
+    shown = pd.DataFrame({"method": [markup.reference.format(m) if r else m for m, r in methods]})
+    for column in ("variant", "backbone", "text"):
         if table[column].any():
             shown[column] = table[column].replace("", "–").to_numpy()
     for metric in METRICS:
-        best = (
-            (fused[metric].min() if metric in LOWER_IS_BETTER else fused[metric].max())
-            if len(fused)
-            else None
-        )
+        best = fused[metric].min() if metric in LOWER_IS_BETTER else fused[metric].max()
         cells = []
-        for value, sd, is_reference in zip(
+        for value, sd, reference in zip(
             table[metric], table[f"{metric}_sd"], table["reference"], strict=True
         ):
             text = f"{value:.{DECIMALS}f}"
-            text = bold.format(text) if value == best and not is_reference else text
-            cells.append(text + (f"{plus_minus}{sd:.{DECIMALS}f}" if np.isfinite(sd) else ""))
+            text = markup.bold.format(text) if value == best and not reference else text
+            cells.append(text + (f"{markup.plus_minus}{sd:.{DECIMALS}f}" if np.isfinite(sd) else ""))
         shown[metric] = cells
     shown["params"] = [f"{p:,}" if p else "–" for p in table["params"]]
     shown["seconds"] = [f"{s:.1f}" for s in table["seconds"]]
@@ -185,7 +200,8 @@ def _formatted(table: pd.DataFrame, *, bold: str, reference: str, plus_minus: st
 
 
 def _beside_paper(table: pd.DataFrame) -> pd.DataFrame:
-    shown = table[["method", "backbone"]].reset_index(drop=True)
+    columns = [c for c in ("method", "variant", "backbone", "text") if table[c].any()]
+    shown = table[columns].reset_index(drop=True)
     for metric in METRICS:
         ours, theirs = table[metric].to_numpy(), table[f"paper_{metric}"].to_numpy()
         pairs = zip(ours, theirs, strict=True)
@@ -198,11 +214,6 @@ def _pipe(table: pd.DataFrame) -> str:
     return "\n".join(
         lines + ["| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)]
     )
-
-
-def _label(row: PlanRow) -> str:
-    backbone = row.encoders.get("image")
-    return f"{row.method} ({backbone})" if backbone else row.method
 
 
 def _escaped(text: str) -> str:

@@ -1,0 +1,78 @@
+"""Tables 5 and 6: statistics of the data and the settings; no run is needed for either."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.config import Preset
+from bench.data.dataset import Dataset
+from bench.data.splits import split
+from bench.experiments.base import Choice, Facts, Variant, experiment
+
+BINS = 30
+
+SEARCH_SPACE = {
+    "training.lr": (5e-7, 1e-6, 5e-6, 1e-5, 5e-5),
+    "model.dropout": (0.1, 0.2, 0.3, 0.4, 0.5),
+    "model.dim": (256, 512, 768),
+    "model.heads": (4, 8, 16),
+}
+"""Table 6: setting -> the values that the paper searched."""
+CHOSEN = {"training.lr": 1e-6, "model.dropout": 0.1, "model.dim": 512, "model.heads": 8}
+"""Table 6: setting -> the value that the paper chose."""
+
+
+def _statistics(dataset: Dataset, preset: Preset) -> Facts:
+    """The target's statistics and histogram per part of the first seed's split (population deviation)."""
+    parts = split(
+        len(dataset),
+        0,
+        test=preset.training.test,
+        validation=preset.training.validation,
+        groups=dataset.groups,
+        official=dataset.official,
+    )
+    learning = np.concatenate([parts.train, parts.validation])
+    edges = np.histogram_bin_edges(dataset.target, BINS)
+    statistics, histogram = [], []
+    for name, rows in {"training": learning, "test": parts.test}.items():
+        y = dataset.target[rows]
+        columns = {"max": y.max(), "min": y.min(), "mean": y.mean(), "median": np.median(y), "sd": y.std()}
+        statistics.append({"part": name, "size": len(y), **{k: float(v) for k, v in columns.items()}})
+        counts = np.histogram(y, edges)[0].tolist()
+        bins = zip(edges[:-1].tolist(), edges[1:].tolist(), counts, strict=True)
+        histogram += [{"part": name, "left": left, "right": right, "count": n} for left, right, n in bins]
+    return {"statistics": statistics, "histogram": histogram}
+
+
+def _settings(dataset: Dataset, preset: Preset) -> Facts:
+    """The paper's search space and choice beside what this preset uses."""
+    used = {
+        "training.lr": preset.training.lr,
+        "model.dropout": preset.model.dropout,
+        "model.dim": preset.model.dim,
+        "model.heads": preset.model.heads,
+    }
+    return {
+        "settings": [
+            {
+                "setting": key,
+                "searched": ", ".join(f"{v:g}" for v in values),
+                "paper": CHOSEN[key],
+                "here": used[key],
+            }
+            for key, values in SEARCH_SPACE.items()
+        ]
+    }
+
+
+@experiment("data", paper="Table 5", title="Statistics of the dataset", facts=_statistics)
+def data(choice: Choice) -> list[Variant]:
+    """Nothing is trained."""
+    return []
+
+
+@experiment("tuning", paper="Table 6", title="Search space and settings", facts=_settings)
+def tuning(choice: Choice) -> list[Variant]:
+    """Nothing is trained: the search space and the chosen settings."""
+    return []
