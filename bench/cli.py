@@ -35,6 +35,10 @@ def _told_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
         except BenchError as error:
             click.echo(f"bench: {error}", err=True)
             sys.exit(error.exit_code)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            click.echo(f"bench: {where}{error.strerror or error}; mend that and run again.", err=True)
+            sys.exit(1)
         except KeyboardInterrupt:
             click.echo(
                 "\nbench: interrupted; finished runs are stored, the same command goes on from here.",

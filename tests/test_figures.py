@@ -3,7 +3,6 @@
 import json
 import shutil
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -11,7 +10,6 @@ from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
-import pandas as pd
 import pytest
 from matplotlib import pyplot
 from matplotlib.axes import Axes
@@ -21,10 +19,8 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.image import imread
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
+from workshop import Row, Workshop, fill
 
-from bench.config import ModelConfig, RunSpec, TrainingConfig
-from bench.metrics import score
-from bench.plan import Plan, PlanRow
 from bench.report import figures
 from bench.report.figures import DRAWN, Figure, write_figures
 from bench.report.figures.attention import attention_mean, rollout
@@ -33,156 +29,12 @@ from bench.report.figures.forest import Mark, view
 from bench.report.figures.results import results_of
 from bench.report.figures.style import settings, shown
 from bench.report.tables import rows_of
-from bench.store import RunResult, RunStore
+from bench.store import RunStore
 
 NAMES = {
     "fusion", "cost", "entity-fusion", "order", "entities", "backbones", "training", "scatter",
     "attention-samples", "attention-mean", "data",
 }  # fmt: skip
-METHODS = (
-    "memf", "mfb", "mfh", "tfn", "lmf", "vtfsa", "cmmt", "mult", "gmu", "mbt", "concat", "late", "mean", "fc",
-    "lstm", "cnn",
-)  # fmt: skip
-ENTITIES = ("anchor", "commodity", "room", "video", "audio")
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row to be stored: its error is `noise` beside the target's standard deviation of 1.07."""
-
-    method: str
-    noise: float
-    variant: str = ""
-    image: str = "resnet50"
-    text: str = "hashing"
-    reference: bool = False
-    blind: bool = False
-
-
-class Workshop:
-    """Writes plans and runs as `bench run` would."""
-
-    def __init__(self, out: Path, *, seeds: int = 3, target: str = "log10(sales [yuan])") -> None:
-        self.out, self.store, self.seeds, self.target = out, RunStore(out), seeds, target
-        self.plans: list[Plan] = []
-
-    def plan(self, experiment: str, rows: Sequence[Row] = (), **more: object) -> Plan:
-        stored = [self._row(experiment, row) for row in rows]
-        plan = Plan(
-            experiment=experiment, title=f"Title of {experiment}", paper="Table 9", dataset="livestream",
-            description="Synthetic streams", samples=320, target=self.target, preset="quick",
-            seeds=self.seeds, undecodable=0, command="", rows=stored, **more,
-        )  # fmt: skip
-        plan.save(self.out)
-        self.plans.append(plan)
-        return plan
-
-    def draw(self) -> dict[str, Figure]:
-        written = write_figures(self.plans, self.store, self.out)
-        return {figure.name: figure for figure in written}
-
-    def _row(self, experiment: str, row: Row) -> PlanRow:
-        encoders = {} if row.blind else {"text": row.text, "image": row.image, "audio": "logmel"}
-        return PlanRow(
-            method=row.method, variant=row.variant, encoders=encoders, reference=row.reference,
-            weights="" if row.blind else f"{row.image} (random)", options={},
-            runs=[self._run(experiment, row, encoders, seed) for seed in range(self.seeds)],
-        )  # fmt: skip
-
-    def _run(self, experiment: str, row: Row, encoders: dict[str, str], seed: int) -> str:
-        spec = RunSpec(
-            method=row.method, options={"variant": row.variant, "of": experiment}, model=ModelConfig(),
-            training=TrainingConfig(), seed=seed, dataset="livestream", encoders=encoders, features="",
-            code="",
-        )  # fmt: skip
-        rng = np.random.default_rng(seed)
-        true = np.clip(rng.normal(4.99, 1.07, 64), 1.3, 8.0)
-        # what a split makes hard is hard for every method
-        wobble = rng.normal(0, 0.95, 64) + np.random.default_rng(int(spec.id, 16)).normal(0, 0.3, 64)
-        predicted = np.full(64, 5.0) if row.blind else true + row.noise * (wobble + 0.02 * seed)
-        size = int(spec.id[:3], 16)
-        metrics = score(true, predicted) | {
-            "params": 0 if row.reference else 20_000 + 60 * size, "seconds": 1 + size / 400, "epochs": 20,
-            "n_train": 256, "n_test": 64, "undecodable": 0,
-        }  # fmt: skip
-        ids = [f"stream-{i:04d}" for i in range(63)] + ["直播间-7"]
-        epochs = np.arange(20)
-        history = pd.DataFrame({
-            "epoch": epochs, "train_loss": np.exp(-epochs / 5) + 0.3,
-            "validation_loss": np.exp(-epochs / 4) + 0.4 + (epochs - 12) ** 2 / 900,
-        })  # fmt: skip
-        predictions = pd.DataFrame({"id": ids, "y_true": true, "y_pred": predicted})
-        self.store.save(spec, RunResult(metrics, predictions, history, {}))
-        return spec.id
-
-    def observe(self, plan: Plan, groups: Sequence[str] = ENTITIES, layers: int = 1, heads: int = 4) -> None:
-        """Add what is recorded on request to a plan's first run."""
-        folder = self.store.root / plan.rows[0].runs[0]
-        epochs, rng = np.arange(20), np.random.default_rng(0)
-        fall = np.exp(-epochs / 4) + 0.02 * rng.normal(size=20)
-        pd.DataFrame({
-            "epoch": epochs, "MAE": 0.4 + fall, "MSE": 0.3 + fall, "MAPE": 0.08 + 0.1 * fall,
-            "R2_score": 0.7 - fall, "EVS": 0.71 - fall,
-        }).to_parquet(folder / "test_history.parquet", index=False)  # fmt: skip
-        shape = (64, heads, len(groups), len(groups))
-        weights = 2 * np.ones(shape[-1]) + np.arange(shape[-1])
-        maps = {f"layer{i}": rng.dirichlet(weights, shape[:-1]) for i in range(layers)}
-        ids = pd.read_parquet(folder / "predictions.parquet")["id"].to_numpy(str)
-        np.savez(folder / "attention.npz", groups=np.array(groups), ids=ids, **maps)
-
-
-FACTS = {
-    "histogram": [
-        {"part": part, "left": 1.5 + i / 2, "right": 2 + i / 2, "count": count // share}
-        for part, share in (("train", 1), ("test", 4))
-        for i, count in enumerate((1, 3, 9, 18, 33, 50, 58, 52, 31, 20, 8, 2, 1))
-    ],
-    "statistics": [
-        {"part": part, "size": size, "max": 7.74, "min": 1.31, "mean": 4.99, "median": 4.85, "sd": 1.07}
-        for part, size in (("train", 256), ("test", 64))
-    ],
-}  # fmt: skip
-SHARES = {
-    "true_shares": [
-        {"entity": e, "share": s} for e, s in zip(ENTITIES, (0.2, 0.4, 0.15, 0.1, 0.05), strict=True)
-    ]
-}
-
-
-def fill(
-    workshop: Workshop, methods: Sequence[str] = METHODS, images: Sequence[str] = ("resnet50", "densenet121")
-):
-    """All experiments, small differences between methods."""
-    noise = {name: 0.6 + 0.02 * i for i, name in enumerate(methods)}
-    references = [
-        Row(n, 0.8, image=i, reference=True) for n in ("ridge", "boosted-trees-best-entity") for i in images
-    ]
-    workshop.plan(
-        "fusion",
-        [Row(n, noise[n], image=i) for i in images for n in methods] + references
-        + [Row("predict-mean", 0, reference=True, blind=True)],
-    )  # fmt: skip
-    workshop.plan(
-        "entity-fusion", [Row(n, 0.6 + 0.03 * i) for i, n in enumerate(("memf", "cnn", "lstm", "fc", "mean"))]
-    )
-    workshop.plan("order", [Row("memf", 0.6, "entity-first"), Row("memf", 0.68, "modality-first")])
-    parts = [Row("memf", 0.6)]
-    for i, name in enumerate(ENTITIES):
-        parts += [
-            Row("memf", 0.62 + 0.03 * i, f"without {name}"),
-            Row("memf", 1.0 - 0.05 * i, f"only {name}"),
-        ]
-    workshop.plan("entities", parts, facts=SHARES)
-    some = methods[:3]
-    workshop.plan(
-        "backbones",
-        [Row(n, noise[n], image=i) for i in (*images, "resnet18", "resnet101") for n in some]
-        + [Row(n, noise[n] - 0.02, text="bert") for n in some],
-    )  # fmt: skip
-    for experiment in ("training", "scatter", "attention"):
-        workshop.observe(workshop.plan(experiment, [Row("memf", 0.6)]))
-    workshop.plan("data", facts=FACTS)
-    return workshop
 
 
 def record(patch: pytest.MonkeyPatch) -> dict[str, Canvas]:

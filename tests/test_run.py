@@ -250,6 +250,14 @@ def test_a_wrong_request_is_told_in_a_line_or_two(what, stream_folder, tmp_path)
     assert not list((tmp_path / "runs").glob("*")) if (tmp_path / "runs").exists() else True
 
 
+def test_a_cache_that_cannot_be_written_is_told(stream_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_CACHE", "/proc/nowhere")
+    result = run(stream_folder, tmp_path)
+    assert result.exit_code == 1
+    assert "/proc/nowhere" in result.output
+    assert "Traceback" not in result.output
+
+
 def test_lists_are_for_people_and_for_programs():
     for what in ("fusions", "encoders", "datasets", "experiments", "presets"):
         assert bench("list", what).exit_code == 0

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from platformdirs import user_cache_dir
 
+from bench.errors import BenchError
 from encoders import Undecodable
 
 COMMIT_ROWS = 256
@@ -31,7 +32,7 @@ FEATURE = np.dtype("<f4")
 """How a vector is stored; the same bytes on every machine."""
 
 
-class CacheError(OSError):
+class CacheError(BenchError):
     """The cache cannot be read or written; the message says where it is and how to mend it."""
 
 
