@@ -53,7 +53,7 @@ def write(workshop: Workshop, figures: list[Figure]) -> Written:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """All experiments, a few figures; one experiment that does not apply; names that could break HTML."""
-    workshop = fill(Workshop(tmp_path_factory.mktemp("page")), METHODS[:4])
+    workshop = fill(Workshop(tmp_path_factory.mktemp("page")), METHODS[:3])
     refused = {"not_applicable": "the dataset has one modality", "rows": [], "title": "Order"}
     workshop.plans = [
         plan.model_copy(update={"command": f"bench run --experiment {plan.experiment} --out a&b"})

@@ -178,7 +178,8 @@ def _formatted(plan: Plan, table: pd.DataFrame, markup: Markup) -> pd.DataFrame:
     """Cells as text; variant and encoder columns only where there are any."""
     if plan.ranked:
         table = table.sort_values(BEST_BY, kind="stable")
-    fused = table[~table["reference"]]
+    # a row with fewer seeds than the others is not compared with them
+    fused = table[~table["reference"] & (table["seeds"] == table["seeds"].max())]
     methods = zip(table["method"], table["reference"], strict=True)
     shown = pd.DataFrame({"method": [markup.reference.format(m) if r else m for m, r in methods]})
     for column in ("variant", "backbone", "text"):

@@ -1,0 +1,88 @@
+"""The two questions that a reader comes with: which fusion is best, and does fusion help at all?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.plan import Plan
+from bench.report.figures.results import Result, results_of
+from bench.report.sheets import DECIMALS, interval
+from bench.report.verdicts import BEST_BY, labels, verdict
+from bench.stats import corrected_interval, corrected_paired_test
+from bench.store import RunStore
+
+EXPERIMENT = "fusion"
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One of the compared rows: its name, its mean and the interval of the mean."""
+
+    role: str
+    name: str
+    mean: str
+    interval: str
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The headline comparison.
+
+    Attributes:
+        answer: "Yes", "No" or "Not shown": does fusion help? "" where there is nothing to compare.
+        reason: the numbers behind the answer.
+        verdict: which fusions cannot be told from the best.
+    """
+
+    metric: str
+    entries: tuple[Entry, ...]
+    answer: str
+    reason: str
+    verdict: str
+
+
+def headline(plans: Sequence[Plan], store: RunStore) -> Headline | None:
+    """The headline of the fusion experiment; None where it has no results."""
+    plan = next((p for p in plans if p.experiment == EXPERIMENT and not p.not_applicable), None)
+    results = results_of(plan, store) if plan else []
+    fused, plain = (_lowest([r for r in results if r.row.reference == flag]) for flag in (False, True))
+    if plan is None or fused is None:
+        return None
+    name = labels(plan)
+    entries = [_entry("Best fusion", name(fused.row), fused)]
+    answer = reason = ""
+    if plain is not None:
+        entries.append(_entry("Best without fusion", name(plain.row), plain))
+        answer, reason = _helps(fused, plain, (name(fused.row), name(plain.row)))
+    return Headline(BEST_BY, tuple(entries), answer, reason, verdict(plan, store))
+
+
+def _lowest(results: Sequence[Result]) -> Result | None:
+    """The lowest mean over as many seeds as any row has: fewer seeds may have been the easy ones."""
+    most = max((len(result.runs) for result in results), default=0)
+    full = [result for result in results if len(result.runs) == most]
+    return min(full, key=lambda result: result.mean(BEST_BY), default=None)
+
+
+def _entry(role: str, name: str, result: Result) -> Entry:
+    return Entry(role, name, f"{result.mean(BEST_BY):.{DECIMALS}f}", interval(*result.interval(BEST_BY)))
+
+
+def _helps(fused: Result, plain: Result, names: tuple[str, str]) -> tuple[str, str]:
+    """Whether the best fusion beats the best row without fusion, by a paired test over common seeds."""
+    difference = fused.against(plain, BEST_BY)
+    if len(difference) < 2:
+        return "Not shown", f"{names[0]} and {names[1]} share fewer than two seeds: there is no test."
+    p = corrected_paired_test(difference.tolist(), *fused.sizes)
+    mean = float(difference.mean())
+    answer = "Not shown" if not p < LEVEL else "Yes" if mean < 0 else "No"
+    shown = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
+    told = "" if p < LEVEL else " The difference may be chance."
+    return answer, (
+        f"The {BEST_BY} of {names[0]} less that of {names[1]} is {mean:+.{DECIMALS}f}, 95 % interval "
+        f"{interval(*corrected_interval(difference.tolist(), *fused.sizes), sign='+')}, {shown} (paired "
+        f"corrected t-test over {len(difference)} seeds).{told} Both rows were picked by these same runs, so "
+        "p is somewhat too small."
+    )

@@ -1,0 +1,215 @@
+"""Tables of the page before they are HTML: cells that know what they sort by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.metrics import LOWER_IS_BETTER, METRICS
+from bench.plan import Plan
+from bench.report.tables import DECIMALS, HIDDEN_FACTS
+from bench.report.verdicts import BEST_BY
+
+NAMES = ("method", "variant", "backbone", "text")
+"""The columns that name a row; all but the first are shown only where they set rows apart."""
+
+LONG = 40
+"""Characters above which a cell may take several lines."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell.
+
+    Attributes:
+        text: as shown.
+        value: the number that it sorts by; nan sorts last, None sorts by the text.
+        spread: shown beside the text in a lighter colour.
+        interval: shown instead of the spread on request.
+        best: whether no other row's is better.
+    """
+
+    text: str
+    value: float | None = None
+    spread: str = ""
+    interval: str = ""
+    best: bool = False
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the text may break into lines."""
+        return len(self.text) > LONG
+
+    @property
+    def key(self) -> str:
+        """The number that it sorts by, as text; "" where it is missing."""
+        return repr(float(self.value)) if self.value is not None and np.isfinite(self.value) else ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row; its first cell is its header, and `tag` is said beside it."""
+
+    cells: tuple[Cell, ...]
+    reference: bool = False
+    tag: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: whether it sorts as numbers, and how it is sorted at first."""
+
+    name: str
+    numeric: bool = False
+    order: str = "none"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table of the page; `name` is its id."""
+
+    name: str
+    caption: str
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether any cell has an interval to show."""
+        return any(cell.interval for line in self.lines for cell in line.cells)
+
+
+def results_sheet(plan: Plan, table: pd.DataFrame) -> Sheet:
+    """The rows of an experiment, as `rows_of` has them: best first where the plan is ranked."""
+    if plan.ranked:
+        table = table.sort_values(BEST_BY, kind="stable")
+    best = _best(table)
+    lines = []
+    for row in table.to_dict("records"):
+        cells = [Cell(str(row[name]) or "–") for name in _names(table)]
+        cells += [_metric(row, name, best) for name in METRICS]
+        cells += [count(row["params"]), number(row["seconds"], 1), count(row["seeds"])]
+        lines.append(Line(tuple(cells), bool(row["reference"]), _tag(row, plan.seeds)))
+    measured = [Column(m, True, "ascending" if plan.ranked and m == BEST_BY else "none") for m in METRICS]
+    columns = (
+        *(Column(name) for name in _names(table)),
+        *measured,
+        *(Column(name, True) for name in ("params", "seconds", "seeds")),
+    )
+    over = "mean over seeds" if plan.seeds > 1 else "one seed"
+    return Sheet(f"table-{plan.experiment}", f"{plan.title}: {over}", columns, tuple(lines))
+
+
+def beside_paper(plan: Plan, table: pd.DataFrame) -> Sheet | None:
+    """Our figures beside those that the paper prints; None where it prints none of them."""
+    if f"paper_{BEST_BY}" not in table or table[f"paper_{BEST_BY}"].isna().all():
+        return None
+    table = table[table[f"paper_{BEST_BY}"].notna()]
+    lines = []
+    for row in table.to_dict("records"):
+        cells = [Cell(str(row[name]) or "–") for name in _names(table)]
+        for metric in METRICS:
+            ours, theirs = row[metric], row[f"paper_{metric}"]
+            text = f"{ours:.{DECIMALS}f} / {theirs:.{DECIMALS}f}"
+            cells.append(Cell(text, ours - theirs, spread=f"{ours - theirs:+.{DECIMALS}f}"))
+        lines.append(Line(tuple(cells)))
+    columns = (*(Column(name) for name in _names(table)), *(Column(m, True) for m in METRICS))
+    title = f"{plan.title}: ours / the paper's, difference"
+    return Sheet(f"paper-{plan.experiment}", title, columns, tuple(lines))
+
+
+def fact_sheets(plan: Plan) -> list[Sheet]:
+    """What an experiment states without runs, one table each."""
+    return [
+        plain_sheet(f"facts-{plan.experiment}-{i}", name.replace("_", " ").capitalize(), rows)
+        for i, (name, rows) in enumerate(plan.facts.items())
+        if rows and name not in HIDDEN_FACTS
+    ]
+
+
+def plain_sheet(name: str, caption: str, rows: Sequence[Mapping[str, Any]]) -> Sheet:
+    """A table of values as they are; a column of numbers only sorts as numbers."""
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    numeric = {key for key in keys if all(isinstance(row.get(key, 0), int | float) for row in rows)}
+    lines = tuple(Line(tuple(_plain(row.get(key), key in numeric) for key in keys)) for row in rows)
+    return Sheet(name, caption, tuple(Column(key, key in numeric) for key in keys), lines)
+
+
+def count(value: float | None) -> Cell:
+    """A whole number with separators; "–" where there is none."""
+    if value is None or not np.isfinite(value) or not value:
+        return Cell("–", float("nan"))
+    return Cell(f"{value:,.0f}", float(value))
+
+
+def number(value: float, decimals: int = DECIMALS) -> Cell:
+    """A number; "–" where there is none."""
+    if not np.isfinite(value):
+        return Cell("–", float("nan"))
+    return Cell(f"{value:.{decimals}f}", float(value))
+
+
+def interval(low: float, high: float, sign: str = "") -> str:
+    """An interval as text; "" where there is none."""
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return ""
+    return f"[{low:{sign}.{DECIMALS}f}, {high:{sign}.{DECIMALS}f}]"
+
+
+def common(table: pd.DataFrame) -> list[str]:
+    """The encoders that all rows have in common, which no column needs to repeat."""
+    found = {name: _distinct(table, name) for name in NAMES[2:]}
+    return [values.pop() for values in found.values() if len(values) == 1]
+
+
+def _tag(row: Mapping[str, Any], seeds: int) -> str:
+    """What sets a row apart from those that compete."""
+    tags = ["reference"] if row["reference"] else []
+    if row["seeds"] < seeds:
+        tags.append(f"{row['seeds']} of {seeds} seeds")
+    return ", ".join(tags)
+
+
+def _distinct(table: pd.DataFrame, name: str) -> set[str]:
+    return set(table[name]) - {""} if name in table else set()
+
+
+def _names(table: pd.DataFrame) -> list[str]:
+    """Method; variant where there is one; encoders where they differ."""
+    several = [name for name in NAMES[2:] if len(_distinct(table, name)) > 1]
+    return [NAMES[0], *(name for name in NAMES[1:2] if _distinct(table, name)), *several]
+
+
+def _best(table: pd.DataFrame) -> dict[str, float]:
+    """The best mean of a fusion in each metric; none where there is nothing to compare.
+
+    A row with fewer seeds than others is never best: they may have been the easy ones.
+    """
+    fused = table[~table["reference"].astype(bool)]
+    fused = fused[fused["seeds"] == fused["seeds"].max()]
+    if len(fused) < 2:
+        return {}
+    best = {m: float(fused[m].min() if m in LOWER_IS_BETTER else fused[m].max()) for m in METRICS}
+    return best | {"seeds": int(fused["seeds"].max())}
+
+
+def _metric(row: Mapping[str, Any], metric: str, best: Mapping[str, float]) -> Cell:
+    value, sd = float(row[metric]), float(row[f"{metric}_sd"])
+    if not np.isfinite(value):
+        return Cell("diverged", float("nan"))
+    return Cell(
+        f"{value:.{DECIMALS}f}",
+        value,
+        spread=f"± {sd:.{DECIMALS}f}" if np.isfinite(sd) else "",
+        interval=interval(float(row[f"{metric}_low"]), float(row[f"{metric}_high"])),
+        best=not row["reference"] and row["seeds"] == best.get("seeds") and value == best[metric],
+    )
+
+
+def _plain(value: Any, numeric: bool) -> Cell:
+    text = "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return Cell(text, float(value) if numeric and value is not None else None)

@@ -1,0 +1,162 @@
+"""What a reader must know before believing a number: collected from plans and stored runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.plan import Plan
+from bench.report.provenance import environments
+from bench.report.verdicts import BEST_BY, labels
+from bench.store import RunStore
+
+ENOUGH_SEEDS = 5
+SHOWN = 12
+"""How many items a warning lists before it only counts them."""
+
+_RANDOM = re.compile(r"([^\s,;]+) \(random\)")
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One warning: what is wrong, what it means, and where."""
+
+    title: str
+    text: str
+    items: tuple[str, ...] = ()
+
+
+def collect(plans: Sequence[Plan], store: RunStore) -> list[Notice]:
+    """All warnings, those that put most numbers in doubt first."""
+    return [
+        *_random_weights(plans),
+        *_few_seeds(plans),
+        *_undecodable(plans),
+        *_failed_and_missing(plans, store),
+        *_diverged(plans, store),
+        *_mixed(plans, store),
+        *_not_applicable(plans),
+    ]
+
+
+def _random_weights(plans: Sequence[Plan]) -> Iterator[Notice]:
+    where: dict[str, list[str]] = {}
+    for plan in plans:
+        found = (name for row in plan.rows for name in _RANDOM.findall(row.weights))
+        for encoder in dict.fromkeys(found):
+            where.setdefault(encoder, []).append(plan.experiment)
+    if where:
+        yield Notice(
+            f"Random weights: {', '.join(where)}",
+            "No pretrained weights were used for these encoders. Their features are random projections of "
+            "the raw data: fusions can be compared on them, encoders cannot, and no number here is one to "
+            "hold against published ones.",
+            tuple(f"{encoder}: {', '.join(names)}" for encoder, names in where.items()),
+        )
+
+
+def _few_seeds(plans: Sequence[Plan]) -> Iterator[Notice]:
+    by_count: dict[int, list[str]] = {}
+    for plan in plans:
+        # one row is a look at one model, nothing is compared
+        if len(plan.rows) > 1 and plan.seeds < ENOUGH_SEEDS:
+            by_count.setdefault(plan.seeds, []).append(plan.experiment)
+    if by_count:
+        fewest = min(by_count)
+        yield Notice(
+            f"Few seeds: {'one' if fewest == 1 else fewest}, where {ENOUGH_SEEDS} or more are wanted",
+            "With few splits of the data, intervals are wide and tests rarely tell two methods apart, even "
+            "if they differ. One seed allows no test at all. `--seeds 10` adds to the stored runs.",
+            tuple(f"{_seeds(n)}: {', '.join(names)}" for n, names in sorted(by_count.items())),
+        )
+
+
+def _undecodable(plans: Sequence[Plan]) -> Iterator[Notice]:
+    worst: dict[str, int] = {}
+    for plan in plans:
+        if plan.undecodable:
+            worst[plan.dataset] = max(worst.get(plan.dataset, 0), plan.undecodable)
+    for dataset, n in worst.items():
+        what = "1 item" if n == 1 else f"{n:,} items"
+        yield Notice(
+            f"Undecodable files: {what} of {dataset}",
+            "They were treated as absent. Every method saw the same rest.",
+        )
+
+
+def _failed_and_missing(plans: Sequence[Plan], store: RunStore) -> Iterator[Notice]:
+    failed: dict[str, str] = {}
+    missing: dict[str, int] = {}
+    for plan in plans:
+        name = labels(plan)
+        for row in plan.rows:
+            for seed, run in enumerate(row.runs):
+                if store.complete(run):
+                    continue
+                error = store.root / f"{run}.failed" / "error.txt"
+                if error.is_file():
+                    failed[run] = f"{name(row)}, seed {seed}: {_last_line(error.read_text('utf-8'))}"
+                else:
+                    missing[plan.experiment] = missing.get(plan.experiment, 0) + 1
+    if failed:
+        yield Notice(
+            f"Failed runs: {len(failed)}",
+            "They are no results: means are over the seeds that are left. The same command tries them again.",
+            _shortened(list(failed.values())),
+        )
+    if missing:
+        yield Notice(
+            f"Missing runs: {sum(missing.values())}",
+            "They are planned and not stored: the work was interrupted, or still goes on.",
+            tuple(f"{name}: {n}" for name, n in missing.items()),
+        )
+
+
+def _diverged(plans: Sequence[Plan], store: RunStore) -> Iterator[Notice]:
+    found = {
+        run: f"{labels(plan)(row)}, seed {seed}"
+        for plan in plans
+        for row in plan.rows
+        for seed, run in enumerate(row.runs)
+        if store.complete(run) and not np.isfinite(store.metrics(run)[BEST_BY])
+    }
+    if found:
+        yield Notice(
+            f"Diverged runs: {len(found)}",
+            f"Their {BEST_BY} is not a finite number; figures leave them out.",
+            _shortened(list(found.values())),
+        )
+
+
+def _mixed(plans: Sequence[Plan], store: RunStore) -> Iterator[Notice]:
+    n = len(environments(plans, store))
+    if n > 1:
+        yield Notice(
+            f"Mixed origins: runs from {n} different versions or machines",
+            "Seconds cannot be compared between them. The section on provenance lists them all.",
+        )
+
+
+def _not_applicable(plans: Sequence[Plan]) -> Iterator[Notice]:
+    items = tuple(f"{p.title} ({p.experiment}): {p.not_applicable}" for p in plans if p.not_applicable)
+    if items:
+        yield Notice(
+            f"Experiments that say nothing about this dataset: {len(items)}", "They were left out.", items
+        )
+
+
+def _seeds(n: int) -> str:
+    return "1 seed" if n == 1 else f"{n} seeds"
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "no reason was kept"
+
+
+def _shortened(items: list[str]) -> tuple[str, ...]:
+    rest = len(items) - SHOWN
+    return tuple(items if rest <= 1 else [*items[:SHOWN], f"and {rest} more"])
