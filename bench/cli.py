@@ -148,8 +148,8 @@ def _carry_out(
     from bench.report.figures import write_figures
     from bench.report.tables import at_a_glance, rows_of, write_tables
     from bench.report.verdicts import verdict
+    from bench.request import Request
     from bench.store import RunStore
-    from bench.workflow import Request
     from bench.workflow import run as carry_out
 
     arguments = {"streams": streams, "interaction": interaction}

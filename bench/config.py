@@ -141,7 +141,9 @@ DECIDES_NOTHING = (
     "bench/inventory",
     "bench/plan",
     "bench/progress",
+    "bench/request",
     "bench/stats",
+    "bench/workflow",
 )
 """Source that only draws, prints or chooses: no part of the hash that decides a run's id."""
 

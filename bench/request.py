@@ -1,0 +1,140 @@
+"""What the user asks for, checked before any work: names, settings, device."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import encoders
+import fusions
+from bench.config import SECTIONS, Preset, load_preset, with_settings
+from bench.environment import choose_device
+from bench.errors import UsageError, did_you_mean
+from bench.experiments import EXPERIMENTS, Experiment
+from bench.runner import load_plugins
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; None means the preset's or the experiment's own choice."""
+
+    experiments: tuple[str, ...] = ("fusion",)
+    fusions: str | None = None
+    backbones: str | None = None
+    text: str | None = None
+    video: str | None = None
+    audio: str | None = None
+    data: str = "livestream"
+    data_arguments: Mapping[str, Any] = field(default_factory=dict)
+    preset: str = "quick"
+    seeds: int | None = None
+    weights: str | None = None
+    out: Path = Path("results")
+    jobs: int = 1
+    executor: str = "local"
+    device: str = "auto"
+    plugins: tuple[Path, ...] = ()
+    settings: tuple[str, ...] = ()
+    force: bool = False
+    observe: frozenset[str] = frozenset()
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A request whose names are known to exist.
+
+    Attributes:
+        preset: with the request's settings, encoders and seeds in place of its own.
+        experiments: to carry out, in order.
+        fusions, backbones, texts: what was asked for; empty where nothing was said.
+        defaults: modality -> the encoder of the preset.
+        device: to train and encode on.
+    """
+
+    preset: Preset
+    experiments: tuple[Experiment, ...]
+    fusions: tuple[str, ...]
+    backbones: tuple[str, ...]
+    texts: tuple[str, ...]
+    defaults: Mapping[str, str]
+    device: torch.device
+
+
+def resolve(request: Request) -> Resolved:
+    """Look up every name of a request. Raises UsageError for the first that is wrong."""
+    load_plugins(request.plugins)
+    preset = _overridden(with_settings(load_preset(request.preset), list(request.settings)), request)
+    _check_options(preset.fusions)
+    experiments = tuple(_experiment(name) for name in request.experiments)
+    chosen = choose_fusions(request.fusions) if request.fusions else ()
+    backbones, texts = _listed(request.backbones), _listed(request.text)
+    defaults = {modality: getattr(preset.encoders, modality) for modality in encoders.MODALITIES}
+    named = [("image", name) for name in backbones] + [("text", name) for name in texts] + [*defaults.items()]
+    for modality, name in named:
+        get_encoder(modality, name, preset)
+    return Resolved(preset, experiments, chosen, backbones, texts, defaults, choose_device(request.device))
+
+
+def choose_fusions(patterns: str) -> tuple[str, ...]:
+    """The fusions of ``all``, or of names and globs separated by commas. Raises UsageError."""
+    known = fusions.names()
+    chosen: list[str] = []
+    for pattern in _listed(patterns):
+        found = known if pattern == "all" else [n for n in known if fnmatch.fnmatchcase(n, pattern)]
+        if not found:
+            try:
+                fusions.get(pattern)
+            except fusions.UnknownFusion as error:
+                raise UsageError(f"--fusion: {error}") from None
+        chosen += [name for name in found if name not in chosen]
+    if not chosen:
+        raise UsageError("--fusion names no method; `bench list fusions` shows all.")
+    return tuple(chosen)
+
+
+def _listed(names: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in (names or "").split(",") if part.strip()))
+
+
+def _experiment(name: str) -> Experiment:
+    if name not in EXPERIMENTS:
+        raise UsageError(f"no experiment {name!r}; {did_you_mean(name, EXPERIMENTS)}")
+    return EXPERIMENTS[name]
+
+
+def _overridden(preset: Preset, request: Request) -> Preset:
+    chosen = {"video": request.video, "audio": request.audio, "weights": request.weights}
+    overrides = {key: value for key, value in chosen.items() if value is not None}
+    preset = preset.model_copy(update={"encoders": preset.encoders.model_copy(update=overrides)})
+    return preset if request.seeds is None else preset.model_copy(update={"seeds": request.seeds})
+
+
+def _check_options(options: Mapping[str, Mapping[str, Any]]) -> None:
+    """Every `--set NAME.option` names a fusion and an option that it has."""
+    for name, values in options.items():
+        if name not in fusions.names():
+            known = [*SECTIONS, *fusions.names()]
+            raise UsageError(
+                f"--set {name}.…: no settings and no fusion {name!r}; {did_you_mean(name, known)}"
+            )
+        known = fusions.get(name).options
+        for option in values:
+            if option not in known:
+                raise UsageError(
+                    f"--set {name}.{option}: {name!r} has no such option; {did_you_mean(option, known)}"
+                )
+
+
+def get_encoder(modality: str, name: str, preset: Preset) -> encoders.Encoder:
+    """The encoder of a name, with the preset's options and choice of weights. Raises UsageError."""
+    options = {"size": preset.encoders.image_size} if modality == "image" else {}
+    try:
+        return encoders.get(modality, name, weights=preset.encoders.weights, **options)
+    except encoders.UnknownEncoder as error:
+        raise UsageError(str(error)) from None
