@@ -109,7 +109,7 @@ def _row(
     if variant.entities is not None:
         found = found.only(variant.entities)
     specs = [
-        _spec(variant, asked, seed, dataset.schema.name, found, request.plugins)
+        _spec(variant, asked, seed, dataset.schema.name, found)
         for seed in range(variant.seeds or asked.preset.seeds)
     ]
     observe = variant.observe | request.observe
@@ -143,9 +143,7 @@ def _features(
     return found, total
 
 
-def _spec(
-    variant: Variant, asked: Resolved, seed: int, dataset: str, features: FeatureSet, plugins: Sequence[Path]
-) -> RunSpec:
+def _spec(variant: Variant, asked: Resolved, seed: int, dataset: str, features: FeatureSet) -> RunSpec:
     """All that decides one run."""
     is_reference = variant.method in REFERENCES
     code, training = code_hash(), asked.preset.training
@@ -153,8 +151,9 @@ def _spec(
         # of the training settings, references only use the split
         training = TrainingConfig(validation=training.validation, test=training.test)
     else:
-        file = Path(fusions.get(variant.method).file)
-        if file.resolve() in {p.resolve() for p in plugins}:
+        file = Path(fusions.get(variant.method).file).resolve()
+        if not file.is_relative_to(Path(str(fusions.__file__)).resolve().parent):
+            # from a plugin file or another package: its own source decides the number too
             code = hashlib.sha256(code.encode() + file.read_bytes()).hexdigest()[:16]
     return RunSpec(
         method=variant.method,

@@ -1,5 +1,6 @@
 """`bench run` from end to end: tables, resume, repeat, failures, plugins, and how errors are told."""
 
+import importlib
 import io
 import os
 import re
@@ -193,6 +194,31 @@ def test_a_plugin_adds_a_method_and_editing_it_runs_it_again(stream_folder, tmp_
     assert "mine" in set(numbers(tmp_path / "out")["method"])
     plugin.write_text(plugin.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
     assert "1 runs executed" in bench("run", "--plugin", plugin, *options).output
+
+
+def test_the_source_of_another_packages_method_is_part_of_its_run_ids(stream_folder, tmp_path, monkeypatch):
+    """A method of an installed package is no --plugin file; editing it runs it again all the same."""
+    source = tmp_path / "their_package.py"
+    source.write_text(
+        PLUGIN.format(name="theirs", body="return fusions.Fused(vectors.mean(1))"), encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("their_package")
+    options = [
+        "--data",
+        stream_folder,
+        "--out",
+        tmp_path / "out",
+        "--fusion",
+        "theirs",
+        "--seeds",
+        "1",
+        *QUICK,
+    ]
+    assert bench("run", *options).exit_code == 0
+    assert "0 runs executed" in bench("run", *options).output
+    source.write_text(source.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+    assert "1 runs executed" in bench("run", *options).output
 
 
 def test_a_failing_method_is_told_and_retried_and_the_others_are_kept(stream_folder, tmp_path):
