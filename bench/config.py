@@ -160,9 +160,7 @@ def code_hash() -> str:
         root = Path(str(package.__file__)).parent
         for path in sorted(root.rglob("*.py")):
             name = path.relative_to(root.parent).as_posix()
-            if not name.startswith(
-                ("bench/report/", "bench/paper/", "bench/experiments/", "bench/cli", "bench/doctor")
-            ):
+            if not name.startswith(DECIDES_NOTHING):
                 digest.update(name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 

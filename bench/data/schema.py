@@ -42,10 +42,19 @@ class Target(_Strict):
     column: str
     transform: Literal["log10", "log1p", "none"] = "none"
     unit: str = ""
+    sign: bool = False
+    """Whether the sign is a class of its own, as in sentiment: adds the binary accuracy `Acc2`."""
 
     def forward(self, raw: np.ndarray) -> np.ndarray:
         """From the original scale to the one that models learn and metrics are computed on."""
         return {"log10": np.log10, "log1p": np.log1p, "none": np.asarray}[self.transform](raw)
+
+    def inverse(self, transformed: np.ndarray) -> np.ndarray:
+        """Back to the original scale."""
+        with np.errstate(over="ignore"):
+            return {"log10": lambda x: 10.0**x, "log1p": np.expm1, "none": np.asarray}[self.transform](
+                transformed
+            )
 
     @property
     def label(self) -> str:
@@ -63,6 +72,47 @@ class Samples(_Strict):
     """Column with train / validation / test, where the dataset has an official split."""
     group: str | None = None
     """Column whose equal values must stay on one side of every split."""
+    time: str | None = None
+    """Column with dates or numbers in the order of time, for `--split time`."""
+    fixed: str = ""
+    """Why only the official split may be used; "" where any may."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Samples:
+        if self.fixed and not self.split:
+            raise ValueError("has `fixed` but no `split`; name the column with the official split")
+        return self
+
+
+class Features(_Strict):
+    """Precomputed features of one source: a vector or a sequence of vectors per row of the entity.
+
+    The file is .npz, .npy or .parquet, beside the tables. An array holds (rows, D) vectors, or (rows, L, D)
+    sequences, or with `offsets` (T, D) vectors of which row r has those from offsets[r] to offsets[r + 1].
+    A parquet column holds lists of numbers (vectors), or lists of lists (sequences). A vector of which every
+    number is NaN is absent.
+    """
+
+    file: str
+    array: str | None = None
+    """Name of the array in an .npz, or of the column in a .parquet."""
+    key: str | None = None
+    """Array or column with the row's id; without it, rows are in the order of the entity's table."""
+    offsets: str | None = None
+    """Array with the (rows + 1) offsets of ragged sequences in an .npz."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Features:
+        suffix = Path(self.file).suffix
+        if suffix not in (".npz", ".npy", ".parquet"):
+            raise ValueError(
+                f"{self.file} is not .npz, .npy or .parquet; no other format of features is read"
+            )
+        if (suffix == ".npy") == bool(self.array or self.key or self.offsets):
+            raise ValueError(f"{self.file}: an .npy has no names; .npz and .parquet need `array`")
+        if suffix == ".parquet" and self.offsets:
+            raise ValueError(f"{self.file}: a parquet column of lists needs no `offsets`")
+        return self
 
 
 class Entity(_Strict):
@@ -71,7 +121,9 @@ class Entity(_Strict):
     Without `table`, the columns are in the samples table. With it, the samples' column `key`
     (default ``NAME_id``) names the row by the entity table's column `id`; with `many`, the cell holds
     several ids separated by "|". A media column holds one or several relative paths separated by "|";
-    a column written with braces is a path pattern, ``images/{id}_kitchen.jpg``, filled from the row.
+    a column written with braces is a path pattern, ``images/{id}_kitchen.jpg``, filled from the row, and
+    with ``*`` it stands for all files that fit, ``images/{id}/*.jpg``, in the order of their names.
+    `features` gives a modality precomputed features in place of columns.
     """
 
     table: str | None = None
@@ -85,11 +137,15 @@ class Entity(_Strict):
     audio: Columns = Field(default_factory=list)
     log: Columns = Field(default_factory=list)
     """The numeric columns to be taken as log(1 + x)."""
+    features: dict[Literal["text", "image", "video", "audio"], Features] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> Entity:
-        if not any(getattr(self, m) for m in MODALITIES):
+        if not self.modalities:
             raise ValueError(f"has no attributes; give it one of {', '.join(MODALITIES)}")
+        both = [m for m in self.features if getattr(self, m)]
+        if both:
+            raise ValueError(f"has columns and features for {', '.join(both)}; keep one of the two")
         unknown = [c for c in self.log if c not in self.numeric]
         if unknown:
             raise ValueError(f"log names {', '.join(unknown)}, which is not in numeric")
@@ -97,9 +153,18 @@ class Entity(_Strict):
             raise ValueError("has `many` or `key` but no `table`")
         return self
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities of which it has attributes or features."""
+        return tuple(m for m in MODALITIES if getattr(self, m) or m in self.features)
+
     def columns(self, modality: str) -> list[str]:
-        """The attributes of one modality."""
+        """The columns of one modality; none where it has precomputed features."""
         return getattr(self, modality)
+
+    def attributes(self, modality: str) -> tuple[str, ...]:
+        """The names of the attributes of one modality; precomputed features are one."""
+        return ("features",) if modality in self.features else tuple(self.columns(modality))
 
 
 class Schema(_Strict):
@@ -115,11 +180,19 @@ class Schema(_Strict):
     def sources(self) -> tuple[Source, ...]:
         """Every (entity, modality) that has attributes, entities in the order of the file."""
         return tuple(
-            Source(name, modality)
-            for name, entity in self.entities.items()
-            for modality in MODALITIES
-            if entity.columns(modality)
+            Source(name, modality) for name, entity in self.entities.items() for modality in entity.modalities
         )
+
+    @property
+    def encoded(self) -> frozenset[str]:
+        """The modalities of which some source has raw items, which an encoder must turn into features."""
+        return frozenset(
+            s.modality for s in self.sources if s.modality != "numeric" and not self.precomputed(s)
+        )
+
+    def precomputed(self, source: Source) -> bool:
+        """Whether a source has precomputed features."""
+        return source.modality in self.entities[source.entity].features
 
     @property
     def many(self) -> frozenset[str]:
@@ -128,9 +201,11 @@ class Schema(_Strict):
 
     @property
     def ordered(self) -> frozenset[Source]:
-        """The sources whose tokens are a sequence in time: the clips of a single item."""
+        """The sources whose tokens are a sequence in time: clips or precomputed features of a single item."""
         return frozenset(
-            s for s in self.sources if s.modality in ("video", "audio") and s.entity not in self.many
+            s
+            for s in self.sources
+            if s.entity not in self.many and (s.modality in ("video", "audio") or self.precomputed(s))
         )
 
     def key(self, entity: str) -> str:
