@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench import __version__
+from bench.data.splits import KINDS
 from bench.errors import BenchError, UsageError
 
 console = Console(stderr=False)
@@ -75,6 +76,17 @@ OPTIONS = [
         type=click.Choice(["entity", "modality", "none"]),
         help="Where the embedded dataset has its interactions planted (entity).",
     ),
+    click.option(
+        "--removed",
+        type=click.FloatRange(0, 1, max_open=True),
+        help="Share of the embedded dataset's values that are left empty (0).",
+    ),
+    click.option("--split", type=click.Choice(KINDS), help="How the test part is chosen (auto)."),
+    click.option(
+        "--missing",
+        type=click.Choice(["keep", "drop", "keep,drop"]),
+        help="Samples that lack a source: keep (masked), or drop, as in the paper; or both (keep).",
+    ),
     click.option("--preset", default="quick", show_default=True, help="quick, paper or a FILE.toml."),
     click.option("--seeds", type=click.IntRange(min=1), help="How many seeds, each its own split (3)."),
     click.option("--weights", type=click.Choice(["auto", "pretrained", "random"]), help="Of the encoders."),
@@ -110,7 +122,7 @@ OPTIONS = [
 def run(experiment: str, **options: Any) -> None:
     """Compare fusions: encode, train and test whatever is not stored yet, then draw tables and figures."""
     names = tuple(name.strip() for name in experiment.split(",") if name.strip())
-    _carry_out(names, show=True, **options)
+    _carry_out(names, page=False, **options)
 
 
 @main.command()
@@ -128,35 +140,41 @@ def paper(audit_only: bool, tables: Path | None, claims: Path | None, **options:
         return
     if tables or claims:
         raise UsageError("--tables and --claims go with --audit.")
-    _carry_out(tuple(EXPERIMENTS), show=False, **options)
-    _draw_report(options["out"])
+    _carry_out(tuple(e.name for e in EXPERIMENTS.values() if e.paper), page=True, **options)
 
 
 def _carry_out(
     experiments: tuple[str, ...],
     *,
-    show: bool,
+    page: bool,
     streams: int | None,
     interaction: str | None,
+    removed: float | None,
+    missing: str | None,
     jobs: int | None,
     save_models: bool,
     **options: Any,
 ) -> None:
-    """Run experiments, draw their tables and figures, say what happened; a BenchError if a run failed."""
+    """Run experiments, draw their tables and figures, say what happened; a BenchError if a run failed.
+
+    With `page`, the report page is written too, and the tables are not printed.
+    """
     from bench.environment import cores
     from bench.progress import TerminalReporter
     from bench.report.figures import write_figures
+    from bench.report.page import write_page
     from bench.report.tables import at_a_glance, rows_of, write_tables
     from bench.report.verdicts import verdict
     from bench.request import Request
     from bench.store import RunStore
     from bench.workflow import run as carry_out
 
-    arguments = {"streams": streams, "interaction": interaction}
+    arguments = {"streams": streams, "interaction": interaction, "removed": removed}
     request = Request(
         experiments=experiments,
         jobs=jobs or cores(),
         data_arguments={key: value for key, value in arguments.items() if value is not None},
+        missing=tuple(missing.split(",")) if missing else (),
         observe=frozenset({"weights"} if save_models else ()),
         command=_command_line(),
         **options,
@@ -170,12 +188,14 @@ def _carry_out(
         if plan.not_applicable:
             console.print(f"{plan.experiment} does not apply: {plan.not_applicable}.", markup=False)
         table = rows_of(plan, store)
-        if show and not table.empty:
+        if not page and not table.empty:
             _show(at_a_glance(plan, table))
             if table["reference"].any():
                 console.print("* a reference: uses no fusion")
             console.print(verdict(plan, store), markup=False)
-    paths += [figure.path_png for figure in write_figures(report.plans, store, request.out)]
+    figures = write_figures(report.plans, store, request.out)
+    paths += [figure.path_png for figure in figures]
+    paths += [write_page(report.plans, store, figures, request.out)] if page else []
     summary = report.summary
     console.print(
         f"{summary.executed} runs executed, {summary.stored} already stored, {len(summary.failures)} failed; "
@@ -300,6 +320,7 @@ def data() -> None:
 @click.option(
     "--interaction", type=click.Choice(["entity", "modality", "none"]), default="entity", show_default=True
 )
+@click.option("--removed", type=click.FloatRange(0, 1, max_open=True), default=0.0, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @_told_plainly
 def make(name: str, folder: Path, **arguments: Any) -> None:

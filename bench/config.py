@@ -72,6 +72,12 @@ class TrainingConfig(_Settings):
     clip: Annotated[float, Field(gt=0)] = 1.0
     validation: Share = 0.15
     test: Share = 0.2
+    split: Literal["auto", "random", "official", "time"] = "auto"
+    """How the test part is chosen; auto is official where the dataset has such a split, else random."""
+    missing: Literal["keep", "drop"] = "keep"
+    """Whether samples without one of the sources are kept, or dropped from every part as in the paper."""
+    source_dropout: Rate = 0.0
+    """Chance that a source of a training sample is hidden in an epoch."""
 
 
 class EncoderConfig(_Settings):
@@ -137,8 +143,12 @@ DECIDES_NOTHING = (
     "bench/paper/",
     "bench/experiments/",
     "bench/cli",
+    "bench/data/checks/",
+    "bench/data/proposal/",
+    "bench/data/published/",
     "bench/doctor",
     "bench/inventory",
+    "bench/perf/",
     "bench/plan",
     "bench/progress",
     "bench/request",

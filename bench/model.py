@@ -8,7 +8,7 @@ extraction, DNN predictor and other parts are completely consistent for fair com
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -27,6 +27,27 @@ CLIP = 10.0
 """Standardised features are clipped to this many training deviations: a rare n-gram is no outlier of 50."""
 
 
+class Moments:
+    """Count, mean and sum of squared deviations per feature, (width,) each, gathered batch by batch.
+
+    Batches are merged as in Chan, Golub & LeVeque (1979), which loses no digits however many there are.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.count, self.mean, self.squares = (torch.zeros(width, dtype=torch.double) for _ in range(3))
+
+    def add(self, values: Tensor, mask: Tensor) -> None:
+        """Add the present entries of values (N, width), mask (N, width) or (N, 1)."""
+        x, weight = values.double(), mask.double().expand_as(values)
+        n = weight.sum(0)
+        mean = (x * weight).sum(0) / n.clamp(min=1)
+        total = (self.count + n).clamp(min=1)
+        gap = mean - self.mean
+        self.squares += ((x - mean) ** 2 * weight).sum(0) + gap**2 * self.count * n / total
+        self.mean += gap * n / total
+        self.count += n
+
+
 class Standardize(nn.Module):
     """(x - mean) / deviation per feature, with statistics of the training part only.
 
@@ -41,14 +62,11 @@ class Standardize(nn.Module):
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
 
-    def fit(self, values: Tensor, mask: Tensor) -> None:
-        """Take the statistics over the present entries of values (N, width), mask (N, width)."""
-        x, weight = values.double(), mask.double()
-        n = weight.sum(0).clamp(min=1)
-        mean = (x * weight).sum(0) / n
-        deviation = (((x - mean) ** 2 * weight).sum(0) / n).sqrt()
-        varies = deviation > 1e-6 * (1 + mean.abs())
-        self.mean.copy_(mean)
+    def fit(self, moments: Moments) -> None:
+        """Take the statistics of the training part."""
+        deviation = (moments.squares / moments.count.clamp(min=1)).sqrt()
+        varies = deviation > 1e-6 * (1 + moments.mean.abs())
+        self.mean.copy_(moments.mean)
         self.scale.copy_(torch.where(varies, 1 / deviation.clamp(min=1e-12), 0.0))
 
     def forward(self, values: Tensor) -> Tensor:
@@ -105,12 +123,16 @@ class Trunk(nn.Module):
                 self.slots[name] = nn.Embedding(attributes, dim)
                 nn.init.normal_(self.slots[name].weight, std=0.5)
 
-    def fit(self, batch: Mapping[Source, Batch]) -> None:
-        """Take the standardisation statistics from the training part, given as one batch."""
-        for source, (values, mask, _) in batch.items():
-            numeric = values.dim() == 3
-            present = mask.flatten(0, 1) if numeric else torch.ones_like(values, dtype=torch.bool)
-            self.standardize[self.names[source]].fit(values.flatten(0, -2), present)
+    def fit(self, batches: Iterable[Mapping[Source, Batch]]) -> None:
+        """Take the standardisation statistics from the training part, given batch by batch."""
+        moments = {source: Moments(len(self.standardize[name].mean)) for source, name in self.names.items()}
+        for batch in batches:
+            for source, (values, mask, _) in batch.items():
+                numeric = values.dim() == 3
+                present = mask.flatten(0, 1) if numeric else torch.ones(len(values), 1)
+                moments[source].add(values.flatten(0, -2), present)
+        for source, name in self.names.items():
+            self.standardize[name].fit(moments[source])
 
     def forward(self, batch: Mapping[Source, Batch]) -> dict[Source, Tokens]:
         """Project every source of the batch to tokens (B, M, L, d), zero where absent."""
@@ -159,12 +181,12 @@ class FusionModel(nn.Module):
         prediction = self.head(fused.vector)
         return (prediction.mean(1) if prediction.dim() == 2 else prediction), fused
 
-    def fit_scales(self, batch: Mapping[Source, Batch], target: np.ndarray) -> None:
+    def fit_scales(self, batches: Iterable[Mapping[Source, Batch]], target: np.ndarray) -> None:
         """Standardise inputs and target by the training part: its features and targets (N,)."""
-        self.trunk.fit(batch)
+        self.trunk.fit(batches)
         self.target_mean.fill_(float(target.mean()))
         self.target_scale.fill_(float(target.std()))
-        self.fusion.calibrate(self.standardized(torch.from_numpy(target)).float())
+        self.fusion.calibrate(self.standardized(torch.from_numpy(np.array(target))).float())
 
     def standardized(self, target: Tensor) -> Tensor:
         """The target in training deviations."""

@@ -27,6 +27,7 @@ class PlanRow(BaseModel):
         options: the fusion's own options.
         reference: whether the row is there for comparison only.
         runs: ids of its runs, one per seed.
+        scored: on all test samples, or only on the complete ones.
     """
 
     method: str
@@ -36,6 +37,7 @@ class PlanRow(BaseModel):
     options: dict[str, Any]
     reference: bool
     runs: list[str]
+    scored: str = "all"
 
     @classmethod
     def of(cls, variant: Variant, features: FeatureSet, specs: Sequence[RunSpec]) -> PlanRow:
@@ -48,6 +50,7 @@ class PlanRow(BaseModel):
             options=dict(variant.options),
             reference=variant.reference,
             runs=[spec.id for spec in specs],
+            scored=variant.scored,
         )
 
 
@@ -56,6 +59,7 @@ class Plan(BaseModel):
 
     Attributes:
         ranked: whether rows are shown best first, or in their own order.
+        split: how the test part is chosen: random, official or time.
         seeds: of the row that has most.
         not_applicable: why the experiment says nothing about this dataset; "" where it does.
         facts: what an experiment states without any run: tables by name, each a list of rows.
@@ -69,7 +73,9 @@ class Plan(BaseModel):
     description: str
     samples: int
     target: str
+    unit: str = ""
     preset: str
+    split: str = "random"
     seeds: int
     undecodable: int
     command: str

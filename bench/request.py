@@ -13,6 +13,7 @@ import torch
 import encoders
 import fusions
 from bench.config import SECTIONS, Preset, load_preset, with_settings
+from bench.data.dataset import Dataset
 from bench.environment import choose_device
 from bench.errors import UsageError, did_you_mean
 from bench.experiments import EXPERIMENTS, Experiment
@@ -21,7 +22,12 @@ from bench.runner import load_plugins
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for; None means the preset's or the experiment's own choice."""
+    """What the user asked for; None means the preset's or the experiment's own choice.
+
+    Attributes:
+        data: a name, a folder, or a dataset that was made in Python.
+        missing: "keep", "drop", or both to compare them.
+    """
 
     experiments: tuple[str, ...] = ("fusion",)
     fusions: str | None = None
@@ -29,11 +35,13 @@ class Request:
     text: str | None = None
     video: str | None = None
     audio: str | None = None
-    data: str = "livestream"
+    data: str | Dataset = "livestream"
     data_arguments: Mapping[str, Any] = field(default_factory=dict)
     preset: str = "quick"
     seeds: int | None = None
     weights: str | None = None
+    split: str | None = None
+    missing: tuple[str, ...] = ()
     out: Path = Path("results")
     jobs: int = 1
     executor: str = "local"
@@ -112,7 +120,12 @@ def _overridden(preset: Preset, request: Request) -> Preset:
     chosen = {"video": request.video, "audio": request.audio, "weights": request.weights}
     overrides = {key: value for key, value in chosen.items() if value is not None}
     preset = preset.model_copy(update={"encoders": preset.encoders.model_copy(update=overrides)})
-    return preset if request.seeds is None else preset.model_copy(update={"seeds": request.seeds})
+    # with both ways of handling missing values asked for, the workflow sets them arm by arm
+    asked = {"split": request.split, "missing": request.missing[0] if request.missing else None}
+    training = {key: value for key, value in asked.items() if value is not None}
+    update = {"training": preset.training.model_copy(update=training)}
+    update |= {} if request.seeds is None else {"seeds": request.seeds}
+    return preset.model_copy(update=update)
 
 
 def _check_options(options: Mapping[str, Mapping[str, Any]]) -> None:

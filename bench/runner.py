@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from threadpoolctl import threadpool_limits
 
 from bench.config import RunSpec
-from bench.data.splits import Parts, split
+from bench.data.splits import Parts, kind_of, split
 from bench.environment import describe
 from bench.errors import BenchError, UsageError
 from bench.executors import EXECUTORS
@@ -25,8 +25,9 @@ from bench.features.store import FeatureSet
 from bench.metrics import score
 from bench.model import FusionModel, build_model
 from bench.references import REFERENCES
+from bench.robustness import missing_curves
 from bench.store import RunResult, RunStore
-from bench.train import attention_maps, predict, train
+from bench.train import attention_maps, flops, predict, train
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,9 @@ def execute(
     parts = parts_of(spec, features)
     target, ids = features.samples["target"], features.samples["ids"]
     started = time.perf_counter()
-    history, params, weights, attention = [], 0, {}, {}
+    history, params, operations, weights, attention = [], 0, 0, {}, {}
     test_history: list[dict[str, float]] = []
+    missing = None
     if spec.method in REFERENCES:
         y_pred = REFERENCES[spec.method](features, parts, spec.seed)
     else:
@@ -124,27 +126,36 @@ def execute(
 
         def record(epoch: int) -> None:
             y_now = predict(model, features, parts.test, device)
-            test_history.append({"epoch": epoch} | score(target[parts.test], y_now))
+            test_history.append({"epoch": epoch} | score(features.target, target[parts.test], y_now))
 
         after_epoch = record if "test-history" in observe else None
         history = train(model, features, parts, spec.training, spec.seed, device, after_epoch)
         y_pred = predict(model, features, parts.test, device)
         params = sum(p.numel() for p in model.parameters())
+        operations = flops(model, features, parts.test, device)
         weights = {k: v.cpu() for k, v in model.state_dict().items()} if "weights" in observe else {}
         if "attention" in observe:
             maps = attention_maps(model, features, parts.test, device)
             attention = (
                 maps | {"groups": np.array(model.fusion.groups), "ids": ids[parts.test]} if maps else {}
             )
+        if "missing" in observe:
+            missing = missing_curves(model, features, parts.test, spec.seed, device)
     y_true = target[parts.test]
-    metrics = score(y_true, y_pred) | {
+    complete = features.complete[parts.test]
+    metrics = score(features.target, y_true, y_pred) | {
         "params": params,
+        "flops": operations,
         "seconds": time.perf_counter() - started,
         "epochs": len(history),
         "n_train": len(parts.train) + len(parts.validation),
         "n_test": len(parts.test),
         "undecodable": features.undecodable,
     }
+    if not complete.all():
+        # the one yardstick that keeping and dropping incomplete samples share
+        on_complete = score(features.target, y_true[complete], y_pred[complete]) if complete.any() else {}
+        metrics["complete"] = on_complete | {"n_test": int(complete.sum())}
     return RunResult(
         metrics=metrics,
         predictions=pd.DataFrame({"id": ids[parts.test], "y_true": y_true, "y_pred": y_pred}),
@@ -153,6 +164,7 @@ def execute(
         weights=weights,
         test_history=pd.DataFrame(test_history) if test_history else None,
         attention=attention,
+        missing=missing,
     )
 
 
@@ -165,14 +177,14 @@ def restore(spec: RunSpec, features: FeatureSet, folder: Path, device: torch.dev
 
 def parts_of(spec: RunSpec, features: FeatureSet) -> Parts:
     """The split of a run: the same for every method of one seed."""
-    samples = features.samples
+    training = spec.training
     return split(
-        len(samples["ids"]),
+        features.samples,
         spec.seed,
-        test=spec.training.test,
-        validation=spec.training.validation,
-        groups=samples.get("groups"),
-        official=samples.get("official"),
+        kind=kind_of(training.split, features.samples, features.fixed),
+        test=training.test,
+        validation=training.validation,
+        kept=features.complete if training.missing == "drop" else None,
     )
 
 

@@ -1,7 +1,7 @@
 """Runs as folders. A folder under its id is complete; everything else is not a result.
 
 runs/<id>/  config.json metrics.json predictions.parquet history.parquet environment.json
-            model.safetensors test_history.parquet attention.npz (where asked for)
+            model.safetensors test_history.parquet attention.npz missing.parquet (where asked for)
 runs/<id>.failed/  config.json error.txt  -- kept to be read, retried next time
 runs/.<id>.<pid>/  being written; renamed when complete
 """
@@ -28,6 +28,7 @@ OBSERVATIONS = {
     "weights": "model.safetensors",
     "test-history": "test_history.parquet",
     "attention": "attention.npz",
+    "missing": "missing.parquet",
 }
 """What a run may record beside its result -> the file that holds it. None of it changes the result."""
 
@@ -37,22 +38,25 @@ class RunResult:
     """What one run produced.
 
     Attributes:
-        metrics: the five metrics and `params`, `seconds`, `epochs`, `n_train`, `n_test`, `undecodable`.
+        metrics: all metrics and `params`, `flops`, `seconds`, `epochs`, `n_train`, `n_test`, `undecodable`;
+            under `complete` the metrics on the complete test samples and their number, where some are not.
         predictions: columns id, y_true, y_pred; one row per test sample.
         history: one row per epoch; empty for reference methods.
         environment: versions, hardware, threads, commit.
         weights: the model's state, where it is to be kept.
-        test_history: the five metrics on the test part per epoch, where observed.
+        test_history: the metrics on the test part per epoch, where observed.
         attention: layer -> (n_test, heads, E, E), with `groups` (E,) and `ids` (n_test,), where observed.
+        missing: metrics with sources taken away at test time (`bench.robustness`), where observed.
     """
 
-    metrics: dict[str, float | int]
+    metrics: dict[str, Any]
     predictions: pd.DataFrame
     history: pd.DataFrame
     environment: dict[str, Any]
     weights: Mapping[str, Tensor] = field(default_factory=dict)
     test_history: pd.DataFrame | None = None
     attention: Mapping[str, np.ndarray] = field(default_factory=dict)
+    missing: pd.DataFrame | None = None
 
 
 class RunStore:
@@ -94,9 +98,11 @@ class RunStore:
             save_file({k: v.contiguous() for k, v in result.weights.items()}, aside / OBSERVATIONS["weights"])
         if result.test_history is not None:
             result.test_history.to_parquet(aside / OBSERVATIONS["test-history"], index=False)
+        if result.missing is not None:
+            result.missing.to_parquet(aside / OBSERVATIONS["missing"], index=False)
         if result.attention:
             np.savez_compressed(aside / OBSERVATIONS["attention"], **result.attention)
-        _write_json(aside / "metrics.json", result.metrics)
+        _write_json(aside / "metrics.json", _none_for_nan(result.metrics))
         self._replace(aside, self.root / spec.id)
         shutil.rmtree(self.root / f"{spec.id}.failed", ignore_errors=True)
 
@@ -111,9 +117,15 @@ class RunStore:
         """Whether the run is stored."""
         return (self.root / run_id / "metrics.json").is_file()
 
-    def metrics(self, run_id: str) -> dict[str, float | int]:
-        """The metrics of a complete run."""
-        return json.loads((self.root / run_id / "metrics.json").read_text(encoding="utf-8"))
+    def metrics(self, run_id: str) -> dict[str, Any]:
+        """The metrics of a complete run; NaN for one that says nothing there."""
+        stored = json.loads((self.root / run_id / "metrics.json").read_text(encoding="utf-8"))
+        return _nan_for_none(stored)
+
+    def missing(self, run_id: str) -> pd.DataFrame | None:
+        """The metrics of a complete run with sources taken away, if it observed them."""
+        path = self.root / run_id / OBSERVATIONS["missing"]
+        return pd.read_parquet(path) if path.is_file() else None
 
     def predictions(self, run_id: str) -> pd.DataFrame:
         """Columns id, y_true, y_pred of a complete run."""
@@ -142,6 +154,20 @@ def _write_json(path: Path, content: Any) -> None:
     path.write_text(
         json.dumps(content, indent=1, ensure_ascii=False, default=_plain) + "\n", encoding="utf-8"
     )
+
+
+def _none_for_nan(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN."""
+    return {
+        k: _none_for_nan(v) if isinstance(v, Mapping) else None if v != v else v for k, v in metrics.items()
+    }
+
+
+def _nan_for_none(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        k: _nan_for_none(v) if isinstance(v, Mapping) else float("nan") if v is None else v
+        for k, v in metrics.items()
+    }
 
 
 def _plain(value: Any) -> Any:

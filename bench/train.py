@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from bench.config import TrainingConfig
 from bench.data.splits import Parts
@@ -45,19 +46,22 @@ def train(
         TrainingFailed: a loss or gradient stopped being finite.
     """
     target = features.samples["target"]
-    model.fit_scales(features.batch(parts.train), target[parts.train])
+    model.fit_scales(features.batches(parts.train, EVALUATION_BATCH), target[parts.train])
     model.to(device)
     optimizer = torch.optim.Adam(
         model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
     )
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, config.step_size, config.gamma)
     order = np.random.default_rng(derive(seed, "batches"))
+    hiding = np.random.default_rng(derive(seed, "source-dropout"))
     best, best_epoch, best_state = float("inf"), -1, model.state_dict()
     history: list[Epoch] = []
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derive(seed, "dropout"))
         for epoch in range(config.epochs):
-            loss = _one_epoch(model, features, order.permutation(parts.train), optimizer, config, device)
+            rows = order.permutation(parts.train)
+            seen = hide_at_random(features, config.source_dropout, hiding)
+            loss = _one_epoch(model, seen, rows, optimizer, config, device)
             schedule.step()
             predicted = predict(model, features, parts.validation, device)
             error = (predicted - target[parts.validation]) / float(model.target_scale)
@@ -76,6 +80,14 @@ def train(
                 break
     model.load_state_dict(best_state)
     return history
+
+
+def hide_at_random(features: FeatureSet, rate: float, rng: np.random.Generator) -> FeatureSet:
+    """Take every source away from a share `rate` of the samples, each drawn by itself."""
+    if not rate:
+        return features
+    n = len(features.samples["target"])
+    return features.hiding({source: rng.random(n) < rate for source in features.folders})
 
 
 def _one_epoch(
@@ -112,8 +124,7 @@ def predict(model: FusionModel, features: FeatureSet, rows: np.ndarray, device: 
     """Predictions (N,) for `rows`, on the target's own (transformed) scale, in evaluation mode."""
     model.eval()
     parts: list[Tensor] = []
-    for start in range(0, len(rows), EVALUATION_BATCH):
-        batch = features.batch(rows[start : start + EVALUATION_BATCH])
+    for batch in features.batches(rows, EVALUATION_BATCH):
         prediction, _ = model({source: part.to(device) for source, part in batch.items()})
         parts.append(model.restored(prediction).double().cpu())
     return torch.cat(parts).numpy()
@@ -127,10 +138,23 @@ def attention_maps(
     model.eval()
     model.fusion.want_attention = True
     found: dict[str, list[np.ndarray]] = {}
-    for start in range(0, len(rows), EVALUATION_BATCH):
-        batch = features.batch(rows[start : start + EVALUATION_BATCH])
+    for batch in features.batches(rows, EVALUATION_BATCH):
         _, fused = model({source: part.to(device) for source, part in batch.items()})
         for name, weights in fused.attention.items():
             found.setdefault(name, []).append(weights.float().cpu().numpy())
     model.fusion.want_attention = False
     return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def flops(model: FusionModel, features: FeatureSet, rows: np.ndarray, device: torch.device) -> int:
+    """Floating-point operations of one prediction (trunk, fusion and head), the mean over some of `rows`.
+
+    Products of matrices, convolutions and attention are counted, two operations a multiply-add; encoders,
+    which run once per item and not per prediction, are not.
+    """
+    model.eval()
+    some = rows[:EVALUATION_BATCH]
+    batch = {source: part.to(device) for source, part in features.batch(some).items()}
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(batch)
+    return round(counter.get_total_flops() / len(some))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,7 @@ import fusions
 from bench.config import ModelConfig, RunSpec, TrainingConfig, code_hash
 from bench.data import catalog
 from bench.data.dataset import Dataset
+from bench.data.splits import kind_of
 from bench.errors import UsageError
 from bench.experiments import Choice, Variant
 from bench.features.encode import encode
@@ -54,11 +55,19 @@ def run(request: Request, reporter: Reporter) -> Report:
     """
     asked = resolve(request)
     store = RunStore(request.out)
-    dataset = catalog.load(request.data, **request.data_arguments)
+    dataset = (
+        request.data
+        if isinstance(request.data, Dataset)
+        else catalog.load(request.data, **request.data_arguments)
+    )
+    split = kind_of(asked.preset.training.split, dataset.samples, dataset.schema.samples.fixed)
     choice = Choice(
         dataset.schema, asked.fusions, asked.backbones, asked.texts, asked.defaults, asked.preset.fusions
     )
-    variants = {e.name: [] if e.applies(choice) else e.variants(choice) for e in asked.experiments}
+    variants = {
+        e.name: [] if e.applies(choice) else _arms(e.variants(choice), request.missing)
+        for e in asked.experiments
+    }
     features, encoded = _features(
         dataset, [v for found in variants.values() for v in found], asked, request.jobs, reporter
     )
@@ -76,7 +85,9 @@ def run(request: Request, reporter: Reporter) -> Report:
             description=dataset.schema.description,
             samples=len(dataset),
             target=dataset.schema.target.label,
+            unit=dataset.schema.target.unit,
             preset=request.preset,
+            split=split,
             seeds=max((len(row.runs) for row, _ in rows), default=0),
             undecodable=max((found.undecodable for found in features.values()), default=0),
             command=request.command,
@@ -95,6 +106,30 @@ def run(request: Request, reporter: Reporter) -> Report:
         progress=reporter.running,
     )
     return Report(plans, summary, encoded)
+
+
+def _arms(variants: Sequence[Variant], missing: Sequence[str]) -> list[Variant]:
+    """Each variant under each way of handling missing values, where both are to be compared.
+
+    What drops incomplete samples is only tested on complete ones; what keeps them is shown on both.
+    """
+    if len(missing) < 2:
+        return list(variants)
+    arms = [
+        ("keep", "keep", "all"),
+        ("keep, on complete samples", "keep", "complete"),
+        ("drop, on complete samples", "drop", "all"),
+    ]
+    return [
+        replace(
+            variant,
+            name=", ".join(filter(None, (variant.name, name))),
+            training={**variant.training, "missing": handling},
+            scored=scored,
+        )
+        for variant in variants
+        for name, handling, scored in arms
+    ]
 
 
 def _row(
@@ -146,10 +181,11 @@ def _features(
 def _spec(variant: Variant, asked: Resolved, seed: int, dataset: str, features: FeatureSet) -> RunSpec:
     """All that decides one run."""
     is_reference = variant.method in REFERENCES
-    code, training = code_hash(), asked.preset.training
+    code, training = code_hash(), asked.preset.training.model_copy(update=dict(variant.training))
     if is_reference:
-        # of the training settings, references only use the split
-        training = TrainingConfig(validation=training.validation, test=training.test)
+        # of the training settings, references only use those that choose samples
+        chosen = {name: getattr(training, name) for name in ("validation", "test", "split", "missing")}
+        training = TrainingConfig(**chosen)
     else:
         file = Path(fusions.get(variant.method).file).resolve()
         if not file.is_relative_to(Path(str(fusions.__file__)).resolve().parent):

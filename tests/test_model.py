@@ -8,7 +8,7 @@ from bench.config import ModelConfig, TrainingConfig, TrunkConfig
 from bench.data.splits import split
 from bench.errors import TrainingFailed
 from bench.features.store import Batch
-from bench.model import Standardize, build_model
+from bench.model import Moments, Standardize, build_model
 from bench.train import predict, train
 from fusions import Source
 
@@ -18,7 +18,7 @@ SHORT = TrainingConfig(epochs=3, lr=3e-3)
 
 
 def parts_of(features):
-    return split(len(features.samples["ids"]), 0, test=0.2, validation=0.2)
+    return split(features.samples, 0, test=0.2, validation=0.2)
 
 
 def test_trunk_and_head_are_the_same_for_every_fusion(features):
@@ -54,7 +54,10 @@ def test_slots_tell_attributes_apart_and_can_be_switched_off(features):
 def test_standardisation_ignores_padding_and_silences_constant_features():
     scale = Standardize(2)
     values = torch.tensor([[1.0, 7.0], [3.0, 7.0], [999.0, -999.0]])
-    scale.fit(values, torch.tensor([[True, True], [True, True], [False, False]]))
+    moments = Moments(2)
+    for row in zip(values, torch.tensor([[True, True], [True, True], [False, False]]), strict=True):
+        moments.add(*(part[None] for part in row))
+    scale.fit(moments)
     assert scale(values[:2]).tolist() == [[-1.0, 0.0], [1.0, 0.0]]
     assert scale(torch.tensor([[1e9, 8.0]])).tolist() == [[10.0, 0.0]]
 
@@ -63,14 +66,13 @@ def test_the_test_part_decides_nothing(features):
     """Ruining test targets and features of test samples leaves training untouched, bit for bit."""
     parts = parts_of(features)
     states = []
+    in_test = np.isin(np.arange(len(features.samples["target"])), parts.test)
     for ruin in (False, True):
-        target = features.samples["target"]
-        kept = target[parts.test].copy()
+        seen = features.hiding({source: in_test for source in features.folders} if ruin else {})
         if ruin:
-            target[parts.test] = 1e6
-        model = build_model(features, "concat", {}, SMALL, seed=0)
-        train(model, features, parts, SHORT, 0, CPU)
-        target[parts.test] = kept
+            seen.samples["target"] = np.where(in_test, 1e6, features.samples["target"])
+        model = build_model(seen, "concat", {}, SMALL, seed=0)
+        train(model, seen, parts, SHORT, 0, CPU)
         states.append(model.state_dict())
     assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
 
@@ -86,7 +88,7 @@ def test_the_best_validation_epoch_is_restored(features):
 
 def test_a_prediction_depends_on_its_own_sample_only(features):
     model = build_model(features, "memf", {}, SMALL, seed=0)
-    model.fit_scales(features.batch(np.arange(20)), features.samples["target"][:20])
+    model.fit_scales(features.batches(np.arange(20), 7), features.samples["target"][:20])
     together = predict(model, features, np.arange(12), CPU)
     alone = np.concatenate([predict(model, features, np.array([i]), CPU) for i in range(12)])
     np.testing.assert_allclose(together, alone, atol=1e-5)

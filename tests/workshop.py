@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bench.config import ModelConfig, RunSpec, TrainingConfig
+from bench.data.schema import Target
 from bench.metrics import score
 from bench.plan import Plan, PlanRow
 from bench.report.figures import Figure, write_figures
@@ -75,8 +76,8 @@ class Workshop:
         wobble = rng.normal(0, 0.95, 64) + np.random.default_rng(int(spec.id, 16)).normal(0, 0.3, 64)
         predicted = np.full(64, 5.0) if row.blind else true + row.noise * (wobble + 0.02 * seed)
         size = int(spec.id[:3], 16)
-        metrics = score(true, predicted) | {
-            "params": 0 if row.reference else 20_000 + 60 * size, "seconds": 1 + size / 400, "epochs": 20,
+        metrics = score(Target(column="y"), true, predicted) | {
+            "params": 0 if row.reference else 20_000 + 60 * size, "flops": 90 * size, "seconds": 1 + size / 400, "epochs": 20,
             "n_train": 256, "n_test": 64, "undecodable": 0,
         }  # fmt: skip
         ids = [f"stream-{i:04d}" for i in range(63)] + ["直播间-7"]

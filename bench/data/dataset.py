@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
-from bench.data.schema import MEDIA, SEPARATOR, Schema, read_schema
+from bench.data.precomputed import Vectors, read_vectors
+from bench.data.problems import Problem, Report, refuse, rows_where
+from bench.data.schema import MEDIA, SEPARATOR, Schema, first_problem, read_schema
 from bench.data.splits import OFFICIAL
+from bench.data.tables import Tables
 from bench.errors import DataError
 from bench.features.ragged import Ragged
 from fusions import Source
@@ -35,232 +41,293 @@ class RawTokens:
 
 
 class Dataset:
-    """A folder of tables and media under its description.
+    """Tables and media under their description.
 
     Args:
         root: the folder that holds the tables and media.
         schema: its description.
+        frames: tables by the name that the schema has for them, where they are at hand already.
+        report: told of every problem; the default raises DataError for one that cannot be worked around.
 
     Raises:
         DataError: a table, a column or a value is not what the description says.
     """
 
-    def __init__(self, root: Path, schema: Schema) -> None:
-        self.root = root
-        self.schema = schema
-        samples = self._table(schema.samples.table)
-        self.ids = self._ids(samples)
-        self.raw_target = self._raw_target(samples)
+    def __init__(
+        self,
+        root: Path,
+        schema: Schema,
+        frames: Mapping[str, pd.DataFrame] | None = None,
+        report: Report = refuse,
+    ) -> None:
+        self.root, self.schema, self.report = root, schema, report
+        self.tables = Tables(root, report, frames)
+        self._in_memory = frozenset(frames or {})
+        samples = schema.samples
+        self.ids: list[str] = self._ids().tolist()
+        self.raw_target = self._raw_target()
         self.target = schema.target.forward(self.raw_target)
-        self.groups = self._labels(samples, schema.samples.group)
-        self.official = self._official(samples)
-        self.tables: dict[str, pd.DataFrame] = {}
-        self.items: dict[str, Ragged] = {}
-        for name, entity in schema.entities.items():
-            table = samples if entity.table is None else self._table(entity.table)
-            self.tables[name] = table
-            self.items[name] = self._items(name, samples, table)
-            for modality in ("text", "image", "numeric", "video", "audio"):
-                for column in entity.columns(modality):
-                    if "{" not in column:
-                        self._column(table, column, entity.table or schema.samples.table)
+        self.groups = self._groups()
+        self.official = self._official()
+        self.times = None if samples.time is None else self.tables.times(samples.table, samples.time)
+        self.items = {name: self._items(name) for name in schema.entities}
         # read at once, so that a wrong cell is told before any work begins
         self._numeric = {s: self._read_numeric(s) for s in schema.sources if s.modality == "numeric"}
+        self._raw = {
+            s: self._read_raw(s)
+            for s in schema.sources
+            if s.modality != "numeric" and not schema.precomputed(s)
+        }
+
+    @classmethod
+    def from_frames(
+        cls,
+        samples: pd.DataFrame,
+        *,
+        target: str | Mapping[str, Any],
+        entities: Mapping[str, Mapping[str, Any]],
+        tables: Mapping[str, pd.DataFrame] | None = None,
+        root: Path | str = ".",
+        name: str = "frames",
+        description: str = "",
+        **columns: str,
+    ) -> Dataset:
+        """A dataset from DataFrames in hand; what `dataset.toml` says is said in arguments.
+
+        Args:
+            samples: one row per sample.
+            target: the column to predict, or all fields: ``{"column": "y", "transform": "log10"}``.
+            entities: name -> fields of an entity: ``{"house": {"numeric": ["area"], "image": ["photo"]}}``.
+            tables: name -> DataFrame, for entities with a ``table``.
+            root: the folder that paths of media and features are relative to.
+            name: for captions.
+            description: for captions.
+            columns: which columns of `samples` are ``id``, ``split``, ``group``, ``time``. Without ``id``
+                the index is the id.
+
+        Raises:
+            DataError: a field, a column or a value is wrong.
+        """
+        if "id" not in columns and "id" not in samples.columns:
+            samples = samples.rename_axis("id").reset_index()
+        raw = {
+            "name": name,
+            "description": description,
+            "target": {"column": target} if isinstance(target, str) else dict(target),
+            "samples": {"table": "samples", **columns},
+            "entities": {key: dict(entity) for key, entity in entities.items()},
+        }
+        try:
+            schema = Schema.model_validate(raw)
+        except ValidationError as error:
+            raise DataError(f"from_frames: {first_problem(error)}") from None
+        return cls(Path(root), schema, {"samples": samples, **(tables or {})})
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of the description, the tables and the bytes of every media file they name."""
+        """A hash of the description, the tables and the bytes of every file they name."""
         digest = hashlib.sha256(self.schema.model_dump_json().encode())
-        tables = {self.schema.samples.table, *(e.table for e in self.schema.entities.values() if e.table)}
-        media = {path for s in self.schema.sources if s.modality in MEDIA for path in self.raw(s).items}
-        for path in sorted({self.root / t for t in tables} | media):
+        entities = self.schema.entities.values()
+        tables = {self.schema.samples.table, *(e.table for e in entities if e.table)}
+        for name in sorted(tables & self._in_memory):
+            frame = self.tables.table(name).astype("string")
+            digest.update(f"{name} {list(frame.columns)}".encode())
+            digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+        files = {self.root / name for name in tables - self._in_memory}
+        files |= {self.root / f.file for e in entities for f in e.features.values()}
+        files |= {path for s, raw in self._raw.items() if s.modality in MEDIA for path in raw.items}
+        for path in sorted(files):
             digest.update(str(path.relative_to(self.root)).encode())
             if path.is_file():
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
+                with path.open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()[:16]
+
+    @property
+    def samples(self) -> dict[str, np.ndarray]:
+        """Arrays over samples: `ids`, `target`; and `groups`, `official`, `times` where there are any."""
+        arrays = {
+            "ids": np.array(self.ids),
+            "target": self.target,
+            "groups": self.groups,
+            "official": self.official,
+            "times": self.times,
+        }
+        return {name: array for name, array in arrays.items() if array is not None}
+
+    def table_of(self, entity: str) -> str:
+        """The name of the table that has the entity's rows."""
+        return self.schema.entities[entity].table or self.schema.samples.table
+
+    def rows(self, entity: str) -> int:
+        """How many rows the entity's table has."""
+        return len(self.tables.table(self.table_of(entity)))
 
     def raw(self, source: Source) -> RawTokens:
         """The raw texts or files of a text or media source; missing cells give no token."""
-        entity = self.schema.entities[source.entity]
-        table = self.tables[source.entity]
-        columns = entity.columns(source.modality)
-        cells = [list(self._cells(table, column, source.modality)) for column in columns]
-        position: dict[str | Path, int] = {}
-        values, slots, lengths = [], [], []
-        for row in range(len(table)):
-            tokens = [(slot, item) for slot, column in enumerate(cells) for item in column[row]]
-            slots += [slot for slot, _ in tokens]
-            values += [position.setdefault(item, len(position)) for _, item in tokens]
-            lengths.append(len(tokens))
-        return RawTokens(
-            Ragged.from_lengths(np.array(values, dtype=np.int64), lengths),
-            np.array(slots, dtype=np.int64),
-            list(position),
-        )
+        return self._raw[source]
 
     def numeric(self, source: Source) -> np.ndarray:
         """The numeric attributes of an entity's rows, (rows, L) float32, log1p taken, NaN where missing."""
         return self._numeric[source]
 
-    # -- reading, one kind of cell after the other ------------------------------------------------
-
-    def _read_numeric(self, source: Source) -> np.ndarray:
+    def vectors(self, source: Source) -> Vectors:
+        """The precomputed features of a source."""
         entity = self.schema.entities[source.entity]
-        table = self.tables[source.entity]
-        file = entity.table or self.schema.samples.table
-        columns = [self._numbers(table, c, file, log=c in entity.log) for c in entity.columns("numeric")]
-        return np.stack(columns, axis=1).astype(np.float32)
+        column = entity.id if entity.table else self.schema.samples.id
+        ids = self.tables.column(self.table_of(source.entity), column)
+        return read_vectors(self.root, entity.features[source.modality], ids, self.report)
 
-    def _table(self, file: str) -> pd.DataFrame:
-        path = self.root / file
-        if not path.is_file():
-            raise DataError(
-                f"{path} does not exist; put the table there or mend its name in the description."
-            )
-        try:
-            if path.suffix == ".parquet":
-                return pd.read_parquet(path).astype("string")
-            table = pd.read_csv(path, dtype="string", encoding="utf-8-sig", skipinitialspace=True)
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8.") from None
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, OSError, ValueError) as error:
-            raise DataError(f"{path} cannot be read as a table: {error}") from None
-        if table.empty:
-            raise DataError(f"{path} has no rows.")
-        return table
+    # -- samples ----------------------------------------------------------------------------------
 
-    def _column(self, table: pd.DataFrame, column: str, file: str) -> pd.Series:
-        if column not in table.columns:
-            raise DataError(
-                f"{self.root / file} has no column {column!r}; it has: {', '.join(map(str, table.columns))}."
-            )
-        return table[column]
+    def _cells(self, kind: str, column: str, bad: np.ndarray, what: str, mend: str) -> None:
+        """Report the cells of the samples table where `bad` (N,) holds; ``{}`` in `what` is the first."""
+        table = self.schema.samples.table
+        first = self.tables.column(table, column).iloc[int(np.flatnonzero(bad)[0])]
+        shown = "is empty" if pd.isna(first) else repr(str(first))
+        self.report(Problem(kind, what.format(shown), mend, table, column, rows_where(bad)))
 
-    def _ids(self, samples: pd.DataFrame) -> list[str]:
+    def _ids(self) -> pd.Series:
         spec = self.schema.samples
-        ids = self._column(samples, spec.id, spec.table)
-        bad = ids.isna() | ids.duplicated()
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            problem = "is empty" if pd.isna(ids.iloc[row]) else f"{ids.iloc[row]!r} repeats an earlier row"
-            raise DataError(
-                f"{_cell(spec.table, row, spec.id)}: the sample id {problem}; ids must be unique."
-            )
-        return ids.tolist()
+        ids = self.tables.column(spec.table, spec.id)
+        if (empty := ids.isna().to_numpy()).any():
+            self._cells("empty-id", spec.id, empty, "the sample id {}", "give every sample an id")
+        if (repeated := (ids.duplicated() & ids.notna()).to_numpy()).any():
+            mend = "ids must be unique"
+            self._cells("repeated-id", spec.id, repeated, "the sample id {} repeats an earlier row", mend)
+        return ids
 
-    def _raw_target(self, samples: pd.DataFrame) -> np.ndarray:
+    def _raw_target(self) -> np.ndarray:
         target, file = self.schema.target, self.schema.samples.table
-        self._column(samples, target.column, file)
-        values = self._numbers(samples, target.column, file, log=False)
+        values = self.tables.numbers(file, target.column)
         floor = {"log10": 0.0, "log1p": -1.0, "none": -np.inf}[target.transform]
-        bad = ~np.isfinite(values) | (values <= floor)
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            value = samples[target.column].iloc[row]
-            problem = "is empty" if pd.isna(value) else f"{value!r} has no {target.transform} transform"
-            raise DataError(
-                f"{_cell(file, row, target.column)}: the target {problem} "
-                f"({int(bad.sum())} such rows); drop these rows or mend them."
+        empty, outside = np.isnan(values), values <= floor
+        if empty.any() and self.tables.column(file, target.column).isna().any():
+            self._cells("empty-target", target.column, empty, "the target {}", "drop these rows or mend them")
+        if outside.any():
+            what = f"the target {{}} has no {target.transform} transform"
+            self._cells(
+                "untransformable-target", target.column, outside, what, "drop these rows or mend them"
             )
-        if np.ptp(values) == 0:
-            raise DataError(f"{file} column {target.column!r} is constant; there is nothing to predict.")
+        values = np.where(outside, np.nan, values)
+        known = values[np.isfinite(values)]
+        if len(known) and np.ptp(known) == 0:
+            what, mend = "the target is constant", "there is nothing to predict; choose another column"
+            self.report(Problem("constant-target", what, mend, file, target.column))
         return values
 
-    def _numbers(self, table: pd.DataFrame, column: str, file: str, *, log: bool) -> np.ndarray:
-        cells = self._column(table, column, file)
-        numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-        bad = cells.notna().to_numpy() & ~np.isfinite(numbers)
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            raise DataError(f"{_cell(file, row, column)}: {cells.iloc[row]!r} is not a finite number.")
-        if log and (numbers < 0).any():
-            row = int(np.flatnonzero(numbers < 0)[0])
-            raise DataError(
-                f"{_cell(file, row, column)}: {cells.iloc[row]!r} is negative; take the column out of `log`."
-            )
-        return np.log1p(numbers) if log else numbers
-
-    def _labels(self, samples: pd.DataFrame, column: str | None) -> np.ndarray | None:
-        if column is None:
+    def _groups(self) -> np.ndarray | None:
+        spec = self.schema.samples
+        if spec.group is None:
             return None
-        labels = self._column(samples, column, self.schema.samples.table)
+        labels = self.tables.column(spec.table, spec.group)
         # a sample without a label is a group of its own
         own = pd.Series([f"\0{i}" for i in self.ids], index=labels.index, dtype="string")
         return labels.fillna(own).to_numpy(dtype=str)
 
-    def _official(self, samples: pd.DataFrame) -> np.ndarray | None:
-        column = self.schema.samples.split
-        labels = self._labels(samples, column)
-        if labels is not None:
-            wrong = np.flatnonzero(~np.isin(labels, OFFICIAL))
-            if len(wrong):
-                where = _cell(self.schema.samples.table, int(wrong[0]), str(column))
-                raise DataError(f"{where}: a split is one of {', '.join(OFFICIAL)}.")
+    def _official(self) -> np.ndarray | None:
+        spec = self.schema.samples
+        if spec.split is None:
+            return None
+        labels = self.tables.column(spec.table, spec.split).fillna("").to_numpy(dtype=str)
+        wrong = ~np.isin(labels, OFFICIAL)
+        if wrong.any():
+            mend = f"write one of {', '.join(OFFICIAL)}"
+            self._cells("unknown-split", spec.split, wrong, "the split {} is unknown", mend)
         return labels
 
-    def _items(self, name: str, samples: pd.DataFrame, table: pd.DataFrame) -> Ragged:
-        entity = self.schema.entities[name]
+    # -- entities ---------------------------------------------------------------------------------
+
+    def _items(self, name: str) -> Ragged:
+        """The rows of the entity's table that every sample has."""
+        entity, spec = self.schema.entities[name], self.schema.samples
         if entity.table is None:
-            return Ragged.from_lengths(np.arange(len(samples)), np.ones(len(samples), dtype=np.int64))
-        keys = self._column(samples, self.schema.key(name), self.schema.samples.table)
-        known = self._column(table, entity.id, entity.table)
-        if known.duplicated().any():
-            row = int(np.flatnonzero(known.duplicated())[0])
-            raise DataError(
-                f"{_cell(entity.table, row, entity.id)}: {known.iloc[row]!r} repeats an earlier row."
-            )
-        row_of = {key: row for row, key in enumerate(known)}
-        rows, lengths = [], []
-        for sample, cell in enumerate(keys):
-            names = [] if pd.isna(cell) else cell.split(SEPARATOR) if entity.many else [cell]
-            for key in names:
-                if key.strip() not in row_of:
-                    where = _cell(self.schema.samples.table, sample, self.schema.key(name))
-                    raise DataError(
-                        f"{where}: {key!r} is not in {entity.table}; add that row or empty the cell."
-                    )
-                rows.append(row_of[key.strip()])
-            lengths.append(len(names))
-        return Ragged.from_lengths(np.array(rows, dtype=np.int64), lengths)
+            return Ragged.from_lengths(np.arange(len(self)), np.ones(len(self), dtype=np.int64))
+        known = self.tables.column(entity.table, entity.id)
+        repeated = (known.duplicated() & known.notna()).to_numpy()
+        if repeated.any():
+            what = f"the id {known[repeated].iloc[0]!r} repeats an earlier row"
+            where = entity.table, entity.id, rows_where(repeated)
+            self.report(Problem("repeated-id", what, "ids must be unique", *where))
+        key = self.schema.key(name)
+        entries = self.tables.keys(spec.table, key, many=entity.many)
+        row = pd.Index(known[~known.duplicated()]).get_indexer(pd.Index(entries))
+        if (dangling := row < 0).any():
+            what = f"{entries.iloc[int(np.flatnonzero(dangling)[0])]!r} is not in {entity.table}"
+            rows = tuple(dict.fromkeys((entries.index[dangling] + 2).tolist()))
+            mend = "add that row or empty the cell"
+            self.report(Problem("dangling-key", what, mend, spec.table, key, rows))
+        position = np.flatnonzero(~known.duplicated())[row[~dangling]]
+        return Ragged.from_lengths(position, np.bincount(entries.index[~dangling], minlength=len(self)))
 
-    def _cells(self, table: pd.DataFrame, column: str, modality: str) -> Iterable[list[str] | list[Path]]:
-        """For each row of the table, the texts (at most one) or files (any number) of one attribute."""
-        if modality == "text":
-            for cell in table[column]:
-                yield [] if pd.isna(cell) or not cell.strip() else [cell.strip()]
-            return
-        pattern = "{" in column
-        cells = self._filled(table, column) if pattern else table[column]
-        for row, cell in enumerate(cells):
-            names = [] if pd.isna(cell) else [part.strip() for part in cell.split(SEPARATOR) if part.strip()]
-            yield [self._file(name, row, column) for name in names]
+    def _read_numeric(self, source: Source) -> np.ndarray:
+        entity, file = self.schema.entities[source.entity], self.table_of(source.entity)
+        columns = []
+        for column in entity.columns("numeric"):
+            log = column in entity.log
+            numbers = self.tables.numbers(file, column, positive=log)
+            columns.append(np.log1p(numbers) if log else numbers)
+        return np.stack(columns, axis=1).astype(np.float32)
 
-    def _filled(self, table: pd.DataFrame, pattern: str) -> pd.Series:
-        """The path pattern filled from every row; missing where a column that it names is empty."""
-        filled = pd.Series("", index=table.index, dtype="string")
-        for text, column in re.findall(r"([^{]*)(?:{(\w+)})?", pattern):
+    def _read_raw(self, source: Source) -> RawTokens:
+        entity, file = self.schema.entities[source.entity], self.table_of(source.entity)
+        parts = []
+        for slot, column in enumerate(entity.columns(source.modality)):
+            if source.modality == "text":
+                entries = self.tables.keys(file, column, many=False)
+            else:
+                entries = self._paths(file, column)
+            parts.append(pd.DataFrame({"row": entries.index, "slot": slot, "item": entries.array}))
+        tokens = pd.concat(parts).sort_values(["row", "slot"], kind="stable")
+        position, items = pd.factorize(tokens["item"])
+        if source.modality != "text":
+            items = [self.root / name for name in items]
+        return RawTokens(
+            Ragged.from_lengths(position, np.bincount(tokens["row"], minlength=self.rows(source.entity))),
+            tokens["slot"].to_numpy(dtype=np.int64),
+            list(items),
+        )
+
+    def _paths(self, file: str, column: str) -> pd.Series:
+        """The relative paths that a media column or path pattern names, indexed by row."""
+        entries = self._filled(file, column) if "{" in column else self.tables.keys(file, column, many=True)
+        # links are resolved, so that nothing outside the folder is ever read
+        home = self.root.resolve()
+        inside = {
+            name: not Path(name).is_absolute() and (self.root / name).resolve().is_relative_to(home)
+            for name in entries.unique()
+        }
+        bad = ~entries.map(inside).to_numpy(dtype=bool)
+        if bad.any():
+            what = f"the path {entries[bad].iloc[0]!r} leaves the dataset's folder"
+            mend = "copy the file into the folder and use a relative path"
+            rows = tuple(dict.fromkeys((entries.index[bad] + 2).tolist()))
+            self.report(Problem("path-leaves-folder", what, mend, file, column, rows))
+        return entries[~bad]
+
+    def _filled(self, file: str, pattern: str) -> pd.Series:
+        """A path pattern filled from every row; nothing where a column that it names is empty."""
+        filled = pd.Series("", index=self.tables.table(file).index, dtype="string")
+        many = "*" in pattern
+        for text, column in re.findall(r"([^{]*)(?:{([^}]+)})?", pattern):
             filled = filled + text
             if column:
-                filled = filled + self._column(table, column, "the table of this entity")
-        return filled
+                cells = self.tables.column(file, column)
+                filled = filled + (cells.map(glob.escape, na_action="ignore") if many else cells)
+        filled = filled[filled.notna()]
+        if not many:
+            return filled
+        found = {name: sorted(self._matching(name)) for name in filled.unique()}
+        listed = filled.map(found).explode()
+        return listed[listed.notna()]
 
-    def _file(self, name: str, row: int, column: str) -> Path:
-        path = self.root / name
-        # symbolic links are resolved, so that nothing outside the folder is ever read
-        if Path(name).is_absolute() or not path.resolve().is_relative_to(self.root.resolve()):
-            raise DataError(
-                f"row {row + 2} column {column!r}: the path {name!r} leaves the dataset's folder; "
-                "copy the file into the folder and use a relative path."
-            )
-        return path
-
-
-def _cell(file: str, row: int, column: str) -> str:
-    """Where a cell is, with the line as a spreadsheet counts it (the header is line 1)."""
-    return f"{file} row {row + 2} column {column!r}"
+    def _matching(self, pattern: str) -> list[str]:
+        if SEPARATOR in pattern or Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+            return [pattern]  # reported as leaving the folder, or as a file that is not there
+        return [str(path.relative_to(self.root)) for path in self.root.glob(pattern) if path.is_file()]
 
 
 def read_dataset(folder: Path) -> Dataset:

@@ -226,10 +226,11 @@ def read_schema(path: Path) -> Schema:
     try:
         return Schema.model_validate(raw)
     except ValidationError as error:
-        raise DataError(f"{path}: {_first_problem(error)}") from None
+        raise DataError(f"{path}: {first_problem(error)}") from None
 
 
-def _first_problem(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
+    """The first thing that is wrong with a description, and how many more there are."""
     problems = error.errors()
     first = problems[0]
     where = ".".join(str(part) for part in first["loc"]) or "the file"

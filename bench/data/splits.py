@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
 from bench.seeds import derive
 
 OFFICIAL = ("train", "validation", "test")
+KINDS = ("auto", "random", "official", "time")
+FREE = "random"
 
 
 class Parts(NamedTuple):
@@ -20,43 +23,92 @@ class Parts(NamedTuple):
     test: np.ndarray
 
 
-def split(
-    n: int,
-    seed: int,
-    *,
-    test: float,
-    validation: float,
-    groups: np.ndarray | None = None,
-    official: np.ndarray | None = None,
-) -> Parts:
-    """Split `n` samples.
+def kind_of(asked: str, samples: Mapping[str, np.ndarray], fixed: str = "") -> str:
+    """Which split `asked` means for a dataset: random, official or time.
 
     Args:
-        n: number of samples.
+        asked: one of KINDS; auto is official where there is such a split, else random.
+        samples: arrays over samples by name, of which `official` and `times` matter.
+        fixed: why only the official split may be used, or "".
+
+    Raises:
+        UsageError: the dataset has no such split, or may not be split so.
+    """
+    kind = ("official" if "official" in samples else FREE) if asked == "auto" else asked
+    needs = {"official": ("official", "split"), "time": ("times", "time")}
+    if kind in needs and needs[kind][0] not in samples:
+        raise UsageError(
+            f"--split {kind}: the dataset has no such column; name it as `{needs[kind][1]}` under [samples]."
+        )
+    if fixed and kind != "official":
+        raise UsageError(f"--split {kind}: only the official split may be used: {fixed.rstrip('.')}.")
+    return kind
+
+
+def split(
+    samples: Mapping[str, np.ndarray],
+    seed: int,
+    *,
+    kind: str = FREE,
+    test: float,
+    validation: float,
+    kept: np.ndarray | None = None,
+) -> Parts:
+    """Split samples. A group is never divided between parts.
+
+    Args:
+        samples: arrays over samples by name: `target` and maybe `groups`, `official`, `times`, each (N,).
         seed: the run's seed; every method of one seed gets the same parts.
-        test: share of all samples in the test part; ignored where `official` names a test part.
-        validation: share of the rest in the validation part, unless `official` names one.
-        groups: (n,) labels; rows with one label stay together.
-        official: (n,) of "train", "validation" or "test".
+        kind: random; official, as the dataset's column says; or time, the latest samples being the test part.
+        test: share of all samples in the test part; an official split has its own.
+        validation: share of the rest in the validation part, unless the official split has one.
+        kept: (N,) bool, the samples that are used at all; the others are left out of the parts.
 
     Raises:
         DataError: if a part would be empty.
     """
+    n = len(samples["target"])
+    groups = samples.get("groups")
     units = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
     rng = np.random.default_rng(derive(seed, "split"))
-    if official is None:
-        rest, test_rows = _carve(np.arange(n), units, test, rng)
-    else:
+    if kind == "time":
+        times = np.asarray(samples["times"])
+        rest, test_rows = _latest(np.arange(n), units, times, test)
+        train, validation_rows = _latest(rest, units, times, validation)
+    elif kind == "official":
+        official = samples["official"]
         rest, test_rows = np.flatnonzero(official != "test"), np.flatnonzero(official == "test")
-    if official is not None and (official == "validation").any():
-        train, validation_rows = np.flatnonzero(official == "train"), np.flatnonzero(official == "validation")
+        if (official == "validation").any():
+            train = np.flatnonzero(official == "train")
+            validation_rows = np.flatnonzero(official == "validation")
+        else:
+            train, validation_rows = _carve(rest, units, validation, rng)
     else:
+        rest, test_rows = _carve(np.arange(n), units, test, rng)
         train, validation_rows = _carve(rest, units, validation, rng)
     parts = Parts(train, validation_rows, test_rows)
+    if kept is not None:
+        parts = Parts(*(rows[kept[rows]] for rows in parts))
     for name, rows in zip(OFFICIAL, parts, strict=True):
         if len(rows) == 0:
-            raise DataError(f"the {name} part of {n} samples is empty; the dataset is too small to split.")
+            left = "" if kept is None else f", of which {int(kept.sum())} are complete"
+            raise DataError(
+                f"the {name} part of {n} samples{left} is empty; the dataset is too small to split so."
+            )
     return parts
+
+
+def _latest(
+    rows: np.ndarray, units: np.ndarray, times: np.ndarray, share: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut at a moment, so that `share` of the rows is not before it: (before, after).
+
+    Of a group with samples on both sides those before are left out: training must not know it.
+    """
+    cut = np.sort(times[rows])[-max(1, round(share * len(rows)))]
+    after = rows[times[rows] >= cut]
+    before = rows[(times[rows] < cut) & ~np.isin(units[rows], units[after])]
+    return before, after
 
 
 def _carve(

@@ -4,8 +4,8 @@ An experiment is a function ``Choice -> list[Variant]`` under the `experiment` d
 repeats every variant over seeds; variants that two experiments share are executed once.
 """
 
-from bench.experiments import backbones, entities, entity_fusion, fusion, one_run, order, settings
+from bench.experiments import backbones, entities, entity_fusion, fusion, missing, one_run, order, settings
 from bench.experiments.base import EXPERIMENTS, Choice, Experiment, Facts, Variant, experiment
 
 __all__ = ["EXPERIMENTS", "Choice", "Experiment", "Facts", "Variant", "experiment"]
-__all__ += ["backbones", "entities", "entity_fusion", "fusion", "one_run", "order", "settings"]
+__all__ += ["backbones", "entities", "entity_fusion", "fusion", "missing", "one_run", "order", "settings"]

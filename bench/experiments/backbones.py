@@ -8,7 +8,7 @@ TEXTS = ("bert", "xlnet")
 
 
 def _applies(choice: Choice) -> str:
-    return "" if choice.modalities & {"image", "text"} else "the dataset has neither images nor texts"
+    return "" if choice.encoded & {"image", "text"} else "the dataset has neither images nor texts to encode"
 
 
 @experiment("backbones", paper="Table 10", title="Image and text encoders", applies=_applies, ranked=False)

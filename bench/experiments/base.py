@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from bench.config import Preset
 from bench.data.dataset import Dataset
@@ -39,11 +39,16 @@ class Choice:
         """The modalities that the dataset has."""
         return frozenset(source.modality for source in self.schema.sources)
 
+    @property
+    def encoded(self) -> frozenset[str]:
+        """The modalities that need an encoder: those with raw items."""
+        return self.schema.encoded
+
     def encoders(self, **chosen: str) -> dict[str, str]:
-        """Modality -> encoder, for modalities the dataset has: the chosen ones, else the first asked for."""
+        """Modality -> encoder, for modalities that need one: the chosen ones, else the first asked for."""
         first = {"image": self.backbones[:1], "text": self.texts[:1]}
         asked = {modality: names[0] for modality, names in first.items() if names}
-        return {m: name for m, name in {**self.defaults, **asked, **chosen}.items() if m in self.modalities}
+        return {m: name for m, name in {**self.defaults, **asked, **chosen}.items() if m in self.encoded}
 
     def encoder_sets(self) -> list[dict[str, str]]:
         """Every distinct combination of the backbones and text encoders asked for."""
@@ -72,7 +77,9 @@ class Variant:
         reference: whether the row is there for comparison only.
         entities: the entities that the method sees; None for all.
         seeds: how many seeds; None for as many as were asked for.
-        observe: what to record beside the result: "test-history", "attention".
+        training: settings of training that differ from the request's.
+        scored: on all test samples, or only on the complete ones.
+        observe: what to record beside the result, of `bench.store.OBSERVATIONS`.
     """
 
     method: str
@@ -82,6 +89,8 @@ class Variant:
     reference: bool = False
     entities: tuple[str, ...] | None = None
     seeds: int | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+    scored: Literal["all", "complete"] = "all"
     observe: frozenset[str] = frozenset()
 
 
@@ -91,7 +100,7 @@ class Experiment:
 
     Attributes:
         name: on the command line and in file names.
-        paper: the table or figure of the MEMF paper that it regenerates.
+        paper: the table or figure of the MEMF paper that it regenerates; "" for what the paper has not.
         title: one line for captions.
         variants: what is compared; empty where the experiment only states facts.
         applies: why it says nothing about a choice, or "".

@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.config import Preset
 from bench.data.dataset import Dataset
-from bench.data.splits import split
+from bench.data.splits import kind_of, split
 from bench.experiments.base import Choice, Facts, Variant, experiment
 
 BINS = 30
@@ -24,13 +24,13 @@ CHOSEN = {"training.lr": 1e-6, "model.dropout": 0.1, "model.dim": 512, "model.he
 
 def _statistics(dataset: Dataset, preset: Preset) -> Facts:
     """The target's statistics and histogram per part of the first seed's split (population deviation)."""
+    training = preset.training
     parts = split(
-        len(dataset),
+        dataset.samples,
         0,
-        test=preset.training.test,
-        validation=preset.training.validation,
-        groups=dataset.groups,
-        official=dataset.official,
+        kind=kind_of(training.split, dataset.samples, dataset.schema.samples.fixed),
+        test=training.test,
+        validation=training.validation,
     )
     learning = np.concatenate([parts.train, parts.validation])
     edges = np.histogram_bin_edges(dataset.target, BINS)

@@ -27,7 +27,7 @@ from fusions import Source
 
 log = logging.getLogger("bench")
 
-LAYOUT = "1"
+LAYOUT = "2"
 """Version of the arrays a source's folder holds; part of the folder's name."""
 
 CHUNK = 8
@@ -64,12 +64,13 @@ def encode(
     encoded, undecodable = 0, 0
     folders: dict[Source, Path] = {}
     for modality, encoder in {None: None, **chosen}.items():
-        sources = [s for s in dataset.schema.sources if s.modality == (modality or "numeric")]
+        sources = [s for s in dataset.schema.sources if _encoded_as(dataset, s) == modality]
         wanted = {s: _folder(home, s, dataset, encoder) for s in sources}
         absent = [s for s in sources if not wanted[s].is_dir()]
         if absent and encoder is None:
             for source in absent:
-                _store(_numeric(dataset, source), {}, wanted[source])
+                numeric = source.modality == "numeric"
+                _store((_numeric if numeric else _precomputed)(dataset, source), {}, wanted[source])
         elif absent:
             raw = {s: dataset.raw(s) for s in absent}
             keys = {s: [_key(item) for item in raw[s].items] for s in absent}
@@ -80,20 +81,29 @@ def encode(
                 _store(features, failed, wanted[source])
         undecodable += sum(_report(folder) for folder in wanted.values())
         folders |= wanted
-    _save_samples(dataset, home / "samples")
+    samples = home / f"samples-{LAYOUT}"
+    _save_samples(dataset, samples)
     features = FeatureSet(
-        dataset=home / "samples",
+        dataset=samples,
+        target=dataset.schema.target,
         folders={s: folders[s] for s in dataset.schema.sources if s in folders},
         many=dataset.schema.many,
         ordered=dataset.schema.ordered,
         stamps={modality: encoder.stamp for modality, encoder in chosen.items()},
         undecodable=undecodable,
+        fixed=dataset.schema.samples.fixed,
     )
     return features, encoded
 
 
+def _encoded_as(dataset: Dataset, source: Source) -> str | None:
+    """The modality whose encoder serves a source; None for numbers and precomputed features."""
+    by_itself = source.modality == "numeric" or dataset.schema.precomputed(source)
+    return None if by_itself else source.modality
+
+
 def _folder(home: Path, source: Source, dataset: Dataset, encoder: encoders.Encoder | None) -> Path:
-    recipe = f"{LAYOUT}/{dataset.fingerprint}/{source}/{encoder.fingerprint if encoder else 'numeric'}"
+    recipe = f"{LAYOUT}/{dataset.fingerprint}/{source}/{encoder.fingerprint if encoder else 'as it is'}"
     return home / f"{source}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
 
@@ -163,7 +173,7 @@ def _assemble(
         tokens=Ragged.from_lengths(position[kept] if len(keys) else kept, lengths),
         slots=raw.slots[keep],
         values=values,
-        attributes=tuple(dataset.schema.entities[source.entity].columns(source.modality)),
+        attributes=dataset.schema.entities[source.entity].attributes(source.modality),
     )
     if not good.any() and len(keys):
         reason = failed[keys[0]]
@@ -184,7 +194,18 @@ def _numeric(dataset: Dataset, source: Source) -> SourceFeatures:
         tokens=None,
         slots=np.zeros(0, dtype=np.int64),
         values=dataset.numeric(source),
-        attributes=tuple(dataset.schema.entities[source.entity].columns("numeric")),
+        attributes=dataset.schema.entities[source.entity].attributes("numeric"),
+    )
+
+
+def _precomputed(dataset: Dataset, source: Source) -> SourceFeatures:
+    vectors = dataset.vectors(source)
+    return SourceFeatures(
+        items=dataset.items[source.entity],
+        tokens=vectors.rows,
+        slots=np.zeros(len(vectors.rows.values), dtype=np.int64),
+        values=vectors.values.astype(np.float32, copy=False),
+        attributes=dataset.schema.entities[source.entity].attributes(source.modality),
     )
 
 
@@ -204,10 +225,8 @@ def _save_samples(dataset: Dataset, folder: Path) -> None:
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    arrays = {"ids": np.array(dataset.ids), "target": dataset.target, "raw_target": dataset.raw_target}
-    arrays |= {} if dataset.groups is None else {"groups": dataset.groups}
-    arrays |= {} if dataset.official is None else {"official": dataset.official}
-    np.savez(aside / "samples.npz", **arrays)
+    for name, array in dataset.samples.items():
+        np.save(aside / f"{name}.npy", array)
     _rename(aside, folder)
 
 

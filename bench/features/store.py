@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.data.schema import Target
 from bench.features.ragged import Ragged
 from fusions import Inputs, Source
 
@@ -60,7 +61,7 @@ class SourceFeatures:
     attributes: tuple[str, ...]
 
     def batch(self, samples: np.ndarray) -> Batch:
-        """Gather the tokens of `samples` (B,)."""
+        """Gather the tokens of `samples` (B,); a sample number of -1 has none."""
         rows = self.items.padded(samples)
         if self.tokens is None:
             return self._numbers(rows)
@@ -81,6 +82,13 @@ class SourceFeatures:
             torch.from_numpy(mask),
             torch.zeros(0, dtype=torch.long),
         )
+
+    @cached_property
+    def present(self) -> np.ndarray:
+        """Which samples have anything of this source, (N,) bool."""
+        filled = np.isfinite(self.values).any(1) if self.tokens is None else np.diff(self.tokens.offsets) > 0
+        before = np.concatenate([[0], np.cumsum(filled[self.items.values])])
+        return before[self.items.offsets[1:]] > before[self.items.offsets[:-1]]
 
     @property
     def width(self) -> int:
@@ -119,20 +127,26 @@ class FeatureSet:
     """All that training needs of a dataset, light enough to send to another process.
 
     Attributes:
-        dataset: folder with the ids, targets, groups and official split.
+        dataset: folder with the ids, targets, groups, times and official split.
+        target: what is predicted.
         folders: the folder of every source, in the order of the schema.
         many: entities with several items per sample.
         ordered: sources whose tokens are a sequence in time.
         stamps: modality -> encoder with the provenance of its weights, ``resnet50 (random)``.
         undecodable: number of distinct items that could not be decoded.
+        fixed: why only the official split may be used; "" where any may.
+        hidden: source -> (N,) bool, the samples from which it is taken away.
     """
 
     dataset: Path
+    target: Target
     folders: Mapping[Source, Path]
     many: frozenset[str]
     ordered: frozenset[Source]
     stamps: Mapping[str, str]
     undecodable: int = 0
+    fixed: str = ""
+    hidden: Mapping[Source, np.ndarray] = field(default_factory=dict)
 
     @cached_property
     def sources(self) -> dict[Source, SourceFeatures]:
@@ -141,9 +155,15 @@ class FeatureSet:
 
     @cached_property
     def samples(self) -> dict[str, np.ndarray]:
-        """Arrays over samples: `ids`, `target`, `raw_target`; maybe `groups`, `official`."""
-        with np.load(self.dataset / "samples.npz", allow_pickle=False) as arrays:
-            return dict(arrays)
+        """Memory-mapped arrays over samples: `ids`, `target`; maybe `groups`, `official`, `times`."""
+        return {
+            path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in self.dataset.glob("*.npy")
+        }
+
+    @cached_property
+    def complete(self) -> np.ndarray:
+        """Which samples have every source, (N,) bool."""
+        return np.logical_and.reduce([source.present for source in self.sources.values()])
 
     @property
     def fingerprint(self) -> str:
@@ -156,10 +176,26 @@ class FeatureSet:
         kept = {source: folder for source, folder in self.folders.items() if source.entity in entities}
         return replace(self, folders=kept)
 
+    def hiding(self, hidden: Mapping[Source, np.ndarray]) -> FeatureSet:
+        """The same with sources taken away from samples: source -> (N,) bool."""
+        seen = replace(self, hidden=dict(hidden))
+        seen.__dict__["sources"] = self.sources  # what is open already need not be opened again
+        return seen
+
     def inputs(self, dim: int) -> Inputs:
         """What a fusion of width `dim` is built for."""
         return Inputs(tuple(self.folders), dim, ordered=self.ordered, many=self.many)
 
+    def batches(self, samples: np.ndarray, size: int) -> Iterator[dict[Source, Batch]]:
+        """Batches of at most `size` of `samples` (N,), in order."""
+        for start in range(0, len(samples), size):
+            yield self.batch(samples[start : start + size])
+
     def batch(self, samples: np.ndarray) -> dict[Source, Batch]:
         """The batch of `samples` (B,), every source."""
-        return {source: features.batch(samples) for source, features in self.sources.items()}
+        return {
+            source: features.batch(
+                np.where(self.hidden[source][samples], -1, samples) if source in self.hidden else samples
+            )
+            for source, features in self.sources.items()
+        }

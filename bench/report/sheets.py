@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.metrics import LOWER_IS_BETTER, METRICS
+from bench.metrics import LOWER_IS_BETTER, METRICS, PAPER_METRICS
 from bench.plan import Plan
-from bench.report.tables import DECIMALS, HIDDEN_FACTS
+from bench.report.tables import DECIMALS, HIDDEN_FACTS, decimal, shown_metrics
 from bench.report.verdicts import BEST_BY
 
 NAMES = ("method", "variant", "backbone", "text")
@@ -91,10 +91,12 @@ def results_sheet(plan: Plan, table: pd.DataFrame) -> Sheet:
     lines = []
     for row in table.to_dict("records"):
         cells = [Cell(str(row[name]) or "–") for name in _names(table)]
-        cells += [_metric(row, name, best) for name in METRICS]
+        cells += [_metric(row, name, best) for name in shown_metrics(table)]
         cells += [count(row["params"]), number(row["seconds"], 1), count(row["seeds"])]
         lines.append(Line(tuple(cells), bool(row["reference"]), _tag(row, plan.seeds)))
-    measured = [Column(m, True, "ascending" if plan.ranked and m == BEST_BY else "none") for m in METRICS]
+    measured = [
+        Column(m, True, "ascending" if plan.ranked and m == BEST_BY else "none") for m in shown_metrics(table)
+    ]
     columns = (
         *(Column(name) for name in _names(table)),
         *measured,
@@ -112,12 +114,12 @@ def beside_paper(plan: Plan, table: pd.DataFrame) -> Sheet | None:
     lines = []
     for row in table.to_dict("records"):
         cells = [Cell(str(row[name]) or "–") for name in _names(table)]
-        for metric in METRICS:
+        for metric in PAPER_METRICS:
             ours, theirs = row[metric], row[f"paper_{metric}"]
             text = f"{ours:.{DECIMALS}f} / {theirs:.{DECIMALS}f}"
             cells.append(Cell(text, ours - theirs, spread=f"{ours - theirs:+.{DECIMALS}f}"))
         lines.append(Line(tuple(cells)))
-    columns = (*(Column(name) for name in _names(table)), *(Column(m, True) for m in METRICS))
+    columns = (*(Column(name) for name in _names(table)), *(Column(m, True) for m in PAPER_METRICS))
     title = f"{plan.title}: ours / the paper's, difference"
     return Sheet(f"paper-{plan.experiment}", title, columns, tuple(lines))
 
@@ -200,11 +202,11 @@ def _best(table: pd.DataFrame) -> dict[str, float]:
 def _metric(row: Mapping[str, Any], metric: str, best: Mapping[str, float]) -> Cell:
     value, sd = float(row[metric]), float(row[f"{metric}_sd"])
     if not np.isfinite(value):
-        return Cell("diverged", float("nan"))
+        return Cell("–" if np.isnan(value) else "diverged", float("nan"))
     return Cell(
-        f"{value:.{DECIMALS}f}",
+        decimal(value),
         value,
-        spread=f"± {sd:.{DECIMALS}f}" if np.isfinite(sd) else "",
+        spread=f"± {decimal(sd)}" if np.isfinite(sd) else "",
         interval=interval(float(row[f"{metric}_low"]), float(row[f"{metric}_high"])),
         best=not row["reference"] and row["seeds"] == best.get("seeds") and value == best[metric],
     )

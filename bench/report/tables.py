@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from bench.metrics import LOWER_IS_BETTER, METRICS
+from bench.metrics import LOWER_IS_BETTER, METRICS, NOTES, PAPER_METRICS
 from bench.paper.printed import printed_row
 from bench.plan import Plan, PlanRow
 from bench.report.verdicts import BEST_BY, verdict
@@ -16,6 +17,15 @@ from bench.stats import corrected_interval
 from bench.store import RunStore
 
 DECIMALS = 4
+LARGE = 1000
+"""A number from here on is shown without decimals."""
+SPLITS = {
+    "random": "each its own random split; mean ± standard deviation over seeds",
+    "official": "all on the official split: spreads and intervals are those of training alone, and say "
+    "nothing of other test samples",
+    "time": "all tested on the latest samples: spreads and intervals are those of training alone, and say "
+    "nothing of other test samples",
+}
 HIDDEN_FACTS = frozenset({"histogram"})
 """Facts that are drawn, not tabulated."""
 
@@ -28,6 +38,8 @@ def rows_of(plan: Plan, store: RunStore) -> pd.DataFrame:
 
 def _row(experiment: str, row: PlanRow, store: RunStore) -> dict[str, object]:
     found = [store.metrics(run) for run in row.runs if store.complete(run)]
+    if row.scored == "complete":  # where every sample is, a run has nothing to tell apart
+        found = [run | run.get("complete", {}) for run in found]
     if not found:
         return {}
     values: dict[str, object] = {
@@ -36,23 +48,33 @@ def _row(experiment: str, row: PlanRow, store: RunStore) -> dict[str, object]:
         "text": row.encoders.get("text", ""),
         "weights": row.weights,
     }
-    n_train, n_test = found[0]["n_train"], found[0]["n_test"]
-    for metric in METRICS:
-        x = [run[metric] for run in found]
-        values[metric] = float(np.mean(x))
-        values[f"{metric}_low"], values[f"{metric}_high"] = corrected_interval(x, n_train, n_test)
-        values[f"{metric}_sd"] = float(np.std(x, ddof=1)) if len(x) > 1 else float("nan")
+    # the columns up to `seconds` are a contract; what is added comes after them
+    values |= _measured(PAPER_METRICS, found)
     values |= {
         "seeds": len(found),
-        "n_test": n_test,
+        "n_test": found[0]["n_test"],
         "params": found[0]["params"],
         "seconds": float(np.mean([run["seconds"] for run in found])),
-        "reference": row.reference,
-        "variant": row.variant,
+        "flops": found[0]["flops"],
     }
+    values |= _measured([m for m in METRICS if m not in PAPER_METRICS], found)
+    values |= {"reference": row.reference, "variant": row.variant}
     printed = printed_row(experiment, row.method, row.variant, row.encoders)
-    for metric in METRICS:
+    for metric in PAPER_METRICS:
         values[f"paper_{metric}"] = float("nan") if printed is None else float(printed[metric])
+    return values
+
+
+def _measured(metrics: Sequence[str], found: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Mean, interval and deviation over seeds of each metric."""
+    values: dict[str, float] = {}
+    sizes = found[0]["n_train"], found[0]["n_test"]
+    for metric in metrics:
+        x = [run.get(metric, np.nan) for run in found]
+        values[metric] = float(np.mean(x))
+        values[f"{metric}_low"], values[f"{metric}_high"] = corrected_interval(x, *sizes)
+        spread = len(x) > 1 and np.isfinite(x).all()
+        values[f"{metric}_sd"] = float(np.std(x, ddof=1)) if spread else float("nan")
     return values
 
 
@@ -94,18 +116,32 @@ def facts_of(plan: Plan) -> pd.DataFrame:
 def caption(plan: Plan, table: pd.DataFrame) -> str:
     """What every table says of itself: dataset, samples, seeds, weights."""
     broken = f" {plan.undecodable} items could not be decoded and are absent." if plan.undecodable else ""
-    seeds = (
-        "One seed"
-        if plan.seeds == 1
-        else (f"{plan.seeds} seeds, each its own split; mean ± standard deviation over seeds")
-    )
+    seeds = "One seed" if plan.seeds == 1 else f"{plan.seeds} seeds, {SPLITS[plan.split]}"
     stamps = [w for w in table["weights"].unique() if w]
     weights = f" Weights: {'; '.join(stamps)}." if stamps else ""
     return (
         f"{plan.title} ({plan.paper} of the paper). Dataset {plan.dataset}: {plan.samples} samples, "
         f"{table['n_test'].iloc[0]} in each test part; target {plan.target}. {seeds}. "
-        f"Preset {plan.preset}.{weights}{broken}"
+        f"Preset {plan.preset}.{weights}{broken} {' '.join(notes(plan, table))}"
     )
+
+
+def notes(plan: Plan, table: pd.DataFrame) -> list[str]:
+    """What has to be said of the metrics of a table: what is left blank, and in which unit."""
+    unit = f" [{plan.unit}]" if plan.unit else ""
+    blank = "MAPE" not in shown_metrics(table)
+    said = {"MAPE": blank, "RMSE": True, "Acc2": "Acc2" in shown_metrics(table)}
+    return [NOTES[metric].format(unit=unit) for metric, say in said.items() if say]
+
+
+def decimal(value: float) -> str:
+    """A number as tables show it: with decimals, unless it is so large that they mean nothing."""
+    return f"{value:.{DECIMALS}f}" if abs(value) < LARGE else f"{value:,.0f}"
+
+
+def shown_metrics(table: pd.DataFrame) -> list[str]:
+    """The metrics that say something about some row."""
+    return [metric for metric in METRICS if table[metric].notna().any()]
 
 
 def markdown(plan: Plan, table: pd.DataFrame, verdict_text: str) -> str:
@@ -185,15 +221,16 @@ def _formatted(plan: Plan, table: pd.DataFrame, markup: Markup) -> pd.DataFrame:
     for column in ("variant", "backbone", "text"):
         if table[column].any():
             shown[column] = table[column].replace("", "–").to_numpy()
-    for metric in METRICS:
+    for metric in PAPER_METRICS if markup is LATEX else shown_metrics(table):
         best = fused[metric].min() if metric in LOWER_IS_BETTER else fused[metric].max()
         cells = []
         for value, sd, reference in zip(
             table[metric], table[f"{metric}_sd"], table["reference"], strict=True
         ):
-            text = f"{value:.{DECIMALS}f}"
+            text = decimal(value)
             text = markup.bold.format(text) if value == best and not reference else text
-            cells.append(text + (f"{markup.plus_minus}{sd:.{DECIMALS}f}" if np.isfinite(sd) else ""))
+            text += f"{markup.plus_minus}{decimal(sd)}" if np.isfinite(sd) else ""
+            cells.append(text if np.isfinite(value) else "–")
         shown[metric] = cells
     shown["params"] = [f"{p:,}" if p else "–" for p in table["params"]]
     shown["seconds"] = [f"{s:.1f}" for s in table["seconds"]]
@@ -203,7 +240,7 @@ def _formatted(plan: Plan, table: pd.DataFrame, markup: Markup) -> pd.DataFrame:
 def _beside_paper(table: pd.DataFrame) -> pd.DataFrame:
     columns = [c for c in ("method", "variant", "backbone", "text") if table[c].any()]
     shown = table[columns].reset_index(drop=True)
-    for metric in METRICS:
+    for metric in PAPER_METRICS:
         ours, theirs = table[metric].to_numpy(), table[f"paper_{metric}"].to_numpy()
         pairs = zip(ours, theirs, strict=True)
         shown[f"{metric} ours / paper (difference)"] = [f"{o:.4f} / {t:.4f} ({o - t:+.4f})" for o, t in pairs]

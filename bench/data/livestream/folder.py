@@ -61,6 +61,7 @@ video = ["videos"]
 [entities.audio]
 audio = ["audios"]
 """
+NEVER_EMPTY = ("id", "sales", "anchor_id", "commodity_ids")
 IMAGE_COLUMNS = {"anchor": "HeadImage", "commodity": "image", "room": "headImage"}
 NUMBERS: dict[str, Callable[[int, np.random.Generator], dict[str, float]]] = {
     "anchor": numeric.anchor,
@@ -69,7 +70,14 @@ NUMBERS: dict[str, Callable[[int, np.random.Generator], dict[str, float]]] = {
 }
 
 
-def generate(root: Path, *, streams: int = 320, interaction: Interaction = "entity", seed: int = 0) -> None:
+def generate(
+    root: Path,
+    *,
+    streams: int = 320,
+    interaction: Interaction = "entity",
+    seed: int = 0,
+    removed: float = 0.0,
+) -> None:
     """Write the dataset to the folder `root`, which must not exist yet (or be empty).
 
     The same arguments give the same bytes. The folder is written aside, next to `root`, and renamed when
@@ -80,6 +88,7 @@ def generate(root: Path, *, streams: int = 320, interaction: Interaction = "enti
         streams: how many samples, at least 20.
         interaction: which factors multiply: those within an entity, those of one modality, or none.
         seed: not negative.
+        removed: share of the attributes' values that are left empty, drawn at random.
 
     Raises:
         ValueError: an argument is out of range.
@@ -89,6 +98,8 @@ def generate(root: Path, *, streams: int = 320, interaction: Interaction = "enti
         raise ValueError(f"streams is {streams}; the generator needs at least {FEWEST_STREAMS}")
     if interaction not in get_args(Interaction):
         raise ValueError(f"interaction is {interaction!r}; choose from {', '.join(get_args(Interaction))}")
+    if not 0 <= removed < 1:
+        raise ValueError(f"removed is {removed}; it must be at least 0 and below 1")
     if seed < 0:
         raise ValueError(f"seed is {seed}; it must not be negative")
     root = Path(os.path.abspath(root))
@@ -98,22 +109,27 @@ def generate(root: Path, *, streams: int = 320, interaction: Interaction = "enti
     shutil.rmtree(aside, ignore_errors=True)  # of a killed process that had this id
     aside.mkdir(parents=True)
     try:
-        _write(aside, streams, interaction, seed)
+        _write(aside, streams, interaction, seed, removed)
         aside.replace(root)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
 
 
-def _write(root: Path, streams: int, interaction: Interaction, seed: int) -> None:
+def _write(root: Path, streams: int, interaction: Interaction, seed: int, removed: float) -> None:
     for folder in ("images", "video", "audio"):
         (root / folder).mkdir()
     drawn = factors.design(streams, seed)
     outcome = factors.sales(drawn, interaction, seed)
     arguments = {"streams": streams, "interaction": interaction, "seed": seed}
-    _write_table(root / "anchors.csv", _entity_rows(root, "anchor", drawn.anchor, seed))
-    _write_table(root / "commodities.csv", _entity_rows(root, "commodity", drawn.commodity, seed))
-    _write_table(root / "samples.csv", _sample_rows(root, drawn, outcome, seed))
+    arguments |= {"removed": removed} if removed else {}
+    tables = {
+        "anchors.csv": _entity_rows(root, "anchor", drawn.anchor, seed),
+        "commodities.csv": _entity_rows(root, "commodity", drawn.commodity, seed),
+        "samples.csv": _sample_rows(root, drawn, outcome, seed),
+    }
+    for name, rows in tables.items():
+        _write_table(root / name, _with_gaps(pd.DataFrame(rows), removed, generator(seed, name, "removed")))
     stated = ", ".join(f"{name}={value}" for name, value in arguments.items())
     description = f"Synthetic live streams with known factors, not real sales (generated with {stated})"
     _write_text(root / "dataset.toml", TEMPLATE.format(description=description))
@@ -125,8 +141,15 @@ def _write_text(path: Path, content: str) -> None:
     path.write_text(content, encoding="utf-8", newline="\n")
 
 
-def _write_table(path: Path, rows: list[Row]) -> None:
-    pd.DataFrame(rows).to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
+def _write_table(path: Path, table: pd.DataFrame) -> None:
+    table.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
+
+
+def _with_gaps(table: pd.DataFrame, removed: float, rng: np.random.Generator) -> pd.DataFrame:
+    """The table with a share of its cells empty; ids, keys and the target stay."""
+    gaps = rng.random(table.shape) < removed
+    gaps[:, table.columns.isin(NEVER_EMPTY)] = False
+    return table.mask(gaps)
 
 
 def _entity_rows(root: Path, entity: str, levels: Levels, seed: int) -> list[Row]:

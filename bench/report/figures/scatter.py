@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import gaussian_kde
 
-from bench.metrics import METRICS
+from bench.metrics import PAPER_METRICS
 from bench.plan import Plan
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.results import first_run, provenance
@@ -46,8 +46,9 @@ def scatter(plan: Plan, store: RunStore) -> Drawing | None:
     ax.set_xlabel(f"true {shown(plan.target, 50)}")
     ax.set_ylabel(f"predicted {shown(plan.target, 44)}")
     metrics = store.metrics(run)
+    said = [f"{name} {metrics[name]:.3f}" for name in PAPER_METRICS if np.isfinite(metrics[name])]
     ax.text(
-        0.03, 0.97, "\n".join(f"{name} {metrics[name]:.3f}" for name in METRICS), transform=ax.transAxes,
+        0.03, 0.97, "\n".join(said), transform=ax.transAxes,
         va="top", fontsize=7, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5},
     )  # fmt: skip
     bar = figure.colorbar(drawn, ax=ax, shrink=0.8)

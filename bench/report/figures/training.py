@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from bench.metrics import METRICS
+from bench.metrics import PAPER_METRICS
 from bench.plan import Plan
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.results import first_run, has, provenance
@@ -32,7 +32,7 @@ def training(plan: Plan, store: RunStore) -> Drawing | None:
     first.plot(losses["epoch"], losses["validation_loss"], color=orange, linestyle="--")
     first.set_title("loss")
     first.set_ylabel("mean squared error\n(standardised target)")
-    for ax, metric in zip(panels, METRICS, strict=True):
+    for ax, metric in zip(panels, PAPER_METRICS, strict=True):
         ax.plot(tests["epoch"], tests[metric], color=blue)
         ax.set_title(f"test {metric}, {arrow(metric)}")
         ax.set_ylabel(unit(metric, plan.target))

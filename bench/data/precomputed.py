@@ -1,0 +1,171 @@
+"""Precomputed features: vectors or sequences of vectors per row of an entity, from .npz, .npy or .parquet."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from bench.data.problems import Problem, Report, rows_where
+from bench.data.schema import Features
+from bench.features.ragged import Ragged
+
+CHUNK = 65_536
+"""Vectors looked at together: what has to be in memory of a memory-mapped array."""
+
+
+class Vectors(NamedTuple):
+    """The vectors of one source.
+
+    Attributes:
+        rows: ragged, one row per row of the entity's table, of positions in `values`.
+        values: (V, D) float; memory-mapped where the file is an .npy.
+    """
+
+    rows: Ragged
+    values: np.ndarray
+
+
+class _Fault(Exception):
+    """A file that is not what the description says: kind, what, mend."""
+
+
+def read_vectors(root: Path, features: Features, ids: pd.Series, report: Report) -> Vectors:
+    """Read the features of the rows `ids` of an entity's table; every row is empty if that is impossible."""
+    nothing = Vectors(
+        Ragged.from_lengths(np.zeros(0, np.int64), np.zeros(len(ids), np.int64)), np.zeros((0, 1))
+    )
+    path = root / features.file
+    try:
+        if not path.resolve().is_relative_to(root.resolve()):
+            raise _Fault("path-leaves-folder", "leaves the dataset's folder", "copy it into the folder")
+        if not path.is_file():
+            raise _Fault("missing-features", "does not exist", "put the file there or mend its name")
+        rows, values, keys = (
+            _parquet(path, features) if path.suffix == ".parquet" else _arrays(path, features)
+        )
+        rows = _aligned(rows, keys, ids, features, report)
+    except _Fault as fault:
+        report(Problem(*fault.args, file=features.file, column=features.array or ""))
+        return nothing
+    return _without_absent(rows, values, features, report)
+
+
+def _arrays(path: Path, features: Features) -> tuple[Ragged, np.ndarray, np.ndarray | None]:
+    try:
+        if path.suffix == ".npy":
+            values, keys, offsets = np.load(path, mmap_mode="r", allow_pickle=False), None, None
+        else:
+            with np.load(path, allow_pickle=False) as file:
+                values = _named(file, features.array)
+                keys = _named(file, features.key) if features.key else None
+                offsets = _named(file, features.offsets) if features.offsets else None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise _Fault(
+            "unreadable-features", f"cannot be read ({error})", "save plain arrays, no objects"
+        ) from None
+    if not np.issubdtype(values.dtype, np.number) or values.ndim not in (2, 3):
+        what = f"has shape {values.shape} of {values.dtype}, not (rows, D) or (rows, L, D) numbers"
+        raise _Fault("unreadable-features", what, "save vectors or sequences of numbers")
+    if offsets is not None:
+        good = offsets.ndim == 1 and len(offsets) and offsets[0] == 0 and offsets[-1] == len(values)
+        if not good or (np.diff(offsets) < 0).any() or values.ndim != 2:
+            what = f"{features.offsets!r} does not cut {len(values)} vectors into rows"
+            raise _Fault("bad-offsets", what, "let it rise from 0 to the number of vectors")
+        return Ragged(np.arange(len(values)), offsets.astype(np.int64)), values, keys
+    length = values.shape[1] if values.ndim == 3 else 1
+    values = values.reshape(-1, values.shape[-1])
+    lengths = np.full(len(values) // max(1, length), length)
+    return Ragged.from_lengths(np.arange(len(values)), lengths), values, keys
+
+
+def _named(file: np.lib.npyio.NpzFile, name: str | None) -> np.ndarray:
+    if name not in file:
+        has = ", ".join(file.files) or "none"
+        raise _Fault(
+            "missing-array", f"has no array {name!r}; it has: {has}", "mend the description or the file"
+        )
+    return file[name]
+
+
+def _parquet(path: Path, features: Features) -> tuple[Ragged, np.ndarray, np.ndarray | None]:
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise _Fault("unreadable-features", f"cannot be read ({error})", "save it as parquet again") from None
+    for column in (features.array, features.key):
+        if column and column not in table.columns:
+            has = ", ".join(map(str, table.columns))
+            raise _Fault("missing-array", f"has no column {column!r}; it has: {has}", "mend the description")
+    rows = [_vectors_of(cell) for cell in table[features.array]]
+    widths = {row.shape[1] for row in rows if len(row)}
+    if len(widths) > 1:
+        what = f"has vectors of different widths ({min(widths)} to {max(widths)})"
+        raise _Fault("unreadable-features", what, "give every row vectors of one width")
+    lengths = [len(row) for row in rows]
+    values = np.concatenate([row for row in rows if len(row)]) if widths else np.zeros((0, 1))
+    keys = table[features.key].astype("string").to_numpy() if features.key else None
+    return Ragged.from_lengths(np.arange(len(values)), lengths), values, keys
+
+
+def _vectors_of(cell: object) -> np.ndarray:
+    """The (L, D) vectors of one parquet cell."""
+    if cell is None or (np.isscalar(cell) and pd.isna(cell)):
+        return np.zeros((0, 0))
+    try:
+        array = np.array([np.asarray(part, dtype=np.float32) for part in cell], dtype=np.float32)
+    except (TypeError, ValueError):
+        what = "holds something that is no list of numbers"
+        raise _Fault("unreadable-features", what, "save lists of numbers, or lists of lists") from None
+    return array[None] if array.ndim == 1 else array
+
+
+def _aligned(
+    rows: Ragged, keys: np.ndarray | None, ids: pd.Series, features: Features, report: Report
+) -> Ragged:
+    """The same rows in the order of the entity's table."""
+    if keys is None:
+        if len(rows) != len(ids):
+            what = f"has {len(rows)} rows where the table has {len(ids)}"
+            raise _Fault("wrong-length", what, "give it one row per row of the table, or a `key`")
+        return rows
+    index = pd.Index(pd.Series(keys).astype("string"))
+    if len(index) != len(rows) or index.has_duplicates:
+        raise _Fault("bad-key", f"{features.key!r} does not name every row once", "mend the key")
+    found = index.get_indexer(pd.Index(ids))
+    if (found < 0).any():
+        what = f"has no features for {str(ids[found < 0].iloc[0])!r}"
+        mend = "nothing to do if they are missing: the entity counts as absent there"
+        report(
+            Problem(
+                "no-features", what, mend, features.file, features.array or "", rows_where(found < 0), False
+            )
+        )
+    padded = rows.positions(found)
+    return Ragged.from_lengths(rows.values[padded[padded >= 0]], (padded >= 0).sum(1))
+
+
+def _without_absent(rows: Ragged, values: np.ndarray, features: Features, report: Report) -> Vectors:
+    """Leave out vectors of nothing but NaN; report vectors that have some, or infinite numbers."""
+    absent, broken = np.zeros(len(values), dtype=bool), np.zeros(len(values), dtype=bool)
+    for start in range(0, len(values), CHUNK):
+        part = values[start : start + CHUNK]
+        absent[start : start + CHUNK] = np.isnan(part).all(1)
+        broken[start : start + CHUNK] = ~np.isfinite(part).all(1)
+    row_of = np.repeat(np.arange(len(rows)), np.diff(rows.offsets))
+    broken &= ~absent
+    if broken.any():
+        hit = np.bincount(row_of[broken[rows.values]], minlength=len(rows)) > 0
+        what, mend = (
+            "a vector has NaN or infinite numbers",
+            "make every number finite, or all NaN where absent",
+        )
+        report(
+            Problem("features-not-finite", what, mend, features.file, features.array or "", rows_where(hit))
+        )
+    keep = ~(absent | broken)[rows.values]
+    lengths = np.bincount(row_of[keep], minlength=len(rows))
+    return Vectors(Ragged.from_lengths(rows.values[keep], lengths), values)

@@ -1,0 +1,108 @@
+"""What lies in a folder: tables, media files, arrays. Every file is listed once; no media file is opened."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from bench.data.problems import refuse
+from bench.data.tables import Tables
+from bench.errors import DataError
+
+MOST_FILES = 50_000
+"""Files looked at, those nearest to the top of the folder first."""
+LARGEST_TABLE = 1 << 30
+"""Bytes of a table file beyond which it is left out."""
+TABLES = (".csv", ".parquet")
+ARRAYS = (".npz", ".npy")
+SUFFIXES = {
+    "image": (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
+    "video": (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"),
+    "audio": (".wav", ".mp3", ".flac", ".ogg", ".m4a", ".aac", ".opus"),
+}
+MODALITY_OF = {suffix: modality for modality, suffixes in SUFFIXES.items() for suffix in suffixes}
+
+
+@dataclass
+class Survey:
+    """What a folder holds; paths are relative to it and written with ``/``.
+
+    Attributes:
+        root: the folder.
+        frames: the tables by path, as `bench.data.tables.Tables` reads them.
+        media: media files, path -> modality.
+        arrays: .npz and .npy files.
+        notes: what was not looked at, and why.
+    """
+
+    root: Path
+    frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+    media: dict[str, str] = field(default_factory=dict)
+    arrays: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def has(self, name: str) -> bool:
+        """Whether a relative path is a media file of the folder, listed or not."""
+        if name in self.media:
+            return True
+        path = self.root / name
+        return path.is_file() and path.resolve().is_relative_to(self.root.resolve())
+
+
+def modality_of(name: str) -> str | None:
+    """The modality of a media file by its suffix; None for any other file."""
+    return MODALITY_OF.get(PurePosixPath(name).suffix.lower())
+
+
+def survey(folder: Path) -> Survey:
+    """List a folder and read its tables. Raises DataError where there is none, or one cannot be read."""
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder; give the one that holds the tables and media.")
+    found = Survey(folder)
+    tables = Tables(folder, refuse)
+    files = list(islice(_files(folder), MOST_FILES + 1))
+    if len(files) > MOST_FILES:
+        found.notes.append(f"only the first {MOST_FILES:,} files were looked at")
+    for name in files[:MOST_FILES]:
+        suffix = PurePosixPath(name).suffix.lower()
+        if suffix in TABLES and (folder / name).stat().st_size > LARGEST_TABLE:
+            found.notes.append(f"{name} is larger than 1 GB and was not looked at")
+        elif suffix in TABLES:
+            found.frames[name] = _checked(folder / name, tables.table(name))
+        elif suffix in ARRAYS:
+            found.arrays.append(name)
+        elif modality := modality_of(name):
+            found.media[name] = modality
+    if not found.frames:
+        raise DataError(
+            f"{folder} has no table; put a .csv (separated by commas, UTF-8) or .parquet there "
+            "with one row per sample: an id, the number to predict, and what it is to be predicted from."
+        )
+    return found
+
+
+def _files(root: Path) -> Iterator[str]:
+    """The files, a folder's own before those of the folders in it, tables first; nothing hidden."""
+    queue = deque([root])
+    while queue:
+        entries = [e for e in os.scandir(queue.popleft()) if not e.name.startswith(".")]
+        entries.sort(key=lambda e: (PurePosixPath(e.name).suffix.lower() not in TABLES, e.name))
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                queue.append(Path(entry.path))
+            # a link is not followed: nothing outside the folder is ever read
+            elif entry.is_file(follow_symlinks=False):
+                yield Path(entry.path).relative_to(root).as_posix()
+
+
+def _checked(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    header = str(frame.columns[0])
+    if len(frame.columns) == 1 and (";" in header or "\t" in header):
+        raise DataError(f"{path} is separated by semicolons or tabs; save it separated by commas.")
+    return frame
