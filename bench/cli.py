@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 import pandas as pd
+from click.core import ParameterSource
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
@@ -136,6 +137,11 @@ def paper(audit_only: bool, tables: Path | None, claims: Path | None, **options:
     from bench.experiments import EXPERIMENTS
 
     if audit_only:
+        context = click.get_current_context()
+        for option in context.command.params:
+            said = context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
+            if said and option.name in options and option.name != "out":
+                raise UsageError(f"--audit trains nothing and has no use for {option.opts[0]}.")
         _audit(tables, claims, options["out"])
         return
     if tables or claims:
@@ -295,8 +301,12 @@ def list_(what: str, as_json: bool, plugins: tuple[Path, ...]) -> None:
     rows = inventory(what)
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
-        return
-    _show(pd.DataFrame(rows))
+    elif what == "datasets":  # each has much to say
+        for row in rows:
+            _show(pd.DataFrame(list(row.items())[1:], columns=["name", row["name"]]))
+            console.print()
+    else:
+        _show(pd.DataFrame(rows))
 
 
 @main.command()
@@ -310,7 +320,7 @@ def doctor() -> None:
 
 @main.group()
 def data() -> None:
-    """Make datasets."""
+    """Make, describe, check and convert datasets."""
 
 
 @data.command()
@@ -328,6 +338,66 @@ def make(name: str, folder: Path, **arguments: Any) -> None:
     from bench.data import catalog
 
     console.print(f"wrote {catalog.make(name, folder, **arguments)}")
+
+
+@data.command()
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--from", "origin", type=click.Path(path_type=Path), required=True, help="Where the original lies."
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Of this dataset; for mosi: split, sources."
+)
+@_told_plainly
+def get(name: str, folder: Path | None, origin: Path, settings: tuple[str, ...]) -> None:
+    """Convert the original of a published dataset into FOLDER (default: NAME); `bench list datasets`."""
+    from bench.data import published
+
+    pairs = [setting.partition("=") for setting in settings]
+    for (key, equals, _), setting in zip(pairs, settings, strict=True):
+        if not key or not equals:
+            raise UsageError(f"--set {setting!r}: write key=value, such as split=standard.")
+    chosen = {key.strip(): value.strip() for key, _, value in pairs}
+    console.print(f"wrote {published.get(name, origin, folder or Path(name), chosen)}")
+
+
+@data.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@_told_plainly
+def init(folder: Path) -> None:
+    """Look at the tables and media in FOLDER and propose a dataset.toml, to be edited."""
+    from bench.data.proposal import propose
+
+    path = folder / "dataset.toml"
+    if path.exists():
+        raise UsageError(f"{path} is there already; edit it, or move it away for a new proposal.")
+    path.write_text(propose(folder), encoding="utf-8")
+    console.print(f"wrote {path}; read its comments, then: bench data check {folder}", soft_wrap=True)
+
+
+@main.group()
+def perf() -> None:
+    """Measure speed and memory on this machine."""
+
+
+@perf.command("data")
+@OUT
+@click.option("--samples", type=click.IntRange(min=1000), default=1_000_000, show_default=True)
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Where the simulated features go and stay (temporary)."
+)
+@_told_plainly
+def perf_data(out: Path, samples: int, folder: Path | None) -> None:
+    """The loader on simulated features: first batch, samples per second, memory, against 10,000 samples."""
+    from bench.perf.data import run_data, verdict
+    from bench.progress import TerminalReporter
+
+    with TerminalReporter(console) as reporter:
+        table = run_data(out, samples, folder, reporter.working)
+    _show(table.round(2))
+    for line in verdict(table):
+        console.print(line, markup=False)
 
 
 def _show(table: pd.DataFrame) -> None:

@@ -88,6 +88,8 @@ class EncoderConfig(_Settings):
     video: str = "motion"
     audio: str = "logmel"
     image_size: Annotated[int, Field(ge=32)] = 112
+    hashing_width: Annotated[int, Field(ge=16)] = 256
+    """Buckets of the text encoder hashing: more of them, fewer words that share one."""
     weights: Literal["auto", "pretrained", "random"] = "auto"
 
 

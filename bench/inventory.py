@@ -8,6 +8,7 @@ import encoders
 import fusions
 from bench.config import load_preset, preset_names
 from bench.data.catalog import EMBEDDED
+from bench.data.published import PUBLISHED
 from bench.experiments import EXPERIMENTS
 from bench.references import REFERENCES
 
@@ -34,7 +35,30 @@ def _encoders() -> list[Row]:
 
 
 def _datasets() -> list[Row]:
-    return [{"name": name, "what": _first_line(generate)} for name, generate in EMBEDDED.items()]
+    embedded = [
+        {
+            "name": name,
+            "what": _first_line(generate),
+            "samples": "any number (320)",
+            "modalities": "text, image, numeric, video, audio",
+            "licence": "generated here; free of any",
+            "citation": "",
+            "get": f"bench run --data {name}",
+        }
+        for name, generate in EMBEDDED.items()
+    ]
+    return embedded + [
+        {
+            "name": p.name,
+            "what": p.task,
+            "samples": str(p.samples),
+            "modalities": ", ".join(p.modalities),
+            "licence": p.licence,
+            "citation": p.citation,
+            "get": f"{' and '.join(p.source)}, then bench data get {p.name} --from PATH",
+        }
+        for p in PUBLISHED.values()
+    ]
 
 
 def _experiments() -> list[Row]:

@@ -46,15 +46,16 @@ class TerminalReporter:
 
     def encoding(self, what: str, done: int, total: int) -> None:
         """`done` of `total` items of one encoder are encoded."""
-        self._show(f"encoding with {what}", done, total)
+        self.working(f"encoding with {what}", done, total)
 
     def running(self, done: int, total: int, last: Outcome | None) -> None:
         """`done` of `total` runs are executed, `last` just now."""
-        self._show("training and testing", done, total)
+        self.working("training and testing", done, total)
         if last is not None and last.error:
             self.console.print(f"[red]failed[/red] {last.spec.method}, seed {last.spec.seed}: {last.error}")
 
-    def _show(self, what: str, done: int, total: int) -> None:
+    def working(self, what: str, done: int, total: int) -> None:
+        """`done` of `total` steps of some work are done."""
         if what not in self._tasks:
             self._tasks[what] = self._bars.add_task(what, total=total)
         self._bars.update(self._tasks[what], completed=done, total=total)

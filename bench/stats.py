@@ -18,9 +18,9 @@ from statsmodels.stats.multitest import multipletests
 def corrected_interval(
     values: Sequence[float], n_train: int, n_test: int, level: float = 0.95
 ) -> tuple[float, float]:
-    """Interval of the mean of one metric over runs; (nan, nan) for fewer than two runs."""
+    """Interval of the mean of one metric over runs; (nan, nan) for fewer than two, or one that diverged."""
     x = np.asarray(values, dtype=float)
-    if len(x) < 2:
+    if len(x) < 2 or not np.isfinite(x).all():
         return float("nan"), float("nan")
     error = x.std(ddof=1) * np.sqrt(1 / len(x) + n_test / n_train)
     half = stats.t.ppf(0.5 + level / 2, len(x) - 1) * error
@@ -36,6 +36,25 @@ def corrected_paired_test(differences: Sequence[float], n_train: int, n_test: in
     if error == 0:
         return 1.0 if d.mean() == 0 else 0.0
     return float(2 * stats.t.sf(abs(d.mean() / error), len(d) - 1))
+
+
+def crossed_paired_test(differences: np.ndarray) -> float:
+    """Two-sided p value that the mean difference (seeds, samples) on one fixed test part is zero.
+
+    With a fixed split, seeds repeat the training only, so their spread says nothing about other test samples.
+    Both are taken as random and crossed: var(mean) = s_seeds^2 / n_seeds + s_samples^2 / n_samples of the
+    margins' means, with Satterthwaite's degrees of freedom. Samples count as independent. nan for fewer than
+    two seeds or samples.
+    """
+    if min(differences.shape) < 2:
+        return float("nan")
+    margins = [differences.mean(1), differences.mean(0)]
+    parts = np.array([margin.var(ddof=1) / len(margin) for margin in margins])
+    free = np.array([len(margin) - 1 for margin in margins])
+    if parts.sum() == 0:
+        return 1.0 if differences.mean() == 0 else 0.0
+    df = parts.sum() ** 2 / (parts**2 / free).sum()
+    return float(2 * stats.t.sf(abs(differences.mean()) / np.sqrt(parts.sum()), df))
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

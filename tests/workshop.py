@@ -1,6 +1,6 @@
 """Stored plans and runs of all experiments without training anything, for tests of figures and pages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.config import ModelConfig, RunSpec, TrainingConfig
 from bench.data.schema import Target
-from bench.metrics import score
+from bench.metrics import METRICS, score
 from bench.plan import Plan, PlanRow
 from bench.report.figures import Figure, write_figures
 from bench.store import RunResult, RunStore
@@ -105,6 +105,20 @@ class Workshop:
         ids = pd.read_parquet(folder / "predictions.parquet")["id"].to_numpy(str)
         np.savez(folder / "attention.npz", groups=np.array(groups), ids=ids, **maps)
 
+    def take_away(self, plan: Plan, falls: Mapping[str, float]) -> None:
+        """Add curves to all runs of a plan: R2_score falls by `falls` per source, MSE rises by as much."""
+        for row in plan.rows:
+            for run in row.runs:
+                metrics = self.store.metrics(run)
+                curves = [
+                    {"source": source, "share": share}
+                    | {name: metrics[name] for name in METRICS}
+                    | {"MSE": metrics["MSE"] + fall * share, "R2_score": metrics["R2_score"] - fall * share}
+                    for source, fall in falls.items()
+                    for share in (0.0, 0.25, 0.5, 0.75, 1.0)
+                ]
+                pd.DataFrame(curves).to_parquet(self.store.root / run / "missing.parquet", index=False)
+
 
 FACTS = {
     "histogram": [
@@ -117,6 +131,9 @@ FACTS = {
         for part, size in (("train", 256), ("test", 64))
     ],
 }  # fmt: skip
+ARMS = {"full data": 0.0, "source dropout": 0.02}
+FALLS = {f"{entity}.image": 0.05 * i for i, entity in enumerate(ENTITIES)}
+"""Source -> how much of R2_score is lost without it."""
 SHARES = {
     "true_shares": [
         {"entity": e, "share": s} for e, s in zip(ENTITIES, (0.2, 0.4, 0.15, 0.1, 0.05), strict=True)
@@ -157,4 +174,6 @@ def fill(
     for experiment in ("training", "scatter", "attention"):
         workshop.observe(workshop.plan(experiment, [Row("memf", 0.6)]))
     workshop.plan("data", facts=FACTS)
+    arms = [Row(n, noise[n] + rise, arm) for n in methods for arm, rise in ARMS.items()]
+    workshop.take_away(workshop.plan("missing", arms), FALLS)
     return workshop

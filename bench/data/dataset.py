@@ -16,7 +16,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from bench.data.precomputed import Vectors, read_vectors
-from bench.data.problems import Problem, Report, refuse, rows_where
+from bench.data.problems import Problem, Report, inside, nameable, refuse, rows_where
 from bench.data.schema import MEDIA, SEPARATOR, Schema, first_problem, read_schema
 from bench.data.splits import OFFICIAL
 from bench.data.tables import Tables
@@ -294,19 +294,30 @@ class Dataset:
     def _paths(self, file: str, column: str) -> pd.Series:
         """The relative paths that a media column or path pattern names, indexed by row."""
         entries = self._filled(file, column) if "{" in column else self.tables.keys(file, column, many=True)
+        names = entries.unique()
+        usable = {name: nameable(name) for name in names}
         # links are resolved, so that nothing outside the folder is ever read
-        home = self.root.resolve()
-        inside = {
-            name: not Path(name).is_absolute() and (self.root / name).resolve().is_relative_to(home)
-            for name in entries.unique()
+        within = {
+            name: not usable[name] or (not Path(name).is_absolute() and inside(self.root, name))
+            for name in names
         }
-        bad = ~entries.map(inside).to_numpy(dtype=bool)
-        if bad.any():
-            what = f"the path {entries[bad].iloc[0]!r} leaves the dataset's folder"
-            mend = "copy the file into the folder and use a relative path"
-            rows = tuple(dict.fromkeys((entries.index[bad] + 2).tolist()))
-            self.report(Problem("path-leaves-folder", what, mend, file, column, rows))
-        return entries[~bad]
+        faults = (
+            ("unusable-path", usable, "can be no file's name", "mend the cell"),
+            (
+                "path-leaves-folder",
+                within,
+                "leaves the dataset's folder",
+                "copy the file into the folder and use a relative path",
+            ),
+        )
+        for kind, good, what, mend in faults:
+            bad = ~entries.map(good).to_numpy(dtype=bool)
+            if bad.any():
+                rows = tuple(dict.fromkeys((entries.index[bad] + 2).tolist()))
+                what = f"the path {entries[bad].iloc[0][:80]!r} {what}"
+                self.report(Problem(kind, what, mend, file, column, rows))
+        good = entries.map(lambda name: usable[name] and within[name]).to_numpy(dtype=bool)
+        return entries[good]
 
     def _filled(self, file: str, pattern: str) -> pd.Series:
         """A path pattern filled from every row; nothing where a column that it names is empty."""
@@ -327,7 +338,11 @@ class Dataset:
     def _matching(self, pattern: str) -> list[str]:
         if SEPARATOR in pattern or Path(pattern).is_absolute() or ".." in Path(pattern).parts:
             return [pattern]  # reported as leaving the folder, or as a file that is not there
-        return [str(path.relative_to(self.root)) for path in self.root.glob(pattern) if path.is_file()]
+        try:
+            found = [path for path in self.root.glob(pattern) if path.is_file()]
+        except ValueError:  # "**" that is not a whole part of the path
+            return [pattern]
+        return [str(path.relative_to(self.root)) for path in found]
 
 
 def read_dataset(folder: Path) -> Dataset:

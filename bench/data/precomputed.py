@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from bench.data.problems import Problem, Report, rows_where
+from bench.data.problems import Problem, Report, inside, nameable, rows_where
 from bench.data.schema import Features
 from bench.features.ragged import Ragged
 
@@ -29,6 +31,10 @@ class Vectors(NamedTuple):
     values: np.ndarray
 
 
+UNREADABLE = (ValueError, OSError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What NumPy raises for broken files; MemoryError where a header claims more than there is."""
+
+
 class _Fault(Exception):
     """A file that is not what the description says: kind, what, mend."""
 
@@ -40,7 +46,7 @@ def read_vectors(root: Path, features: Features, ids: pd.Series, report: Report)
     )
     path = root / features.file
     try:
-        if not path.resolve().is_relative_to(root.resolve()):
+        if not nameable(features.file) or not inside(root, features.file):
             raise _Fault("path-leaves-folder", "leaves the dataset's folder", "copy it into the folder")
         if not path.is_file():
             raise _Fault("missing-features", "does not exist", "put the file there or mend its name")
@@ -55,23 +61,34 @@ def read_vectors(root: Path, features: Features, ids: pd.Series, report: Report)
 
 
 def _arrays(path: Path, features: Features) -> tuple[Ragged, np.ndarray, np.ndarray | None]:
+    plain = path.suffix == ".npy"
     try:
-        if path.suffix == ".npy":
-            values, keys, offsets = np.load(path, mmap_mode="r", allow_pickle=False), None, None
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+        if isinstance(loaded, np.ndarray) != plain:
+            what = f"is {'no' if plain else 'an'} .npy file, whatever its name says"
+            raise _Fault("unreadable-features", what, "rename it, and mend the description")
+        if plain:
+            values, keys, offsets = loaded, None, None
         else:
-            with np.load(path, allow_pickle=False) as file:
+            with loaded as file:
                 values = _named(file, features.array)
                 keys = _named(file, features.key) if features.key else None
                 offsets = _named(file, features.offsets) if features.offsets else None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise _Fault(
-            "unreadable-features", f"cannot be read ({error})", "save plain arrays, no objects"
-        ) from None
-    if not np.issubdtype(values.dtype, np.number) or values.ndim not in (2, 3):
-        what = f"has shape {values.shape} of {values.dtype}, not (rows, D) or (rows, L, D) numbers"
+    except UNREADABLE as error:
+        what = f"cannot be read ({_reason(error)})"
+        raise _Fault("unreadable-features", what, "save plain arrays, no objects") from None
+    fits = values.dtype.kind in "iuf" and values.ndim in (2, 3) and values.shape[-1] > 0
+    if not fits:
+        what = f"has shape {values.shape} of {values.dtype}, not (rows, D) or (rows, L, D) real numbers"
         raise _Fault("unreadable-features", what, "save vectors or sequences of numbers")
     if offsets is not None:
-        good = offsets.ndim == 1 and len(offsets) and offsets[0] == 0 and offsets[-1] == len(values)
+        good = (
+            offsets.ndim == 1
+            and offsets.dtype.kind in "iu"
+            and len(offsets)
+            and offsets[0] == 0
+            and offsets[-1] == len(values)
+        )
         if not good or (np.diff(offsets) < 0).any() or values.ndim != 2:
             what = f"{features.offsets!r} does not cut {len(values)} vectors into rows"
             raise _Fault("bad-offsets", what, "let it rise from 0 to the number of vectors")
@@ -94,8 +111,9 @@ def _named(file: np.lib.npyio.NpzFile, name: str | None) -> np.ndarray:
 def _parquet(path: Path, features: Features) -> tuple[Ragged, np.ndarray, np.ndarray | None]:
     try:
         table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise _Fault("unreadable-features", f"cannot be read ({error})", "save it as parquet again") from None
+    except (OSError, ValueError, NotImplementedError, pa.ArrowException) as error:
+        what = f"cannot be read ({_reason(error)})"
+        raise _Fault("unreadable-features", what, "save it as parquet again") from None
     for column in (features.array, features.key):
         if column and column not in table.columns:
             has = ", ".join(map(str, table.columns))
@@ -116,11 +134,20 @@ def _vectors_of(cell: object) -> np.ndarray:
     if cell is None or (np.isscalar(cell) and pd.isna(cell)):
         return np.zeros((0, 0))
     try:
+        if isinstance(cell, str | bytes):  # digits would pass for numbers
+            raise TypeError
         array = np.array([np.asarray(part, dtype=np.float32) for part in cell], dtype=np.float32)
     except (TypeError, ValueError):
         what = "holds something that is no list of numbers"
         raise _Fault("unreadable-features", what, "save lists of numbers, or lists of lists") from None
+    if array.size == 0:
+        return np.zeros((0, 0))
     return array[None] if array.ndim == 1 else array
+
+
+def _reason(error: BaseException) -> str:
+    """The first words of an error, in one line."""
+    return " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
 
 
 def _aligned(
@@ -132,9 +159,10 @@ def _aligned(
             what = f"has {len(rows)} rows where the table has {len(ids)}"
             raise _Fault("wrong-length", what, "give it one row per row of the table, or a `key`")
         return rows
-    index = pd.Index(pd.Series(keys).astype("string"))
-    if len(index) != len(rows) or index.has_duplicates:
+    if keys.ndim != 1 or len(keys) != len(rows) or pd.Series(keys).duplicated().any():
         raise _Fault("bad-key", f"{features.key!r} does not name every row once", "mend the key")
+    texts = np.char.decode(keys, "utf-8", "replace") if keys.dtype.kind == "S" else keys
+    index = pd.Index(pd.Series(texts).astype("string"))
     found = index.get_indexer(pd.Index(ids))
     if (found < 0).any():
         what = f"has no features for {str(ids[found < 0].iloc[0])!r}"
@@ -154,7 +182,9 @@ def _without_absent(rows: Ragged, values: np.ndarray, features: Features, report
     for start in range(0, len(values), CHUNK):
         part = values[start : start + CHUNK]
         absent[start : start + CHUNK] = np.isnan(part).all(1)
-        broken[start : start + CHUNK] = ~np.isfinite(part).all(1)
+        # features are 32-bit numbers; what does not fit would become infinite
+        with np.errstate(over="ignore"):
+            broken[start : start + CHUNK] = ~np.isfinite(part.astype(np.float32)).all(1)
     row_of = np.repeat(np.arange(len(rows)), np.diff(rows.offsets))
     broken &= ~absent
     if broken.any():

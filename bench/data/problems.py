@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -63,3 +65,13 @@ def refuse(problem: Problem) -> None:
 def rows_where(bad: Sequence[bool] | np.ndarray) -> tuple[int, ...]:
     """The rows of a table where `bad` (R,) holds, as a spreadsheet counts them."""
     return tuple((np.flatnonzero(bad) + 2).tolist())
+
+
+def inside(root: Path, name: str) -> bool:
+    """Whether the path `name` stays in the folder `root` when its links are followed."""
+    return Path(os.path.realpath(root / name)).is_relative_to(os.path.realpath(root))
+
+
+def nameable(name: str) -> bool:
+    """Whether a file can have this path at all: no NUL, no part of more than 255 bytes."""
+    return "\0" not in name and all(len(part.encode(errors="replace")) <= 255 for part in Path(name).parts)

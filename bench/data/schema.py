@@ -6,6 +6,7 @@ photographed rooms is another (`bench/data/examples/houses.toml`).
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +14,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bench.data.problems import Problem
 from bench.errors import DataError, did_you_mean
 from fusions import Source
 
@@ -176,6 +178,14 @@ class Schema(_Strict):
     samples: Samples = Samples()
     entities: dict[str, Entity] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _names(self) -> Schema:
+        # they become parts of names of sources and of folders in the cache
+        wrong = [name for name in self.entities if not re.fullmatch(r"[\w -]+", name)]
+        if wrong:
+            raise ValueError(f"names the entity {wrong[0]!r}; use letters, digits, - and _ only")
+        return self
+
     @property
     def sources(self) -> tuple[Source, ...]:
         """Every (entity, modality) that has attributes, entities in the order of the file."""
@@ -213,39 +223,72 @@ class Schema(_Strict):
         return self.entities[entity].key or f"{entity}_id"
 
 
+class BadDescription(DataError):
+    """A `dataset.toml` that cannot be used.
+
+    Attributes:
+        problems: everything that is wrong with it; the message tells the first.
+    """
+
+    def __init__(self, message: str, problems: tuple[Problem, ...]) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
 def read_schema(path: Path) -> Schema:
-    """Read a `dataset.toml`. Raises DataError that says which field is wrong and how to mend it."""
+    """Read a `dataset.toml`. Raises BadDescription that says which field is wrong and how to mend it."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
-        raise DataError(f"{path} is not valid TOML: {error}.\nMend that line and run again.") from None
+        line = re.search(r"at line (\d+)", str(error))
+        rows = (int(line[1]),) if line else ()
+        what = f"is not valid TOML: {error}"
+        problem = Problem("not-toml", what, "mend that line", path.name, rows=rows)
+        raise BadDescription(f"{path} {what}.\nMend that line and run again.", (problem,)) from None
+    except RecursionError:
+        what, mend = "is nested too deeply to be a description", "write it anew"
+        raise BadDescription(
+            f"{path} {what}; {mend}.", (Problem("not-toml", what, mend, path.name),)
+        ) from None
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8."
+        what, mend = f"is not UTF-8 text ({error.reason} at byte {error.start})", "save it as UTF-8"
+        raise BadDescription(
+            f"{path} {what}; {mend}.", (Problem("not-utf8", what, mend, path.name),)
         ) from None
     try:
         return Schema.model_validate(raw)
     except ValidationError as error:
-        raise DataError(f"{path}: {first_problem(error)}") from None
+        problems = tuple(
+            Problem("bad-description", message, "mend that field", path.name, where)
+            for where, message in _problems(error)
+        )
+        raise BadDescription(f"{path}: {first_problem(error)}", problems) from None
 
 
 def first_problem(error: ValidationError) -> str:
     """The first thing that is wrong with a description, and how many more there are."""
-    problems = error.errors()
-    first = problems[0]
-    where = ".".join(str(part) for part in first["loc"]) or "the file"
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        message = "is not a known field" + _nearest_field(first["loc"])
-    elif first["type"] == "missing":
-        message = "is missing; add it"
-    else:
-        message = message[0].lower() + message[1:]
-    more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
+    (where, message), *others = _problems(error)
+    more = f" (and {len(others)} more problems)" if others else ""
     return f"{where} {message}{more}"
+
+
+def _problems(error: ValidationError) -> list[tuple[str, str]]:
+    """Where and what, for everything that is wrong with a description."""
+    found = []
+    for problem in error.errors():
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = "is not a known field" + _nearest_field(problem["loc"])
+        elif problem["type"] == "missing":
+            message = "is missing; add it"
+        else:
+            message = message[0].lower() + message[1:]
+        found.append((".".join(str(part) for part in problem["loc"]) or "the file", message))
+    return found
 
 
 def _nearest_field(location: tuple[int | str, ...]) -> str:
     owner = {"target": Target, "samples": Samples, "entities": Entity}.get(str(location[0]), Schema)
+    owner = Features if "features" in location[:-1] else owner
     fields = (owner if len(location) > 1 else Schema).model_fields
     return f"; {did_you_mean(str(location[-1]), fields)}"

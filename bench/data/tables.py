@@ -5,16 +5,26 @@ Reading never stops by itself: a fault is reported, and if the report returns, t
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from bench.data.problems import Problem, Report, rows_where
+from bench.data.problems import Problem, Report, inside, nameable, rows_where
 from bench.data.schema import SEPARATOR
 
 TRUTHS = {"true": "1", "false": "0"}
+LARGEST = float(np.finfo(np.float32).max)
+"""Features are 32-bit numbers; a larger one would become infinite."""
+SEPARATORS = {";": "semicolons", "\t": "tabs"}
+"""What other programs put between columns."""
+
+
+class _Fault(Exception):
+    """A file that is no table: kind, what, mend, and the rows if they are known."""
 
 
 class Tables:
@@ -38,7 +48,13 @@ class Tables:
 
     def column(self, file: str, column: str) -> pd.Series:
         """A column as texts, surrounding blanks and empty cells taken as missing."""
-        texts = self._raw(file, column).astype("string").str.strip()
+        raw = self._raw(file, column)
+        try:
+            texts = raw.astype("string").str.strip()
+        except (ValueError, TypeError, pa.ArrowException):  # bytes, and what else Parquet can hold
+            mend = "save it as text or numbers"
+            self.report(Problem("not-text", "does not hold texts or numbers", mend, file, column))
+            texts = pd.Series(pd.NA, index=raw.index, dtype="string")
         return texts.mask(texts == "")
 
     def numbers(self, file: str, column: str, *, positive: bool = False) -> np.ndarray:
@@ -55,6 +71,10 @@ class Tables:
             self._cells(
                 "not-a-number", file, column, bad, "{} is not a finite number", "mend or empty the cell"
             )
+        if (large := np.isfinite(numbers) & (np.abs(numbers) > LARGEST)).any():
+            mend = "use a larger unit or mend the cell"
+            self._cells("too-large", file, column, large, "{} is too large for a 32-bit number", mend)
+            bad |= large
         if positive and (negative := numbers < 0).any():
             mend = "take the column out of `log` or mend the cell"
             self._cells("negative-under-log", file, column, negative, "{} is negative", mend)
@@ -64,11 +84,9 @@ class Tables:
     def times(self, file: str, column: str) -> np.ndarray:
         """A column of numbers or ISO 8601 dates as float64 (R,), larger is later."""
         raw = self._raw(file, column)
-        if pd.api.types.is_numeric_dtype(raw):
-            return raw.to_numpy(dtype=np.float64, na_value=np.nan)
-        texts = self.column(file, column)
+        texts = raw if pd.api.types.is_numeric_dtype(raw) else self.column(file, column)
         numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-        if np.isfinite(numbers).sum() < len(numbers) / 2:
+        if texts is not raw and np.isfinite(numbers).sum() < len(numbers) / 2:
             dates = pd.to_datetime(texts, errors="coerce", format="ISO8601", utc=True)
             numbers = np.where(dates.isna(), np.nan, dates.astype("int64").to_numpy(dtype=np.float64))
         bad = ~np.isfinite(numbers)
@@ -100,46 +118,114 @@ class Tables:
         self.report(Problem(kind, what.format(shown), mend, file, column, rows_where(bad)))
 
     def _load(self, file: str) -> pd.DataFrame:
-        path = self.root / file
-        problem, table = None, pd.DataFrame()
-        if not path.resolve().is_relative_to(self.root.resolve()):
-            problem = "path-leaves-folder", "leaves the dataset's folder", "copy the table into the folder"
-        elif not path.is_file():
-            problem = (
-                "missing-table",
-                "does not exist",
-                "put the table there or mend its name in the description",
-            )
-        else:
-            try:
-                table = _parquet(path) if path.suffix == ".parquet" else _csv(path)
-            except UnicodeDecodeError as error:
-                line = path.read_bytes()[: error.start].count(b"\n") + 1
-                problem = "not-utf8", f"is not UTF-8 (byte {error.start}, line {line})", "save it as UTF-8"
-            except (pd.errors.ParserError, pd.errors.EmptyDataError, OSError, ValueError) as error:
-                reason = " ".join(str(error).split()).removesuffix(".")
-                problem = "unreadable-table", f"cannot be read as a table: {reason}", "mend the file"
-        if problem is None and table.empty:
-            problem = "empty-table", "has no rows", "add some, or take it out of the description"
-        if problem is not None:
-            self.report(Problem(*problem, file=file))
+        path, table = self.root / file, pd.DataFrame()
+        try:
+            if not nameable(file) or not inside(self.root, file):
+                raise _Fault("path-leaves-folder", "leaves the dataset's folder", "copy it into the folder")
+            if not path.is_file():
+                mend = "put the table there or mend its name in the description"
+                raise _Fault("missing-table", "does not exist", mend)
+            table = _parquet(path) if path.suffix == ".parquet" else self._csv(file, path)
+            if table.empty:
+                raise _Fault("empty-table", "has no rows", "add some, or take it out of the description")
+        except _Fault as fault:
+            kind, what, mend, *rows = fault.args
+            self.report(Problem(kind, what, mend, file, rows=tuple(rows)))
         repeated = table.columns[table.columns.duplicated()]
         if len(repeated):
-            what = f"has several columns named {repeated[0]!r}"
+            what = f"has several columns {f'named {repeated[0]!r}' if repeated[0] else 'without a name'}"
             self.report(Problem("repeated-column", what, "rename all but one", file))
             table = table.loc[:, ~table.columns.duplicated()]
         return table
 
+    def _csv(self, file: str, path: Path) -> pd.DataFrame:
+        """A CSV table; rows without any value are left out, and reported unless they are the last ones."""
+        rows = _csv_rows(path)
+        # column by column: pandas' any(axis=1) would make objects of all cells
+        filled = rows.index[np.logical_or.reduce([rows[c].notna().to_numpy() for c in rows])].to_numpy()
+        if not len(filled):
+            raise _Fault("empty-table", "is empty", "add a header and rows")
+        header = rows.loc[filled[0]].str.strip().fillna("").astype(str)
+        table = rows.loc[filled[1:]].reset_index(drop=True).set_axis(pd.Index(header), axis=1)
+        blank = np.setdiff1d(np.arange(filled[-1]), filled)
+        if len(blank):
+            mend = "delete the empty rows; the rows below are counted without them"
+            where = tuple((blank + 1).tolist())
+            self.report(Problem("blank-row", "the row is empty", mend, file, rows=where, stops=False))
+        # spreadsheets write commas for columns that were cleared
+        return table.loc[:, [bool(name) or table.iloc[:, i].notna().any() for i, name in enumerate(header)]]
 
-def _csv(path: Path) -> pd.DataFrame:
-    options = {"dtype": "string", "encoding": "utf-8-sig", "skipinitialspace": True, "keep_default_na": True}
-    # pandas renames a repeated name silently; the header is read as a row to see it
-    header = pd.read_csv(path, header=None, nrows=1, **options).iloc[0].str.strip()
-    table = pd.read_csv(path, header=0, index_col=False, **options)
-    if len(header) == table.shape[1]:
-        table.columns = pd.Index(header.fillna("").astype(str))
-    return table
+
+def _csv_rows(path: Path) -> pd.DataFrame:
+    """All rows of a CSV file as texts, blank lines among them, indexed by their number in the file from 0."""
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            # how many columns there are is told by the first line that is not blank
+            leading, first = next(((n, line) for n, line in enumerate(lines) if line.strip()), (0, ""))
+        for separator, name in SEPARATORS.items():
+            if separator in first and "," not in first:
+                raise _Fault("wrong-separator", f"has its columns separated by {name}", "save it with commas")
+        rows = pd.read_csv(
+            path,
+            header=None,
+            skiprows=leading,
+            dtype="string",
+            encoding="utf-8-sig",
+            skipinitialspace=True,
+            skip_blank_lines=False,
+        )
+        return rows.set_axis(rows.index + leading)
+    except UnicodeDecodeError:
+        raise _not_utf8(path) from None
+    except pd.errors.EmptyDataError:
+        raise _Fault("empty-table", "is empty", "add a header and rows") from None
+    except pd.errors.ParserError as error:
+        raise _misshapen(path, error) from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _not_utf8(path: Path) -> _Fault:
+    content = path.read_bytes()
+    try:
+        content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+            return _Fault("unreadable-table", "is a spreadsheet or archive, no CSV", "save it as CSV (UTF-8)")
+        row = content.count(b"\n", 0, error.start) + 1
+        what = f"is not UTF-8 (byte {content[error.start]:#04x})"
+        return _Fault("not-utf8", what, "save it as UTF-8", row)
+    raise AssertionError("pandas and Python disagree on UTF-8")
+
+
+def _misshapen(path: Path, error: Exception) -> _Fault:
+    """Which row of a CSV file has more fields than the header, or a quote that is never closed."""
+    width, row = 0, 0
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        try:
+            for row, fields in enumerate(csv.reader(lines, strict=True), start=1):
+                width = width or len(fields)
+                if len(fields) > width:
+                    what = f"has {len(fields)} fields where the header has {width}"
+                    mend = "put quotes around a text that has a comma, or delete what is too much"
+                    return _Fault("long-row", what, mend, row)
+        except csv.Error as fault:
+            if "unexpected end" not in str(fault):
+                return _unreadable(path, error)
+            mend = "close it, or double a quote that is part of the text"
+            return _Fault("open-quote", "a quote that opens here is never closed", mend, row + 1)
+    return _unreadable(path, error)
 
 
 def _parquet(path: Path) -> pd.DataFrame:
-    return pd.read_parquet(path).reset_index(drop=True)
+    try:
+        table = pd.read_parquet(path)
+        # an index with a name is a column that pandas set aside
+        return table.reset_index(drop=not any(name is not None for name in table.index.names))
+    except (OSError, ValueError, NotImplementedError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> _Fault:
+    reason = " ".join(str(error).replace(str(path), path.name).split()).removesuffix(".")
+    return _Fault("unreadable-table", f"cannot be read as a table: {reason[:200]}", "mend the file")

@@ -10,9 +10,10 @@ def fusion(choice: Choice) -> list[Variant]:
     """All chosen fusions and all references, on every combination of backbone and text encoder."""
     sets = choice.encoder_sets()
     variants = [choice.variant(name, e) for e in sets for name in choice.fusions or fusions.names()]
-    references = [
-        Variant(name, e, reference=True) for e in sets for name in REFERENCES if name in NEEDS_FEATURES
-    ]
+    # the best of one entity is that entity
+    pointless = {"boosted-trees-best-entity"} if len(choice.schema.entities) == 1 else set()
+    looking = [name for name in REFERENCES if name in NEEDS_FEATURES - pointless]
+    references = [Variant(name, e, reference=True) for e in sets for name in looking]
     # predicting the mean looks at no features: one row, whatever the encoders
     floor = [Variant(name, {}, reference=True) for name in REFERENCES if name not in NEEDS_FEATURES]
     return variants + references + floor

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bench.config import Preset
 from bench.data.dataset import Dataset
-from bench.data.splits import kind_of, split
+from bench.data.statistics import target_by_part
 from bench.experiments.base import Choice, Facts, Variant, experiment
-
-BINS = 30
 
 SEARCH_SPACE = {
     "training.lr": (5e-7, 1e-6, 5e-6, 1e-5, 5e-5),
@@ -23,26 +19,8 @@ CHOSEN = {"training.lr": 1e-6, "model.dropout": 0.1, "model.dim": 512, "model.he
 
 
 def _statistics(dataset: Dataset, preset: Preset) -> Facts:
-    """The target's statistics and histogram per part of the first seed's split (population deviation)."""
-    training = preset.training
-    parts = split(
-        dataset.samples,
-        0,
-        kind=kind_of(training.split, dataset.samples, dataset.schema.samples.fixed),
-        test=training.test,
-        validation=training.validation,
-    )
-    learning = np.concatenate([parts.train, parts.validation])
-    edges = np.histogram_bin_edges(dataset.target, BINS)
-    statistics, histogram = [], []
-    for name, rows in {"training": learning, "test": parts.test}.items():
-        y = dataset.target[rows]
-        columns = {"max": y.max(), "min": y.min(), "mean": y.mean(), "median": np.median(y), "sd": y.std()}
-        statistics.append({"part": name, "size": len(y), **{k: float(v) for k, v in columns.items()}})
-        counts = np.histogram(y, edges)[0].tolist()
-        bins = zip(edges[:-1].tolist(), edges[1:].tolist(), counts, strict=True)
-        histogram += [{"part": name, "left": left, "right": right, "count": n} for left, right, n in bins]
-    return {"statistics": statistics, "histogram": histogram}
+    """The target's statistics and histogram per part of the first seed's split."""
+    return target_by_part(dataset, preset.training)
 
 
 def _settings(dataset: Dataset, preset: Preset) -> Facts:

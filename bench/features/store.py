@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -69,13 +69,13 @@ class SourceFeatures:
         mask = positions >= 0
         present = positions[mask]
         return Batch(
-            torch.from_numpy(self.values[self.tokens.values[present]]),
+            torch.from_numpy(self.values.take(self.tokens.values.take(present), axis=0)),
             torch.from_numpy(mask),
-            torch.from_numpy(self.slots[present]),
+            torch.from_numpy(self.slots.take(present)),
         )
 
     def _numbers(self, rows: np.ndarray) -> Batch:
-        values = self.values[np.maximum(rows, 0)]
+        values = self.values.take(rows, axis=0)
         mask = np.isfinite(values) & (rows >= 0)[..., None]
         return Batch(
             torch.from_numpy(np.where(mask, values, np.float32(0))),
@@ -110,7 +110,7 @@ class SourceFeatures:
         """Memory-map what `save` wrote."""
 
         def array(name: str) -> np.ndarray:
-            return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))
 
         has_tokens = (folder / "tokens.npy").exists()
         return cls(
@@ -147,6 +147,10 @@ class FeatureSet:
     undecodable: int = 0
     fixed: str = ""
     hidden: Mapping[Source, np.ndarray] = field(default_factory=dict)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is open: another process maps the files itself."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @cached_property
     def sources(self) -> dict[Source, SourceFeatures]:

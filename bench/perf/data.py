@@ -8,27 +8,20 @@ stay in the page cache and are the system's to take back; the process's own memo
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 
-from bench.errors import BenchError, UsageError
+from bench.config import TrainingConfig
+from bench.errors import UsageError
 from bench.features.cache import cache_dir
 from bench.features.encode import LAYOUT
-from bench.features.store import FeatureSet
+from bench.perf.reader import reader, size
 from bench.perf.simulated import SOURCES, Progress, simulate
 
 SMALL, LARGE = 10_000, 1_000_000
@@ -42,7 +35,8 @@ SPEED = 0.8
 TURNS = 20
 """The two sizes are read in turns, so that whatever else the machine does slows both."""
 
-FRESH = multiprocessing.get_context("spawn")
+BATCHES = 10_000
+"""Batches that are read of each size for its speed."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +94,7 @@ def run_data(
             cache_dir().mkdir(parents=True, exist_ok=True)
             temporary = tempfile.TemporaryDirectory(prefix="perf-", dir=cache_dir())
             folder = Path(stack.enter_context(temporary))
-        rows = measure(folder, reference, samples, progress=progress)
+        rows = measure(folder, reference, samples, batches=BATCHES, progress=progress)
     table = pd.DataFrame([asdict(row) for row in rows])
     (out / "perf").mkdir(parents=True, exist_ok=True)
     table.to_csv(out / "perf" / "data.csv", index=False)
@@ -131,31 +125,34 @@ def measure(
     folder: Path,
     samples_small: int = SMALL,
     samples_large: int = LARGE,
-    batch_size: int = 256,
-    batches: int | None = None,
+    batch_size: int = TrainingConfig().batch_size,
+    batches: int = BATCHES,
     *,
     progress: Progress = lambda what, done, total: None,
 ) -> list[Row]:
     """Read simulated datasets of both sizes, kept in `folder`; a row for each.
 
-    `batches` batches of randomly permuted samples are read of each size, by default as many as one epoch of
-    the large one has.
+    Of each, `batches` batches of `batch_size` randomly permuted samples are read, over as many epochs as it
+    takes; `batch_size` is that of training, because in larger batches the processor's caches, which hold all
+    of a small dataset, would count for more.
+
+    Raises:
+        BenchError: the disk has no room for the datasets, or a measured process ended.
     """
-    count = batches or -(-samples_large // batch_size)
-    turns = min(TURNS, count)
+    turns = min(TURNS, batches)
     sizes = (samples_small, samples_large)
     sets = [simulate(_named(folder, samples), samples, progress=progress) for samples in sizes]
     speeds: list[list[float]] = [[], []]
     with ExitStack() as stack:
-        readers = [stack.enter_context(_reader(features, batch_size, count, turns)) for features in sets]
-        firsts = [_asked(reader) for reader in readers]  # one after the other, each alone
+        ask = [stack.enter_context(reader(features, batch_size, batches, turns)) for features in sets]
+        firsts = [asked() for asked in ask]  # one after the other, each alone
         for turn in range(turns):
-            for reader, speed in zip(readers, speeds, strict=True):
-                speed.append(_asked(reader))
+            for asked, speed in zip(ask, speeds, strict=True):
+                speed.append(asked())
             progress("reading in turns", turn + 1, turns)
-        memory = [_asked(reader) for reader in readers]
+        memory = [asked() for asked in ask]
     return [
-        Row(samples, *first, float(np.median(speed)), *used, disk_mb=_size(features) / 1e6)
+        Row(samples, *first, float(np.median(speed)), *used, disk_mb=size(features) / 1e6)
         for samples, first, speed, used, features in zip(sizes, firsts, speeds, memory, sets, strict=True)
     ]
 
@@ -163,110 +160,3 @@ def measure(
 def _named(folder: Path, samples: int) -> Path:
     """Named by what decides the content, so that features kept from another version are not taken."""
     return folder / f"simulated-{samples}-{sha256(f'{LAYOUT}/{SOURCES}'.encode()).hexdigest()[:8]}"
-
-
-# -- the measured process ---------------------------------------------------------------------------
-
-
-class _First(NamedTuple):
-    seconds: float
-    cold: bool
-
-
-class _Memory(NamedTuple):
-    resident_mb: float
-    own_mb: float
-
-
-@contextmanager
-def _reader(features: FeatureSet, batch_size: int, batches: int, turns: int) -> Iterator[Connection]:
-    """A fresh process that answers each message with its next measurement."""
-    ours, theirs = FRESH.Pipe()
-    process = FRESH.Process(target=_answer, args=(theirs, features, batch_size, batches, turns), daemon=True)
-    process.start()
-    theirs.close()  # or its end would not be noticed here
-    try:
-        yield ours
-    finally:
-        process.terminate()
-        process.join()
-        ours.close()
-
-
-def _asked(reader: Connection):
-    try:
-        reader.send(None)
-        return reader.recv()
-    except (EOFError, OSError):
-        raise BenchError("a measured process ended early; its own message is above.") from None
-
-
-def _answer(asked: Connection, features: FeatureSet, batch_size: int, batches: int, turns: int) -> None:
-    """Measure, each time when asked: the first batch, the speed of every turn, the memory."""
-    rng = np.random.default_rng(0)
-    files = _files(features)
-    asked.recv()
-    cold = _drop_from_cache(files)
-    start = time.perf_counter()
-    samples = len(features.samples["target"])
-    _read(features, rng.permutation(samples)[None, :batch_size])
-    first = _First(time.perf_counter() - start, cold)
-    _read_into_cache(files)
-    asked.send(first)
-    epochs = -(-batches * batch_size // samples)
-    order = np.concatenate([rng.permutation(samples) for _ in range(epochs)])[: batches * batch_size]
-    for turn in np.array_split(order.reshape(batches, batch_size), turns):
-        asked.recv()
-        start = time.perf_counter()
-        _read(features, turn)
-        asked.send(turn.size / (time.perf_counter() - start))
-    asked.recv()
-    asked.send(_memory())
-
-
-def _read(features: FeatureSet, batches: np.ndarray) -> None:
-    """What an epoch of training reads of batches (N, B) of samples."""
-    target = features.samples["target"]
-    for chosen in batches:
-        features.batch(chosen)
-        torch.from_numpy(target[chosen]).float()
-
-
-def _memory() -> _Memory:
-    """Of this process. Linux tells it per process image; getrusage also counts the parent before exec."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
-        peak, own = (int(lines[name].split()[0]) * 1024 / 1e6 for name in ("VmHWM", "RssAnon"))
-        return _Memory(peak, own)
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return _Memory(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, float("nan"))
-
-
-def _files(features: FeatureSet) -> list[Path]:
-    return [path for folder in (features.dataset, *features.folders.values()) for path in folder.iterdir()]
-
-
-def _size(features: FeatureSet) -> int:
-    return sum(path.stat().st_size for path in _files(features))
-
-
-def _drop_from_cache(files: list[Path]) -> bool:
-    """Take files out of the page cache; False where the system has no call for that."""
-    if not hasattr(os, "posix_fadvise"):
-        return False
-    for path in files:
-        with path.open("rb") as file:
-            os.fsync(file.fileno())  # pages not yet on disk would stay
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    return True
-
-
-def _read_into_cache(files: list[Path]) -> None:
-    buffer = bytearray(1 << 20)
-    for path in files:
-        with path.open("rb", buffering=0) as file:
-            while file.readinto(buffer):
-                pass

@@ -158,7 +158,7 @@ def _check_room(folder: Path, samples: int) -> None:
     needed, free = sum(sizes) + max(sizes), shutil.disk_usage(folder).free
     if needed > free:
         raise BenchError(
-            f"{samples:,} simulated samples need {needed / 1e9:.1f} GB while they are written and {folder} has "
+            f"{samples:,} simulated samples need {needed / 1e9:.1f} GB while they are written, {folder} has "
             f"{free / 1e9:.1f} GB free; make room, name another folder or ask for fewer samples."
         )
 

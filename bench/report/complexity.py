@@ -27,7 +27,7 @@ def complexity_sheet(plans: Sequence[Plan], store: RunStore) -> Sheet | None:
     """One row for each distinct row of the plans, smallest first; None without runs.
 
     `seconds` are those of a whole run (training with early stopping, and test), the mean over seeds.
-    FLOPs are shown where a run recorded `flops`.
+    FLOPs are those of one prediction, without encoders.
     """
     seen: set[str] = set()
     lines = []

@@ -18,7 +18,7 @@ from bench.report.complexity import complexity_sheet
 from bench.report.figures import Figure
 from bench.report.headline import EXPERIMENT, Headline, headline
 from bench.report.provenance import encoder_sheet, environment_sheet, request_sheet, stored_runs
-from bench.report.sheets import Sheet, beside_paper, common, fact_sheets, results_sheet
+from bench.report.sheets import Sheet, beside_others, beside_paper, common, fact_sheets, results_sheet
 from bench.report.tables import caption, rows_of
 from bench.report.verdicts import verdict
 from bench.store import RunStore
@@ -152,7 +152,7 @@ def _section(
         verdict="" if top and plan.experiment == EXPERIMENT else verdict(plan, store),
         note="" if sheet is None else _note(sheet, common(table)),
         table=sheet,
-        paper=None if table.empty else beside_paper(plan, table),
+        paper=None if table.empty else beside_paper(plan, table) or beside_others(plan, table),
         facts=fact_sheets(plan),
         pictures=[p for p in pictures if p is not main],
         shown_above=any(p is main for p in pictures),

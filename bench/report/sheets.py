@@ -11,6 +11,7 @@ import pandas as pd
 
 from bench.metrics import LOWER_IS_BETTER, METRICS, PAPER_METRICS
 from bench.plan import Plan
+from bench.report.beside import beside_printed, printed_elsewhere
 from bench.report.tables import DECIMALS, HIDDEN_FACTS, decimal, shown_metrics
 from bench.report.verdicts import BEST_BY
 
@@ -120,8 +121,20 @@ def beside_paper(plan: Plan, table: pd.DataFrame) -> Sheet | None:
             cells.append(Cell(text, ours - theirs, spread=f"{ours - theirs:+.{DECIMALS}f}"))
         lines.append(Line(tuple(cells)))
     columns = (*(Column(name) for name in _names(table)), *(Column(m, True) for m in PAPER_METRICS))
-    title = f"{plan.title}: ours / the paper's, difference"
+    title = f"{plan.title}: ours / the paper's, difference. Not like for like: the paper's data are not "
+    title += "public, its weights differ, and it has one run a method."
     return Sheet(f"paper-{plan.experiment}", title, columns, tuple(lines))
+
+
+def beside_others(plan: Plan, table: pd.DataFrame) -> Sheet | None:
+    """What others have printed of a published dataset beside our figures; None where there is nothing."""
+    printed = printed_elsewhere(plan)
+    if printed is None or not printed.rows:
+        return None
+    shown = beside_printed(printed, table, BEST_BY)
+    lines = tuple(Line(tuple(Cell(str(value)) for value in row)) for row in shown.itertuples(index=False))
+    columns = tuple(Column(name, i > 1) for i, name in enumerate(shown.columns))
+    return Sheet(f"printed-{plan.experiment}", f"{printed.source}. {printed.unlike}", columns, lines)
 
 
 def fact_sheets(plan: Plan) -> list[Sheet]:

@@ -12,10 +12,14 @@ import pandas as pd
 from bench.metrics import LOWER_IS_BETTER, METRICS, NOTES, PAPER_METRICS
 from bench.paper.printed import printed_row
 from bench.plan import Plan, PlanRow
+from bench.report.beside import beside_printed, printed_elsewhere
+from bench.report.missing import AREA_NOTE, AREAS, EXPERIMENT, by_source, run_areas, shown_by_source
 from bench.report.verdicts import BEST_BY, verdict
 from bench.stats import corrected_interval
 from bench.store import RunStore
 
+PAPER_DATASET = "livestream"
+"""Only beside a dataset of the paper's kind do the paper's figures say anything."""
 DECIMALS = 4
 LARGE = 1000
 """A number from here on is shown without decimals."""
@@ -32,12 +36,13 @@ HIDDEN_FACTS = frozenset({"histogram"})
 
 def rows_of(plan: Plan, store: RunStore) -> pd.DataFrame:
     """One row per row of the plan that has results; the columns are those of the CSV file."""
-    rows = [_row(plan.experiment, row, store) for row in plan.rows]
+    rows = [_row(plan, row, store) for row in plan.rows]
     return pd.DataFrame([row for row in rows if row])
 
 
-def _row(experiment: str, row: PlanRow, store: RunStore) -> dict[str, object]:
-    found = [store.metrics(run) for run in row.runs if store.complete(run)]
+def _row(plan: Plan, row: PlanRow, store: RunStore) -> dict[str, object]:
+    runs = [run for run in row.runs if store.complete(run)]
+    found = [store.metrics(run) for run in runs]
     if row.scored == "complete":  # where every sample is, a run has nothing to tell apart
         found = [run | run.get("complete", {}) for run in found]
     if not found:
@@ -59,9 +64,14 @@ def _row(experiment: str, row: PlanRow, store: RunStore) -> dict[str, object]:
     }
     values |= _measured([m for m in METRICS if m not in PAPER_METRICS], found)
     values |= {"reference": row.reference, "variant": row.variant}
-    printed = printed_row(experiment, row.method, row.variant, row.encoders)
+    printed = None
+    if plan.dataset == PAPER_DATASET:
+        printed = printed_row(plan.experiment, row.method, row.variant, row.encoders)
     for metric in PAPER_METRICS:
         values[f"paper_{metric}"] = float("nan") if printed is None else float(printed[metric])
+    if plan.experiment == EXPERIMENT:
+        with_areas = [m | run_areas(row, run, store) for m, run in zip(found, runs, strict=True)]
+        values |= _measured(list(AREAS), with_areas)
     return values
 
 
@@ -79,13 +89,17 @@ def _measured(metrics: Sequence[str], found: Sequence[Mapping[str, Any]]) -> dic
 
 
 def write_tables(plan: Plan, store: RunStore, out: Path) -> list[Path]:
-    """Write ``tables/EXPERIMENT.{md,csv,tex}``; the paths, none if there is nothing to show."""
+    """Write ``tables/EXPERIMENT.{md,csv,tex}``; the paths, none if there is nothing to show.
+
+    Sources that were taken away have a file of their own, ``tables/missing-sources.csv``.
+    """
     table = rows_of(plan, store)
+    sources = by_source(plan, store) if plan.experiment == EXPERIMENT else pd.DataFrame()
     if not table.empty:
         contents = {
-            "md": markdown(plan, table, verdict(plan, store)),
+            "md": markdown(plan, table, verdict(plan, store), sources),
             "csv": table.drop(columns=[c for c in table if c.endswith("_sd")]).to_csv(index=False),
-            "tex": latex(plan, caption(plan, table), _formatted(plan, table, LATEX)),
+            "tex": latex(plan, f"{caption(plan, table)} {_shared(table)}", _formatted(plan, table, LATEX)),
         }
     elif not (stated := facts_of(plan)).empty:
         said = f"{plan.title} ({plan.paper} of the paper). Dataset {plan.dataset}, {plan.samples} samples."
@@ -104,6 +118,9 @@ def write_tables(plan: Plan, store: RunStore, out: Path) -> list[Path]:
     for suffix, content in contents.items():
         paths.append(folder / f"{plan.experiment}.{suffix}")
         paths[-1].write_text(content, encoding="utf-8")
+    if not sources.empty:
+        paths.append(folder / f"{plan.experiment}-sources.csv")
+        sources.to_csv(paths[-1], index=False)
     return paths
 
 
@@ -119,8 +136,9 @@ def caption(plan: Plan, table: pd.DataFrame) -> str:
     seeds = "One seed" if plan.seeds == 1 else f"{plan.seeds} seeds, {SPLITS[plan.split]}"
     stamps = [w for w in table["weights"].unique() if w]
     weights = f" Weights: {'; '.join(stamps)}." if stamps else ""
+    paper = f" ({plan.paper} of the paper)" if plan.paper else ""
     return (
-        f"{plan.title} ({plan.paper} of the paper). Dataset {plan.dataset}: {plan.samples} samples, "
+        f"{plan.title}{paper}. Dataset {plan.dataset}: {plan.samples} samples, "
         f"{table['n_test'].iloc[0]} in each test part; target {plan.target}. {seeds}. "
         f"Preset {plan.preset}.{weights}{broken} {' '.join(notes(plan, table))}"
     )
@@ -131,12 +149,13 @@ def notes(plan: Plan, table: pd.DataFrame) -> list[str]:
     unit = f" [{plan.unit}]" if plan.unit else ""
     blank = "MAPE" not in shown_metrics(table)
     said = {"MAPE": blank, "RMSE": True, "Acc2": "Acc2" in shown_metrics(table)}
-    return [NOTES[metric].format(unit=unit) for metric, say in said.items() if say]
+    areas = [AREA_NOTE] if set(AREAS) & set(shown_columns(table)) else []
+    return [NOTES[metric].format(unit=unit) for metric, say in said.items() if say] + areas
 
 
-def decimal(value: float) -> str:
+def decimal(value: float, decimals: int = DECIMALS) -> str:
     """A number as tables show it: with decimals, unless it is so large that they mean nothing."""
-    return f"{value:.{DECIMALS}f}" if abs(value) < LARGE else f"{value:,.0f}"
+    return f"{value:.{decimals}f}" if abs(value) < LARGE else f"{value:,.0f}"
 
 
 def shown_metrics(table: pd.DataFrame) -> list[str]:
@@ -144,7 +163,17 @@ def shown_metrics(table: pd.DataFrame) -> list[str]:
     return [metric for metric in METRICS if table[metric].notna().any()]
 
 
-def markdown(plan: Plan, table: pd.DataFrame, verdict_text: str) -> str:
+def shown_columns(table: pd.DataFrame) -> list[str]:
+    """The columns of measured values: metrics, and the areas under them where there are any."""
+    return shown_metrics(table) + [area for area in AREAS if area in table and table[area].notna().any()]
+
+
+def lower_is_better(column: str) -> bool:
+    """Which way a metric, or the area under it, gets better."""
+    return AREAS.get(column, column) in LOWER_IS_BETTER
+
+
+def markdown(plan: Plan, table: pd.DataFrame, verdict_text: str, sources: pd.DataFrame) -> str:
     """The table for people: caption, rows best first, references marked, the paper's figures beside ours."""
     shown = _formatted(plan, table, MARKDOWN)
     lines = [f"# {plan.title}", "", caption(plan, table), "", _pipe(shown), ""]
@@ -161,6 +190,15 @@ def markdown(plan: Plan, table: pd.DataFrame, verdict_text: str) -> str:
             "## Beside the paper", "",
             "Not like for like: the paper's data are not public; its weights differ; one run a method.",
             "", _pipe(_beside_paper(beside)), "",
+        ]  # fmt: skip
+    if (printed := printed_elsewhere(plan)) is not None:
+        lines += [f"## Beside {printed.source}", "", printed.unlike, ""]
+        lines += [_pipe(beside_printed(printed, table, BEST_BY)), ""] if printed.rows else []
+    if not sources.empty:
+        lines += [
+            "## Area by source", "", _pipe(shown_by_source(sources)), "",
+            "Loss: R2_score with the source missing from all test samples minus that with it missing from "
+            "none; below zero, the method gets worse. Means over seeds [95 % interval].", "",
         ]  # fmt: skip
     if plan.command:
         lines += [f"Regenerate: `{plan.command}`", ""]
@@ -180,17 +218,20 @@ def latex(plan: Plan, said: str, shown: pd.DataFrame) -> str:
     lines = [
         r"\begin{table*}",
         r"\centering",
-        r"\footnotesize",
+        r"\scriptsize",
         r"\setlength{\tabcolsep}{3pt}",
         rf"\caption{{{_escaped(said)}}}",
         rf"\label{{tab:{plan.experiment}}}",
-        rf"\begin{{tabular}}{{{'l' * 2}{'r' * (shown.shape[1] - 2)}}}",
+        rf"\sbox0{{\begin{{tabular}}{{{'l' * 2}{'r' * (shown.shape[1] - 2)}}}",
         r"\toprule",
         " & ".join(_escaped(c) for c in shown.columns) + r" \\",
         r"\midrule",
         *body,
         r"\bottomrule",
-        r"\end{tabular}",
+        r"\end{tabular}}",
+        # wider than the page: shrunk to it where graphicx is loaded
+        r"\ifdim\wd0>\textwidth\ifdefined\resizebox",
+        r"\resizebox{\textwidth}{!}{\usebox0}\else\usebox0\fi\else\usebox0\fi",
         r"\end{table*}",
         "",
     ]
@@ -198,16 +239,17 @@ def latex(plan: Plan, said: str, shown: pd.DataFrame) -> str:
 
 
 class Markup(NamedTuple):
-    """How a kind of file writes a best value, a reference and a spread."""
+    """How a kind of file writes a best value, a reference and a spread, and with how many decimals."""
 
     bold: str
     reference: str
-    plus_minus: str
+    spread: str
+    decimals: int
 
 
-MARKDOWN = Markup("**{}**", "{} (reference)", " ± ")
-LATEX = Markup(r"\textbf{{{}}}", r"\textit{{{}}}", r" $\pm$ ")
-PLAIN = Markup("{}", "{} *", " ± ")
+MARKDOWN = Markup("**{}**", "{} (reference)", " ± {}", DECIMALS)
+LATEX = Markup(r"\textbf{{{}}}", r"\textit{{{}}}", r"{{\tiny$\pm${}}}", DECIMALS - 1)
+PLAIN = Markup("{}", "{} *", " ± {}", DECIMALS)
 
 
 def _formatted(plan: Plan, table: pd.DataFrame, markup: Markup) -> pd.DataFrame:
@@ -220,21 +262,34 @@ def _formatted(plan: Plan, table: pd.DataFrame, markup: Markup) -> pd.DataFrame:
     shown = pd.DataFrame({"method": [markup.reference.format(m) if r else m for m, r in methods]})
     for column in ("variant", "backbone", "text"):
         if table[column].any():
-            shown[column] = table[column].replace("", "–").to_numpy()
-    for metric in PAPER_METRICS if markup is LATEX else shown_metrics(table):
-        best = fused[metric].min() if metric in LOWER_IS_BETTER else fused[metric].max()
+            differ = len(set(table.loc[~table["reference"], column])) > 1
+            # a printed page is narrow: what all rows share stands in the caption
+            if differ or markup is not LATEX:
+                shown[column] = table[column].replace("", "–").to_numpy()
+    for metric in PAPER_METRICS if markup is LATEX else shown_columns(table):
+        best = fused[metric].min() if lower_is_better(metric) else fused[metric].max()
         cells = []
         for value, sd, reference in zip(
             table[metric], table[f"{metric}_sd"], table["reference"], strict=True
         ):
-            text = decimal(value)
+            text = decimal(value, markup.decimals)
             text = markup.bold.format(text) if value == best and not reference else text
-            text += f"{markup.plus_minus}{decimal(sd)}" if np.isfinite(sd) else ""
+            text += markup.spread.format(decimal(sd, markup.decimals)) if np.isfinite(sd) else ""
             cells.append(text if np.isfinite(value) else "–")
         shown[metric] = cells
     shown["params"] = [f"{p:,}" if p else "–" for p in table["params"]]
+    if markup is LATEX:
+        return shown
     shown["seconds"] = [f"{s:.1f}" for s in table["seconds"]]
     return shown
+
+
+def _shared(table: pd.DataFrame) -> str:
+    """The encoders that all rows of a table have in common, as a sentence; "" if there are none."""
+    fused = table[~table["reference"]]
+    common = {m: set(fused[column]) for m, column in (("images", "backbone"), ("texts", "text"))}
+    said = [f"{names.pop()} for {m}" for m, names in common.items() if len(names) == 1 and names != {""}]
+    return f"Encoders: {', '.join(said)}." if said else ""
 
 
 def _beside_paper(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from scipy.stats import spearmanr
 
+from bench.experiments.missing import DROPOUT, FULL
 from bench.plan import Plan, PlanRow
+from bench.report.missing import CURVE, EXPERIMENT, curves_of
 from bench.stats import corrected_interval, corrected_paired_test, holm
 from bench.store import RunStore
 
 BEST_BY = "MSE"
 """The metric that verdicts are about: the one that is trained for."""
+
+_TEST = "paired corrected t-test over {} seeds, Holm, 5 %"
 
 ONE_SEED = "One seed: no spread, no test, no verdict. Use --seeds 3 or more."
 
@@ -33,20 +37,16 @@ def verdict(plan: Plan, store: RunStore) -> str:
     sizes = int(metrics["n_train"]), int(metrics["n_test"])
     if plan.experiment == "entities":
         return _entities(plan, complete, label, sizes)
+    if plan.experiment == EXPERIMENT:
+        return _missing(plan, store, sizes)
     return _best(plan, complete, sizes)
 
 
 def _best(plan: Plan, squared: Mapping[str, list[float]], sizes: tuple[int, int]) -> str:
     """Which rows cannot be told from the best one, by Holm-corrected paired tests over seeds."""
     best = min(squared, key=lambda name: float(np.mean(squared[name])))
-    p = holm(
-        {
-            name: corrected_paired_test(np.subtract(x, squared[best]), *sizes)
-            for name, x in squared.items()
-            if name != best
-        }
-    )
-    test = f"paired corrected t-test over {plan.seeds} seeds, Holm, 5 %"
+    p = _against(best, squared, sizes)
+    test = _TEST.format(plan.seeds)
     worse = [name for name, value in p.items() if value < 0.05]
     same = [name for name, value in p.items() if not value < 0.05]
     text = f"Lowest mean {BEST_BY}: {best}. "
@@ -60,6 +60,63 @@ def _best(plan: Plan, squared: Mapping[str, list[float]], sizes: tuple[int, int]
         + f"Told from it ({test}): {', '.join(worse)}. "
         + (f"Not told: {', '.join(same)}." if same else "")
     )
+
+
+def _against(
+    best: str, values: Mapping[str, Sequence[float] | np.ndarray], sizes: tuple[int, int]
+) -> dict[str, float]:
+    """Holm-corrected p values that the others equal the best one."""
+    others = {name: x for name, x in values.items() if name != best}
+    return holm(
+        {name: corrected_paired_test(np.subtract(x, values[best]), *sizes) for name, x in others.items()}
+    )
+
+
+def _missing(plan: Plan, store: RunStore, sizes: tuple[int, int]) -> str:
+    """The largest area under R2 in each arm, what is told from it, and whether source dropout changes it."""
+    arms: dict[str, dict[str, np.ndarray]] = {}
+    for curves in curves_of(plan, store):
+        if len(curves.runs) == len(curves.row.runs):  # paired over seeds: a row that lacks one is left out
+            arms.setdefault(curves.row.variant, {})[curves.row.method] = curves.areas(CURVE)
+    sentences = [_largest(arm, areas, sizes) for arm, areas in arms.items() if len(areas) > 1]
+    changes = {
+        _pair(arm, method): np.subtract(x, arms[full][method])
+        for arm, areas in arms.items()
+        for method, x in areas.items()
+        if arm.startswith(DROPOUT) and method in arms.get(full := arm.replace(DROPOUT, FULL, 1), {})
+    }
+    sentences += [_changed(changes, sizes)] if changes else []
+    return f"By a {_TEST.format(plan.seeds)}: {' '.join(sentences)}" if sentences else ""
+
+
+def _pair(arm: str, method: str) -> str:
+    """The name of a method in an arm of dropout, which there may be several of."""
+    rest = arm.removeprefix(DROPOUT).lstrip(", ")
+    return f"{method} ({rest})" if rest else method
+
+
+def _largest(arm: str, areas: Mapping[str, np.ndarray], sizes: tuple[int, int]) -> str:
+    """One arm: the largest mean area, and what can be told from it."""
+    best = max(areas, key=lambda name: float(areas[name].mean()))
+    p = _against(best, areas, sizes)
+    worse = [name for name, value in p.items() if value < 0.05]
+    same = [name for name, value in p.items() if not value < 0.05]
+    told = f"told from it: {', '.join(worse)}" if worse else ""
+    told += f"; not told: {', '.join(same)}" if worse and same else ""
+    nothing = f"nothing else can be told from it, the order may be chance (smallest p {min(p.values()):.2f})"
+    return f"With {arm}, {best} has the largest mean area under {CURVE}; {told or nothing}."
+
+
+def _changed(changes: Mapping[str, np.ndarray], sizes: tuple[int, int]) -> str:
+    """Whose area source dropout changes."""
+    p = holm({name: corrected_paired_test(x, *sizes) for name, x in changes.items()})
+    sure = [f"{name} ({changes[name].mean():+.3f}, p {v:.2f})" for name, v in p.items() if v < 0.05]
+    open_ = [name for name, value in p.items() if not value < 0.05]
+    if not sure:
+        smallest = f"smallest p {min(p.values()):.2f}"
+        return f"Whether source dropout changes the area can be told for no method ({smallest})."
+    unknown = f"; for {', '.join(open_)} nothing can be told" if open_ else ""
+    return f"Source dropout changes the area of {', '.join(sure)}{unknown}."
 
 
 def _entities(

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -101,7 +102,7 @@ def _headers(root: Path, file: str) -> Iterator[_Header]:
         raise DataError(f"{path} cannot be read ({error}); save the arrays again, or take it out.") from None
 
 
-def _shape(stream) -> tuple[tuple[int, ...], np.dtype]:
+def _shape(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(stream)
@@ -109,7 +110,7 @@ def _shape(stream) -> tuple[tuple[int, ...], np.dtype]:
 
 
 def _unfit(header: _Header) -> str:
-    if False:
+    if header.dtype.hasobject:
         return "Python objects are never loaded; save it as numbers"
     if header.dtype.kind != "f":
         return f"{header.dtype} is no floating-point type"

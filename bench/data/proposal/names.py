@@ -26,7 +26,7 @@ def singular(word: str) -> str:
 
 def is_key(name: str) -> bool:
     """Whether a column is named like one that names rows: id, anchor_id, commodity_ids."""
-    return words(name)[-1:] != [] and words(name)[-1] in KEY_WORDS
+    return (words(name) or [""])[-1] in KEY_WORDS
 
 
 def subject(column: str) -> str:

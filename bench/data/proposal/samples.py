@@ -117,12 +117,11 @@ def choose_target(table: Table) -> Target:
     candidates = _targets(table)
     best = candidates[0]
     assert best.numbers is not None
-    named = _rank(best) < 2 * len(TARGETS)
-    why = (
-        f"its name, {best.name!r}, is that of a thing to predict"
-        if named
-        else "the last column of numbers with more than two values"
-    )
+    if _rank(best) < 2 * len(TARGETS):
+        why = f"its name, {best.name!r}, is that of a thing to predict"
+    else:
+        many = " with more than two values" if best.cells.nunique() > 2 else ""
+        why = f"the last column of numbers{many}"
     gaps = [c.name for c in table.of_kind("number") if not c.complete and _rank(c) < _rank(best)]
     if gaps:
         why += f"; {', '.join(gaps)} has empty rows, which a target must not have"

@@ -11,12 +11,12 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.data.published.base import Published
+from bench.data.published.base import Printed, Published
 from bench.data.published.houses import HOUSES
 from bench.data.published.mosi import MOSI
 from bench.errors import UsageError, did_you_mean
 
-__all__ = ["PUBLISHED", "Published", "get"]
+__all__ = ["PUBLISHED", "Printed", "Published", "get"]
 
 PUBLISHED: dict[str, Published] = {published.name: published for published in (HOUSES, MOSI)}
 

@@ -10,6 +10,24 @@ import pandas as pd
 
 from bench.errors import DataError
 
+
+@dataclass(frozen=True)
+class Printed:
+    """What others have printed of a dataset, to stand beside a table of ours.
+
+    Attributes:
+        source: who printed it.
+        unlike: why it is not like for like.
+        rows: method -> metric, as we name it -> its value; empty where none can be compared at all.
+        ours: their name of a method -> our name of the fusion.
+    """
+
+    source: str
+    unlike: str
+    rows: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    ours: Mapping[str, str] = field(default_factory=dict)
+
+
 Originals = Mapping[str, Path]
 """Every file of the layout that was found, by the name it has in `Published.files`."""
 
@@ -29,6 +47,7 @@ class Published:
             the origin, or one folder below it.
         convert: ``convert(originals, folder, settings)`` writes everything into the empty folder.
         settings: the settings that `convert` takes, each with what it may be.
+        printed: what others have printed of it.
     """
 
     name: str
@@ -41,6 +60,7 @@ class Published:
     files: tuple[tuple[str, ...], ...]
     convert: Callable[[Originals, Path, Mapping[str, str]], None]
     settings: Mapping[str, str] = field(default_factory=dict)
+    printed: Printed | None = None
 
     def find(self, origin: Path) -> Originals:
         """The files of the first layout that is complete in the folder `origin`; DataError if none is."""

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bench.data.published.base import Originals, Published, read_table, unreadable
+from bench.data.published.base import Originals, Printed, Published, read_table, unreadable
 from bench.data.splits import OFFICIAL
 from bench.errors import DataError, UsageError, did_you_mean
 
@@ -268,4 +268,23 @@ MOSI = Published(
         "sources": "of transcript, audio, text, video, separated by commas; default: transcript,audio for "
         "standard, text,audio,video for bclstm, the only split that text and video may be used with",
     },
+    printed=Printed(
+        source="MMSA (github.com/thuiar/MMSA, results/result-stat.md), standard split",
+        unlike=(
+            "Not like for like: those models read sequences of words with audio and video features for each "
+            "word; here are whole transcripts under the text encoder named above and one audio vector per "
+            "utterance, without video, whose features at hand leak labels on this split."
+        ),
+        rows={
+            "EF-LSTM": {"MAE": 0.9488, "Pearson": 0.669},
+            "LF-DNN": {"MAE": 0.9548, "Pearson": 0.658},
+            "TFN": {"MAE": 0.9473, "Pearson": 0.673},
+            "LMF": {"MAE": 0.9504, "Pearson": 0.651},
+            "MFN": {"MAE": 0.9268, "Pearson": 0.670},
+            "MulT": {"MAE": 0.8799, "Pearson": 0.702},
+            "MISA": {"MAE": 0.7765, "Pearson": 0.778},
+            "Self-MM": {"MAE": 0.7080, "Pearson": 0.796},
+        },
+        ours={"TFN": "tfn", "LMF": "lmf", "MulT": "mult", "LF-DNN": "late"},
+    ),
 )

@@ -19,6 +19,7 @@ from bench.report.figures.cost import cost
 from bench.report.figures.data import data
 from bench.report.figures.drawing import Drawing, Figure, save
 from bench.report.figures.entities import entities
+from bench.report.figures.missing import missing
 from bench.report.figures.order import order
 from bench.report.figures.scatter import scatter
 from bench.report.figures.style import settings
@@ -37,6 +38,7 @@ DRAWN: dict[str, tuple[Callable[[Plan, RunStore], Drawing | None], ...]] = {
     "scatter": (scatter,),
     "attention": (attention_samples, attention_mean),
     "data": (data,),
+    "missing": (missing,),
 }
 """Experiment -> what is drawn from its plan; an experiment without an entry has no figure."""
 

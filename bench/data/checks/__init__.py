@@ -1,0 +1,106 @@
+"""`bench data check`: everything that is wrong with a dataset, or looks so, worst first.
+
+Reading the dataset reports what reading finds; the modules here look further, one idea each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.data.checks import columns, files, leaks, shape
+from bench.data.dataset import Dataset
+from bench.data.problems import Problem, Report
+from bench.data.schema import BadDescription, Schema, read_schema
+
+Progress = Callable[[str, int, int], None]
+"""Called as progress(what, done, total)."""
+
+
+def check(
+    folder: Path,
+    *,
+    deep: bool = False,
+    jobs: int = 1,
+    progress: Progress = lambda what, done, total: None,
+) -> list[Problem]:
+    """Every problem of the dataset in a folder, one for all cells with the same fault, worst first.
+
+    Args:
+        folder: with a dataset.toml, or one that a shipped example fits.
+        deep: decode every media file, as the encoders do, too.
+        jobs: processes that decode.
+        progress: told how far decoding is.
+    """
+    found: list[Problem] = []
+    dataset = _read(folder, found.append)
+    if dataset is not None:
+        for source in dataset.schema.sources:
+            if dataset.schema.precomputed(source):
+                dataset.vectors(source)
+        shape.check(dataset, found.append)
+        columns.check(dataset, found.append)
+        files.check(dataset, found.append, deep=deep, jobs=jobs, progress=progress)
+        if not any(problem.stops for problem in found):  # else there is no split to look at
+            leaks.check(dataset, found.append)
+    return sorted(_merged(found), key=lambda p: (not p.stops, -p.count, p.file, p.rows, p.column))
+
+
+def as_table(problems: Sequence[Problem]) -> pd.DataFrame:
+    """One row per problem: severity, where, what, count, mend."""
+    rows = [(_severity(p), p.place, p.what, p.count, p.mend) for p in problems]
+    return pd.DataFrame(rows, columns=["severity", "where", "what", "count", "mend"])
+
+
+def as_json(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+    """The problems for programs: every field, with `severity` and `count`."""
+    return [{"severity": _severity(p), "count": p.count, **asdict(p), "rows": list(p.rows)} for p in problems]
+
+
+def _severity(problem: Problem) -> str:
+    return "error" if problem.stops else "warning"
+
+
+def _read(folder: Path, report: Report) -> Dataset | None:
+    path = folder / "dataset.toml"
+    if not path.is_file():
+        schema = _fitting_example(folder)
+        if schema is None:
+            what = "does not exist, and no shipped example fits the folder"
+            report(Problem("no-description", what, f"let `bench data init {folder}` propose one", path.name))
+            return None
+        return Dataset(folder, schema, report=report)
+    try:
+        return Dataset(folder, read_schema(path), report=report)
+    except BadDescription as error:
+        for problem in error.problems:
+            report(problem)
+        return None
+
+
+def _fitting_example(folder: Path) -> Schema | None:
+    """The shipped description whose tables and columns are all there."""
+    for path in sorted(Path(str(resources("bench.data"))).glob("examples/*.toml")):
+        found: list[Problem] = []
+        schema = read_schema(path)
+        Dataset(folder, schema, report=found.append)
+        if not {"missing-table", "missing-column"} & {problem.kind for problem in found}:
+            return schema
+    return None
+
+
+def _merged(problems: Iterable[Problem]) -> list[Problem]:
+    """One problem for the same fault, which several sources that read one column report."""
+    merged: dict[tuple[str, ...], Problem] = {}
+    for problem in problems:
+        # without a column, what is wrong tells apart
+        key = problem.kind, problem.file, problem.column or problem.what
+        first = merged.setdefault(key, problem)
+        rows = tuple(sorted({*first.rows, *problem.rows}))
+        merged[key] = replace(first, rows=rows, stops=first.stops or problem.stops)
+    return list(merged.values())

@@ -1,0 +1,45 @@
+"""Rows of a CSV file that are shorter than the header, or that a stray quote has swallowed."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from bench.data.dataset import Dataset
+from bench.data.problems import Problem, Report
+
+
+def check(dataset: Dataset, report: Report) -> None:
+    """Report them in every table that was read from a CSV file."""
+    schema = dataset.schema
+    for file in dict.fromkeys(
+        [schema.samples.table, *(e.table for e in schema.entities.values() if e.table)]
+    ):
+        if not file.endswith(".parquet") and len(dataset.tables.table(file)):
+            _check_file(dataset.root / file, file, report)
+
+
+def _check_file(path: Path, file: str, report: Report) -> None:
+    width, short, swallowed = 0, [], []
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        try:
+            for row, fields in enumerate(csv.reader(lines), start=1):
+                width = width or len(fields)
+                if 1 < len(fields) < width:
+                    short.append(row)
+                # a line with as many commas as the table inside one cell was a row of its own
+                if any("\n" in f and _widest_line(f) >= width - 1 for f in fields) and width > 2:
+                    swallowed.append(row)
+        except csv.Error:  # such as a cell of more than 128 KiB; pandas has read it
+            return
+    if short:
+        what, mend = f"the row has fewer than the {width} fields of the header", "add the commas that lack"
+        report(Problem("short-row", what, mend, file, rows=tuple(short), stops=False))
+    if swallowed:
+        what, mend = "a cell holds what looks like further rows", "look for a stray quote in this row"
+        report(Problem("swallowed-rows", what, mend, file, rows=tuple(swallowed), stops=False))
+
+
+def _widest_line(cell: str) -> int:
+    """The most commas in a line of a cell."""
+    return max(line.count(",") for line in cell.splitlines())
