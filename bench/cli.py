@@ -1,54 +1,25 @@
-"""The command line. Only options and printing: the work is in `bench.workflow` and `bench.report`."""
+"""The command line: options, and which function does the work."""
 
 from __future__ import annotations
 
 import json
-import logging
+import shlex
 import sys
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import pandas as pd
 from click.core import ParameterSource
-from rich.console import Console
-from rich.logging import RichHandler
-from rich.markup import escape
-from rich.table import Table
 
 from bench import __version__
 from bench.data.splits import KINDS
-from bench.errors import BenchError, UsageError
+from bench.errors import UsageError
+from bench.terminal import carry_out, console, show, told_plainly
 
-console = Console(stderr=False)
-
-
-def _told_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Print errors that a user can mend as one or two lines, with their exit status, never a traceback."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False, show_level=True)
-        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
-        try:
-            return command(*args, **kwargs)
-        except BenchError as error:
-            click.echo(f"bench: {error}", err=True)
-            sys.exit(error.exit_code)
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            click.echo(f"bench: {where}{error.strerror or error}; mend that and run again.", err=True)
-            sys.exit(1)
-        except KeyboardInterrupt:
-            click.echo(
-                "\nbench: interrupted; finished runs are stored, the same command goes on from here.",
-                err=True,
-            )
-            sys.exit(130)
-
-    return wrapped
+if TYPE_CHECKING:
+    from bench.request import Request
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -119,11 +90,11 @@ OPTIONS = [
     "--experiment", default="fusion", show_default=True, help="What to compare; `bench list experiments`."
 )
 @_settings
-@_told_plainly
+@told_plainly
 def run(experiment: str, **options: Any) -> None:
     """Compare fusions: encode, train and test whatever is not stored yet, then draw tables and figures."""
     names = tuple(name.strip() for name in experiment.split(",") if name.strip())
-    _carry_out(names, page=False, **options)
+    carry_out(as_request(names, **options), page=False)
 
 
 @main.command()
@@ -131,7 +102,7 @@ def run(experiment: str, **options: Any) -> None:
 @click.option("--tables", type=click.Path(path_type=Path), help="With --audit: another paper's tables (CSV).")
 @click.option("--claims", type=click.Path(path_type=Path), help="With --audit: what its text claims (TOML).")
 @_settings
-@_told_plainly
+@told_plainly
 def paper(audit_only: bool, tables: Path | None, claims: Path | None, **options: Any) -> None:
     """Every experiment of the paper, then all tables, figures and the report."""
     from bench.experiments import EXPERIMENTS
@@ -146,13 +117,13 @@ def paper(audit_only: bool, tables: Path | None, claims: Path | None, **options:
         return
     if tables or claims:
         raise UsageError("--tables and --claims go with --audit.")
-    _carry_out(tuple(e.name for e in EXPERIMENTS.values() if e.paper), page=True, **options)
+    experiments = tuple(e.name for e in EXPERIMENTS.values() if e.paper)
+    carry_out(as_request(experiments, **options), page=True)
 
 
-def _carry_out(
+def as_request(
     experiments: tuple[str, ...],
     *,
-    page: bool,
     streams: int | None,
     interaction: str | None,
     removed: float | None,
@@ -160,63 +131,21 @@ def _carry_out(
     jobs: int | None,
     save_models: bool,
     **options: Any,
-) -> None:
-    """Run experiments, draw their tables and figures, say what happened; a BenchError if a run failed.
-
-    With `page`, the report page is written too, and the tables are not printed.
-    """
+) -> Request:
+    """What the options of a command that trains ask for."""
     from bench.environment import cores
-    from bench.progress import TerminalReporter
-    from bench.report.figures import write_figures
-    from bench.report.page import write_page
-    from bench.report.tables import at_a_glance, rows_of, write_tables
-    from bench.report.verdicts import verdict
     from bench.request import Request
-    from bench.store import RunStore
-    from bench.workflow import run as carry_out
 
     arguments = {"streams": streams, "interaction": interaction, "removed": removed}
-    request = Request(
+    return Request(
         experiments=experiments,
         jobs=jobs or cores(),
         data_arguments={key: value for key, value in arguments.items() if value is not None},
         missing=tuple(missing.split(",")) if missing else (),
         observe=frozenset({"weights"} if save_models else ()),
-        command=_command_line(),
+        command="bench " + shlex.join(sys.argv[1:]),
         **options,
     )
-    with TerminalReporter(console) as reporter:
-        report = carry_out(request, reporter)
-    store = RunStore(request.out)
-    paths = []
-    for plan in report.plans:
-        paths += write_tables(plan, store, request.out)
-        if plan.not_applicable:
-            console.print(f"{plan.experiment} does not apply: {plan.not_applicable}.", markup=False)
-        table = rows_of(plan, store)
-        if not page and not table.empty:
-            _show(at_a_glance(plan, table))
-            if table["reference"].any():
-                console.print("* a reference: uses no fusion")
-            console.print(verdict(plan, store), markup=False)
-    figures = write_figures(report.plans, store, request.out)
-    paths += [figure.path_png for figure in figures]
-    paths += [write_page(report.plans, store, figures, request.out)] if page else []
-    summary = report.summary
-    console.print(
-        f"{summary.executed} runs executed, {summary.stored} already stored, {len(summary.failures)} failed; "
-        f"{report.encoded} items encoded.",
-        *(str(path) for path in paths),
-        sep="\n",
-        soft_wrap=True,
-        markup=False,
-    )
-    if summary.failures:
-        first = summary.failures[0]
-        raise BenchError(
-            f"{len(summary.failures)} runs failed, the others are stored; first: {first.spec.method}, "
-            f"seed {first.spec.seed}: {first.error}"
-        )
 
 
 def _audit(tables: Path | None, claims: Path | None, out: Path) -> None:
@@ -228,7 +157,7 @@ def _audit(tables: Path | None, claims: Path | None, out: Path) -> None:
 
     said = load_claims(claims or CLAIMS)
     findings = audit(read_tables(tables or TABLES), said)
-    _show(as_table(findings).iloc[:, :5])
+    show(as_table(findings).iloc[:, :5])
     for path in write_findings(findings, out, said.paper):
         console.print(str(path), markup=False)
 
@@ -238,7 +167,7 @@ OUT = click.option("--out", type=click.Path(path_type=Path), default=Path("resul
 
 @main.command()
 @OUT
-@_told_plainly
+@told_plainly
 def tables(out: Path) -> None:
     """Draw the tables again from stored runs."""
     from bench.plan import load_plans
@@ -252,7 +181,7 @@ def tables(out: Path) -> None:
 
 @main.command()
 @OUT
-@_told_plainly
+@told_plainly
 def figures(out: Path) -> None:
     """Draw the figures again from stored runs."""
     from bench.plan import load_plans
@@ -265,7 +194,7 @@ def figures(out: Path) -> None:
 
 @main.command()
 @OUT
-@_told_plainly
+@told_plainly
 def report(out: Path) -> None:
     """Write report.html from stored runs: one file with all tables and figures."""
     _draw_report(out)
@@ -291,7 +220,7 @@ def _draw_report(out: Path) -> None:
     multiple=True,
     help="A file that registers fusions.",
 )
-@_told_plainly
+@told_plainly
 def list_(what: str, as_json: bool, plugins: tuple[Path, ...]) -> None:
     """Show what there is: fusions, encoders, datasets, experiments, presets."""
     from bench.inventory import inventory
@@ -303,19 +232,19 @@ def list_(what: str, as_json: bool, plugins: tuple[Path, ...]) -> None:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
     elif what == "datasets":  # each has much to say
         for row in rows:
-            _show(pd.DataFrame(list(row.items())[1:], columns=["name", row["name"]]))
+            show(pd.DataFrame(list(row.items())[1:], columns=["name", row["name"]]))
             console.print()
     else:
-        _show(pd.DataFrame(rows))
+        show(pd.DataFrame(rows))
 
 
 @main.command()
-@_told_plainly
+@told_plainly
 def doctor() -> None:
     """Show versions, devices, threads, which weights are present and the size of the cache."""
     from bench.doctor import findings
 
-    _show(pd.DataFrame(findings(), columns=["what", "found"]))
+    show(pd.DataFrame(findings(), columns=["what", "found"]))
 
 
 @main.group()
@@ -332,7 +261,7 @@ def data() -> None:
 )
 @click.option("--removed", type=click.FloatRange(0, 1, max_open=True), default=0.0, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@_told_plainly
+@told_plainly
 def make(name: str, folder: Path, **arguments: Any) -> None:
     """Write the embedded dataset NAME into FOLDER: tables, images, audio and video."""
     from bench.data import catalog
@@ -349,7 +278,7 @@ def make(name: str, folder: Path, **arguments: Any) -> None:
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Of this dataset; for mosi: split, sources."
 )
-@_told_plainly
+@told_plainly
 def get(name: str, folder: Path | None, origin: Path, settings: tuple[str, ...]) -> None:
     """Convert the original of a published dataset into FOLDER (default: NAME); `bench list datasets`."""
     from bench.data import published
@@ -364,7 +293,7 @@ def get(name: str, folder: Path | None, origin: Path, settings: tuple[str, ...])
 
 @data.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@_told_plainly
+@told_plainly
 def init(folder: Path) -> None:
     """Look at the tables and media in FOLDER and propose a dataset.toml, to be edited."""
     from bench.data.proposal import propose
@@ -387,7 +316,7 @@ def perf() -> None:
 @click.option(
     "--folder", type=click.Path(path_type=Path), help="Where the simulated features go and stay (temporary)."
 )
-@_told_plainly
+@told_plainly
 def perf_data(out: Path, samples: int, folder: Path | None) -> None:
     """The loader on simulated features: first batch, samples per second, memory, against 10,000 samples."""
     from bench.perf.data import run_data, verdict
@@ -395,22 +324,9 @@ def perf_data(out: Path, samples: int, folder: Path | None) -> None:
 
     with TerminalReporter(console) as reporter:
         table = run_data(out, samples, folder, reporter.working)
-    _show(table.round(2))
+    show(table.round(2))
     for line in verdict(table):
         console.print(line, markup=False)
-
-
-def _show(table: pd.DataFrame) -> None:
-    """Print a table; cells wrap where the terminal is narrow."""
-    shown = Table(*table.columns, box=None, header_style="bold", pad_edge=False)
-    for row in table.itertuples(index=False):
-        shown.add_row(*(escape(str(cell)) for cell in row))
-    console.print(shown)
-
-
-def _command_line() -> str:
-    """The command as it was typed, for captions."""
-    return "bench " + " ".join(sys.argv[1:])
 
 
 if __name__ == "__main__":

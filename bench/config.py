@@ -155,6 +155,7 @@ DECIDES_NOTHING = (
     "bench/progress",
     "bench/request",
     "bench/stats",
+    "bench/terminal",
     "bench/workflow",
 )
 """Source that only draws, prints or chooses: no part of the hash that decides a run's id."""

@@ -13,9 +13,10 @@ import fusions
 from bench.config import ModelConfig, RunSpec, TrainingConfig, code_hash
 from bench.data import catalog
 from bench.data.dataset import Dataset
+from bench.data.schema import Schema
 from bench.data.splits import kind_of
 from bench.errors import UsageError
-from bench.experiments import Choice, Variant
+from bench.experiments import Choice, Experiment, Variant
 from bench.features.encode import encode
 from bench.features.store import FeatureSet
 from bench.plan import Plan, PlanRow
@@ -61,13 +62,8 @@ def run(request: Request, reporter: Reporter) -> Report:
         else catalog.load(request.data, **request.data_arguments)
     )
     split = kind_of(asked.preset.training.split, dataset.samples, dataset.schema.samples.fixed)
-    choice = Choice(
-        dataset.schema, asked.fusions, asked.backbones, asked.texts, asked.defaults, asked.preset.fusions
-    )
-    variants = {
-        e.name: [] if e.applies(choice) else _arms(e.variants(choice), request.missing)
-        for e in asked.experiments
-    }
+    choice = choice_of(asked, dataset.schema)
+    variants = {e.name: variants_of(e, choice, request.missing) for e in asked.experiments}
     features, encoded = _features(
         dataset, [v for found in variants.values() for v in found], asked, request.jobs, reporter
     )
@@ -108,13 +104,20 @@ def run(request: Request, reporter: Reporter) -> Report:
     return Report(plans, summary, encoded)
 
 
-def _arms(variants: Sequence[Variant], missing: Sequence[str]) -> list[Variant]:
-    """Each variant under each way of handling missing values, where both are to be compared.
+def choice_of(asked: Resolved, schema: Schema) -> Choice:
+    """What an experiment chooses from: the request on a dataset of this description."""
+    return Choice(schema, asked.fusions, asked.backbones, asked.texts, asked.defaults, asked.preset.fusions)
 
-    What drops incomplete samples is only tested on complete ones; what keeps them is shown on both.
+
+def variants_of(experiment: Experiment, choice: Choice, missing: Sequence[str] = ()) -> list[Variant]:
+    """What an experiment compares, none if it does not apply.
+
+    With two ways of handling missing values each variant comes under both. What drops incomplete samples is
+    only tested on complete ones; what keeps them is shown on both.
     """
+    variants = [] if experiment.applies(choice) else experiment.variants(choice)
     if len(missing) < 2:
-        return list(variants)
+        return variants
     arms = [
         ("keep", "keep", "all"),
         ("keep, on complete samples", "keep", "complete"),

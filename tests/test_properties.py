@@ -14,7 +14,6 @@ from bench.features.store import FeatureSet
 from bench.model import build_model
 
 SMALL = ModelConfig(dim=8, heads=2, trunk=TrunkConfig(), head=HeadConfig(hidden=(8,)))
-CPU = torch.device("cpu")
 WORDS = ("red", "店铺", "warm", "new", "bold", "quiet")
 N = 14
 
@@ -102,13 +101,6 @@ def with_other_gaps(samples: pd.DataFrame, products: pd.DataFrame, rng: np.rando
 
 
 CHANGES = {f.__name__: f for f in (shuffled, with_empty_items, with_a_crowd, with_other_gaps)}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def private_cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -43,7 +44,9 @@ def test_every_command_that_is_named_exists(command):
 
 
 def test_every_option_that_is_named_exists():
-    known = {name for command in main.commands.values() for p in command.params for name in p.opts}
+    commands = list(main.commands.values())
+    commands += [sub for group in commands if isinstance(group, click.Group) for sub in group.commands.values()]
+    known = {name for command in commands for p in command.params for name in p.opts}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) <= known
 
 

@@ -106,7 +106,7 @@ def write_tables(plan: Plan, store: RunStore, out: Path) -> list[Path]:
         said += f" Target {plan.target}. Preset {plan.preset}."
         shown = stated.map(lambda v: f"{v:.4g}" if isinstance(v, float) else str(v))
         contents = {
-            "md": "\n".join([f"# {plan.title}", "", said, "", _pipe(shown), ""]),
+            "md": "\n".join([f"# {plan.title}", "", said, "", _pipe(shown), "", *_regenerate(plan)]),
             "csv": stated.to_csv(index=False),
             "tex": latex(plan, said, shown),
         }
@@ -200,9 +200,11 @@ def markdown(plan: Plan, table: pd.DataFrame, verdict_text: str, sources: pd.Dat
             "Loss: R2_score with the source missing from all test samples minus that with it missing from "
             "none; below zero, the method gets worse. Means over seeds [95 % interval].", "",
         ]  # fmt: skip
-    if plan.command:
-        lines += [f"Regenerate: `{plan.command}`", ""]
-    return "\n".join(lines)
+    return "\n".join(lines + _regenerate(plan))
+
+
+def _regenerate(plan: Plan) -> list[str]:
+    return [f"Regenerate: `{plan.command}`", ""] if plan.command else []
 
 
 def at_a_glance(plan: Plan, table: pd.DataFrame) -> pd.DataFrame:

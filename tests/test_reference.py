@@ -1,0 +1,89 @@
+"""The committed reference tables are what their stored commands make: the same rows, the same columns."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from workshop import Row, Workshop
+
+from bench.cli import as_request, main
+from bench.data.schema import Schema, read_schema
+from bench.experiments import EXPERIMENTS
+from bench.report.tables import write_tables
+from bench.request import Request, resolve
+from bench.workflow import choice_of, variants_of
+
+ROOT = Path(__file__).parent.parent
+TABLES = sorted((ROOT / "results" / "reference").glob("*/tables/*.csv"))
+ROWS = ["method", "variant", "backbone", "text"]
+MOSI = {
+    "name": "mosi",
+    "target": {"column": "sentiment", "sign": True},
+    "samples": {"split": "split", "group": "video_id"},
+    "entities": {
+        "utterance": {"text": ["transcript"], "features": {"audio": {"file": "f.npz", "array": "audio"}}}
+    },
+}
+
+
+def schema_of(folder: str, stream_folder: Path) -> Schema:
+    if folder == "mosi":
+        return Schema.model_validate(MOSI)
+    if folder == "houses":
+        return read_schema(ROOT / "bench/data/examples/houses.toml")
+    return read_schema(stream_folder / "dataset.toml")
+
+
+def request_of(table: Path) -> Request:
+    """The request of the command that the table says it comes from."""
+    text = table.with_suffix(".md").read_text(encoding="utf-8")
+    name, *arguments = shlex.split(re.search(r"Regenerate: `bench (.+)`", text)[1])
+    options = main.commands[name].make_context(name, arguments).params
+    for other in ("experiment", "audit_only", "tables", "claims"):
+        options.pop(other, None)
+    return as_request((table.stem,), **options)
+
+
+def by_row(table: pd.DataFrame) -> list[tuple[str, ...]]:
+    return sorted(table[ROWS].astype("string").fillna("").itertuples(index=False, name=None))
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in TABLES if p.stem in EXPERIMENTS], ids=lambda p: f"{p.parts[-3]}-{p.stem}"
+)
+def test_a_committed_table_has_the_rows_and_columns_of_its_command(path, stream_folder, streams, tmp_path):
+    request = request_of(path)
+    table = pd.read_csv(path)
+    experiment = EXPERIMENTS[path.stem]
+    if "method" not in table:  # facts without runs
+        facts = next(iter(experiment.facts(streams, resolve(request).preset).values()))
+        assert list(table.columns) == list(pd.DataFrame(facts).columns)
+        assert len(table) == len(facts)
+        return
+    choice = choice_of(resolve(request), schema_of(path.parts[-3], stream_folder))
+    variants = variants_of(experiment, choice, request.missing)
+    expected = pd.DataFrame(
+        {
+            "method": v.method,
+            "variant": v.name,
+            "backbone": v.encoders.get("image", ""),
+            "text": v.encoders.get("text", ""),
+        }
+        for v in variants
+    )
+    assert by_row(table) == by_row(expected)
+    workshop = Workshop(tmp_path, seeds=2)
+    written = write_tables(workshop.plan(path.stem, [Row("memf", 0.5)]), workshop.store, tmp_path)
+    drawn = pd.read_csv(next(p for p in written if p.suffix == ".csv" and p.stem == path.stem))
+    assert list(table.columns) == list(drawn.columns)
+
+
+def test_there_is_a_reference_of_every_kind_of_data():
+    assert {path.parts[-3] for path in TABLES} >= {"livestream", "houses", "mosi"}
+    paper = {name for name, experiment in EXPERIMENTS.items() if experiment.paper}
+    assert {path.stem for path in TABLES if path.parts[-3] == "livestream"} >= paper
+    for folder in (ROOT / "results" / "reference").iterdir():
+        size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+        assert size < 5_000_000, f"{folder.name} is too large to be committed"
