@@ -23,6 +23,7 @@ from torch import Tensor
 
 from bench.config import RunSpec
 from bench.errors import UsageError
+from bench.metrics import METRICS
 
 OBSERVATIONS = {
     "weights": "model.safetensors",
@@ -117,10 +118,14 @@ class RunStore:
         """Whether the run is stored."""
         return (self.root / run_id / "metrics.json").is_file()
 
-    def metrics(self, run_id: str) -> dict[str, Any]:
-        """The metrics of a complete run; NaN for one that says nothing there."""
+    def metrics(self, run_id: str, scored: str = "all") -> dict[str, Any]:
+        """The metrics of a run on all its test samples, or on the complete ones; NaN for what says nothing."""
         stored = json.loads((self.root / run_id / "metrics.json").read_text(encoding="utf-8"))
-        return _nan_for_none(stored)
+        found = _nan_for_none(stored)
+        complete = found.pop("complete", None)
+        if scored == "all" or complete is None:  # without it, every test sample is complete
+            return found
+        return found | dict.fromkeys(METRICS, float("nan")) | complete
 
     def missing(self, run_id: str) -> pd.DataFrame | None:
         """The metrics of a complete run with sources taken away, if it observed them."""

@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from media import save_image, save_video
 
 import encoders
 from bench.data import livestream
 from bench.data.dataset import Dataset, read_dataset
 from bench.features.encode import encode
 from bench.features.store import FeatureSet
+from encoders import weights as weights_module
 
 STREAMS = 40
 ENCODERS = {"text": "hashing", "image": "resnet18", "video": "motion", "audio": "logmel"}
@@ -52,3 +54,21 @@ def features(streams: Dataset) -> FeatureSet:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def nothing_to_be_found(tmp_path, monkeypatch):
+    """Empty caches and no network, whatever the machine."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(weights_module, "answers", lambda server: False)
+    weights_module._warn_random.cache_clear()
+
+
+@pytest.fixture
+def items(tmp_path):
+    images = [save_image(tmp_path / f"{i}.png", i) for i in range(3)]
+    videos = [save_video(tmp_path / f"{i}.mp4", speed=i + 1) for i in range(3)]
+    texts = ["全场8折 Nike鞋", "hello world", "折"]
+    return {"text": texts, "image": images, "video": videos, "audio": videos}

@@ -33,7 +33,7 @@ from bench.store import RunStore
 
 NAMES = {
     "fusion", "cost", "entity-fusion", "order", "entities", "backbones", "training", "scatter",
-    "attention-samples", "attention-mean", "data",
+    "attention-samples", "attention-mean", "data", "missing",
 }  # fmt: skip
 
 

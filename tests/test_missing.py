@@ -18,6 +18,7 @@ from bench.metrics import METRICS, score
 from bench.model import build_model
 from bench.plan import Plan, PlanRow, load_plans
 from bench.report.missing import Curves, by_source
+from bench.report.sheets import results_sheet
 from bench.report.tables import rows_of, write_tables
 from bench.report.verdicts import ONE_SEED, verdict
 from bench.runner import execute, parts_of, restore
@@ -122,6 +123,16 @@ def test_a_row_scored_on_complete_samples_has_no_area(workshop):
     assert len(by_source(plan, workshop.store)) == 3 * len(FALLS)
 
 
+def test_the_page_has_the_areas(workshop):
+    plan = compared(workshop, {"memf": 0.4, "concat": 0.8})
+    sheet = results_sheet(plan, rows_of(plan, workshop.store))
+    names = [column.name for column in sheet.columns]
+    for area in ("area_MSE", "area_R2_score"):
+        cells = [line.cells[names.index(area)] for line in sheet.lines]
+        assert [cell.best for cell in cells] == [True, False, False, False]
+        assert all(cell.interval for cell in cells)
+
+
 # --- figure -----------------------------------------------------------------------------------------------
 
 
@@ -181,7 +192,7 @@ def with_levels(tmp_path: Path, full: dict[str, list[float]], dropout: dict[str,
 
 
 def test_the_verdict_tells_apart_what_is_far_apart(tmp_path):
-    mfb, memf, late = [0.70, 0.60, 0.65, 0.68], [0.60, 0.69, 0.62, 0.67], [0.30, 0.21, 0.24, 0.29]
+    mfb, memf, late = [0.70, 0.60, 0.65, 0.67], [0.60, 0.69, 0.62, 0.67], [0.30, 0.21, 0.24, 0.29]
     said = with_levels(
         tmp_path,
         {"mfb": mfb, "memf": memf, "late": late},
@@ -191,7 +202,7 @@ def test_the_verdict_tells_apart_what_is_far_apart(tmp_path):
         "By a paired corrected t-test over 4 seeds, Holm, 5 %: "
         "With full data, mfb has the largest mean area under R2_score; told from it: late; not told: memf. "
         "With source dropout, memf has the largest mean area under R2_score; told from it: mfb, late. "
-        "Source dropout changes the area of mfb (-0.797, p 0.00), late (+0.001, p 0.00); "
+        "Source dropout changes the area of mfb (-0.795, p 0.00), late (+0.001, p 0.00); "
         "for memf nothing can be told."
     )
 
@@ -294,6 +305,18 @@ def test_curves_are_the_same_alone_and_with_other_observations(done, features):
     for more in ((), ("test-history", "attention", "weights")):
         again = execute(spec_of(store, run), features, CPU, frozenset({"missing", *more}))
         pd.testing.assert_frame_equal(again.missing, store.missing(run), check_exact=True)
+
+
+@pytest.mark.parametrize("name", ["memf", "mean", "late", "vtfsa"])
+def test_a_source_that_no_sample_has_is_absent_like_any_other(features, name):
+    """An entity of many items whose texts are all hidden still has its items."""
+    model = build_model(features, name, {}, ModelConfig(dim=16, heads=2), seed=0)
+    n = len(features.samples["target"])
+    everyone, alone = np.ones(n, dtype=bool), np.arange(n) == 7
+    for source in features.folders:
+        none = predict(model, features.hiding({source: everyone}), np.arange(n), CPU)
+        one = predict(model, features.hiding({source: alone}), np.arange(n), CPU)
+        assert none[7] == pytest.approx(one[7], abs=1e-6)
 
 
 @pytest.mark.parametrize("name", SEVEN)

@@ -45,7 +45,9 @@ def test_every_command_that_is_named_exists(command):
 
 def test_every_option_that_is_named_exists():
     commands = list(main.commands.values())
-    commands += [sub for group in commands if isinstance(group, click.Group) for sub in group.commands.values()]
+    commands += [
+        sub for group in commands if isinstance(group, click.Group) for sub in group.commands.values()
+    ]
     known = {name for command in commands for p in command.params for name in p.opts}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) <= known
 

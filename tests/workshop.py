@@ -77,8 +77,8 @@ class Workshop:
         predicted = np.full(64, 5.0) if row.blind else true + row.noise * (wobble + 0.02 * seed)
         size = int(spec.id[:3], 16)
         metrics = score(Target(column="y"), true, predicted) | {
-            "params": 0 if row.reference else 20_000 + 60 * size, "flops": 90 * size, "seconds": 1 + size / 400, "epochs": 20,
-            "n_train": 256, "n_test": 64, "undecodable": 0,
+            "params": 0 if row.reference else 20_000 + 60 * size, "flops": 90 * size,
+            "seconds": 1 + size / 400, "epochs": 20, "n_train": 256, "n_test": 64, "undecodable": 0,
         }  # fmt: skip
         ids = [f"stream-{i:04d}" for i in range(63)] + ["直播间-7"]
         epochs = np.arange(20)

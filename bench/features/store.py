@@ -60,9 +60,11 @@ class SourceFeatures:
     values: np.ndarray
     attributes: tuple[str, ...]
 
-    def batch(self, samples: np.ndarray) -> Batch:
-        """Gather the tokens of `samples` (B,); a sample number of -1 has none."""
+    def batch(self, samples: np.ndarray, hidden: np.ndarray | None = None) -> Batch:
+        """Gather the tokens of `samples` (B,); those `hidden` (B,) keep their items, all of them absent."""
         rows = self.items.padded(samples)
+        if hidden is not None:  # the sources of an entity are aligned by item: the number of items must stay
+            rows = np.where(hidden[:, None], -1, rows)
         if self.tokens is None:
             return self._numbers(rows)
         positions = self.tokens.positions(rows)
@@ -136,6 +138,7 @@ class FeatureSet:
         undecodable: number of distinct items that could not be decoded.
         fixed: why only the official split may be used; "" where any may.
         hidden: source -> (N,) bool, the samples from which it is taken away.
+        required: the folders of all sources that a complete sample has, where they are not just `folders`.
     """
 
     dataset: Path
@@ -147,6 +150,7 @@ class FeatureSet:
     undecodable: int = 0
     fixed: str = ""
     hidden: Mapping[Source, np.ndarray] = field(default_factory=dict)
+    required: Mapping[Source, Path] = field(default_factory=dict)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what is open: another process maps the files itself."""
@@ -166,19 +170,24 @@ class FeatureSet:
 
     @cached_property
     def complete(self) -> np.ndarray:
-        """Which samples have every source, (N,) bool."""
-        return np.logical_and.reduce([source.present for source in self.sources.values()])
+        """Which samples have every source of the dataset, (N,) bool; the same whoever sees only some."""
+        present = np.ones(len(self.samples["target"]), dtype=bool)
+        for folder in (self.required or self.folders).values():
+            present &= SourceFeatures.load(folder).present
+        return present
 
     @property
     def fingerprint(self) -> str:
         """A hash of every source's features; folder names are hashes of their content."""
         parts = [self.dataset.name, *(f"{s}:{f.name}" for s, f in self.folders.items())]
+        # sources that are not seen decide no more than which samples are complete
+        parts += [np.packbits(self.complete).tobytes().hex()] if self.required else []
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def only(self, entities: Collection[str]) -> FeatureSet:
         """The same without the sources of all other entities."""
         kept = {source: folder for source, folder in self.folders.items() if source.entity in entities}
-        return replace(self, folders=kept)
+        return replace(self, folders=kept, required=self.required or self.folders)
 
     def hiding(self, hidden: Mapping[Source, np.ndarray]) -> FeatureSet:
         """The same with sources taken away from samples: source -> (N,) bool."""
@@ -198,8 +207,6 @@ class FeatureSet:
     def batch(self, samples: np.ndarray) -> dict[Source, Batch]:
         """The batch of `samples` (B,), every source."""
         return {
-            source: features.batch(
-                np.where(self.hidden[source][samples], -1, samples) if source in self.hidden else samples
-            )
+            source: features.batch(samples, self.hidden[source][samples] if source in self.hidden else None)
             for source, features in self.sources.items()
         }

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from bench.plan import Plan
 from bench.report.figures.results import Result, results_of
 from bench.report.sheets import DECIMALS, interval
-from bench.report.verdicts import BEST_BY, labels, verdict
-from bench.stats import corrected_interval, corrected_paired_test
+from bench.report.verdicts import BEST_BY, labels, squared_errors, verdict
+from bench.stats import corrected_interval, corrected_paired_test, crossed_paired_test
 from bench.store import RunStore
 
 EXPERIMENT = "fusion"
@@ -55,14 +57,20 @@ def headline(plans: Sequence[Plan], store: RunStore) -> Headline | None:
     answer = reason = ""
     if plain is not None:
         entries.append(_entry("Best without fusion", name(plain.row), plain))
-        answer, reason = _helps(fused, plain, (name(fused.row), name(plain.row)))
+        difference = fused.against(plain, BEST_BY)
+        if plan.split == "random":
+            p = corrected_paired_test(difference.tolist(), *fused.sizes)
+        else:
+            p = crossed_paired_test(squared_errors(fused.row, store) - squared_errors(plain.row, store))
+        answer, reason = _helps(fused, difference, p, plan.split, (name(fused.row), name(plain.row)))
     return Headline(BEST_BY, tuple(entries), answer, reason, verdict(plan, store))
 
 
 def _lowest(results: Sequence[Result]) -> Result | None:
-    """The lowest mean over as many seeds as any row has: fewer seeds may have been the easy ones."""
+    """The lowest mean over as many seeds and test samples as any row has: fewer may have been easier."""
     most = max((len(result.runs) for result in results), default=0)
-    full = [result for result in results if len(result.runs) == most]
+    tested = max((result.sizes[1] for result in results), default=0)
+    full = [result for result in results if len(result.runs) == most and result.sizes[1] == tested]
     return min(full, key=lambda result: result.mean(BEST_BY), default=None)
 
 
@@ -70,19 +78,22 @@ def _entry(role: str, name: str, result: Result) -> Entry:
     return Entry(role, name, f"{result.mean(BEST_BY):.{DECIMALS}f}", interval(*result.interval(BEST_BY)))
 
 
-def _helps(fused: Result, plain: Result, names: tuple[str, str]) -> tuple[str, str]:
+def _helps(
+    fused: Result, difference: np.ndarray, p: float, split: str, names: tuple[str, str]
+) -> tuple[str, str]:
     """Whether the best fusion beats the best row without fusion, by a paired test over common seeds."""
-    difference = fused.against(plain, BEST_BY)
     if len(difference) < 2:
         return "Not shown", f"{names[0]} and {names[1]} share fewer than two seeds: there is no test."
-    p = corrected_paired_test(difference.tolist(), *fused.sizes)
-    mean = float(difference.mean())
+    mean, seeds = float(difference.mean()), len(difference)
     answer = "Not shown" if not p < LEVEL else "Yes" if mean < 0 else "No"
     shown = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
     told = "" if p < LEVEL else " The difference may be chance."
+    if split == "random":
+        low_high = interval(*corrected_interval(difference.tolist(), *fused.sizes), sign="+")
+        how = f", 95 % interval {low_high}, {shown} (paired corrected t-test over {seeds} seeds)"
+    else:
+        how = f", {shown} (paired test over {seeds} seeds and {fused.sizes[1]} test samples)"
     return answer, (
-        f"The {BEST_BY} of {names[0]} less that of {names[1]} is {mean:+.{DECIMALS}f}, 95 % interval "
-        f"{interval(*corrected_interval(difference.tolist(), *fused.sizes), sign='+')}, {shown} (paired "
-        f"corrected t-test over {len(difference)} seeds).{told} Both rows were picked by these same runs, so "
-        "p is somewhat too small."
+        f"The {BEST_BY} of {names[0]} less that of {names[1]} is {mean:+.{DECIMALS}f}{how}.{told} Both rows were "
+        "picked by these same runs, so p is somewhat too small."
     )

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.metrics import LOWER_IS_BETTER, METRICS, PAPER_METRICS
+from bench.metrics import PAPER_METRICS
 from bench.plan import Plan
 from bench.report.beside import beside_printed, printed_elsewhere
-from bench.report.tables import DECIMALS, HIDDEN_FACTS, decimal, shown_metrics
+from bench.report.tables import DECIMALS, HIDDEN_FACTS, comparable, decimal, lower_is_better, shown_columns
 from bench.report.verdicts import BEST_BY
 
 NAMES = ("method", "variant", "backbone", "text")
@@ -92,11 +92,11 @@ def results_sheet(plan: Plan, table: pd.DataFrame) -> Sheet:
     lines = []
     for row in table.to_dict("records"):
         cells = [Cell(str(row[name]) or "–") for name in _names(table)]
-        cells += [_metric(row, name, best) for name in shown_metrics(table)]
+        cells += [_metric(row, name, best) for name in shown_columns(table)]
         cells += [count(row["params"]), number(row["seconds"], 1), count(row["seeds"])]
         lines.append(Line(tuple(cells), bool(row["reference"]), _tag(row, plan.seeds)))
     measured = [
-        Column(m, True, "ascending" if plan.ranked and m == BEST_BY else "none") for m in shown_metrics(table)
+        Column(m, True, "ascending" if plan.ranked and m == BEST_BY else "none") for m in shown_columns(table)
     ]
     columns = (
         *(Column(name) for name in _names(table)),
@@ -205,10 +205,10 @@ def _best(table: pd.DataFrame) -> dict[str, float]:
     A row with fewer seeds than others is never best: they may have been the easy ones.
     """
     fused = table[~table["reference"].astype(bool)]
-    fused = fused[fused["seeds"] == fused["seeds"].max()]
+    fused = fused[comparable(fused)]
     if len(fused) < 2:
         return {}
-    best = {m: float(fused[m].min() if m in LOWER_IS_BETTER else fused[m].max()) for m in METRICS}
+    best = {m: float(fused[m].min() if lower_is_better(m) else fused[m].max()) for m in shown_columns(table)}
     return best | {"seeds": int(fused["seeds"].max())}
 
 

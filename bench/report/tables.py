@@ -42,9 +42,7 @@ def rows_of(plan: Plan, store: RunStore) -> pd.DataFrame:
 
 def _row(plan: Plan, row: PlanRow, store: RunStore) -> dict[str, object]:
     runs = [run for run in row.runs if store.complete(run)]
-    found = [store.metrics(run) for run in runs]
-    if row.scored == "complete":  # where every sample is, a run has nothing to tell apart
-        found = [run | run.get("complete", {}) for run in found]
+    found = [store.metrics(run, row.scored) for run in runs]
     if not found:
         return {}
     values: dict[str, object] = {
@@ -158,6 +156,11 @@ def decimal(value: float, decimals: int = DECIMALS) -> str:
     return f"{value:.{decimals}f}" if abs(value) < LARGE else f"{value:,.0f}"
 
 
+def comparable(table: pd.DataFrame) -> pd.Series:
+    """The rows of most seeds and most test samples: others had other samples, maybe easier ones."""
+    return (table["seeds"] == table["seeds"].max()) & (table["n_test"] == table["n_test"].max())
+
+
 def shown_metrics(table: pd.DataFrame) -> list[str]:
     """The metrics that say something about some row."""
     return [metric for metric in METRICS if table[metric].notna().any()]
@@ -259,7 +262,7 @@ def _formatted(plan: Plan, table: pd.DataFrame, markup: Markup) -> pd.DataFrame:
     if plan.ranked:
         table = table.sort_values(BEST_BY, kind="stable")
     # a row with fewer seeds than the others is not compared with them
-    fused = table[~table["reference"] & (table["seeds"] == table["seeds"].max())]
+    fused = table[~table["reference"] & comparable(table)]
     methods = zip(table["method"], table["reference"], strict=True)
     shown = pd.DataFrame({"method": [markup.reference.format(m) if r else m for m, r in methods]})
     for column in ("variant", "backbone", "text"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -10,7 +11,7 @@ from scipy.stats import spearmanr
 from bench.experiments.missing import DROPOUT, FULL
 from bench.plan import Plan, PlanRow
 from bench.report.missing import CURVE, EXPERIMENT, curves_of
-from bench.stats import corrected_interval, corrected_paired_test, holm
+from bench.stats import corrected_interval, corrected_paired_test, crossed_paired_test, holm
 from bench.store import RunStore
 
 BEST_BY = "MSE"
@@ -25,7 +26,7 @@ def verdict(plan: Plan, store: RunStore) -> str:
     """A sentence or two on the rows of a plan; "" where there is nothing to compare."""
     label = labels(plan)
     complete = {
-        label(row): [store.metrics(run)[BEST_BY] for run in row.runs]
+        label(row): [store.metrics(run, row.scored)[BEST_BY] for run in row.runs]
         for row in plan.rows
         if not row.reference and row.runs and all(store.complete(run) for run in row.runs)
     }
@@ -39,14 +40,26 @@ def verdict(plan: Plan, store: RunStore) -> str:
         return _entities(plan, complete, label, sizes)
     if plan.experiment == EXPERIMENT:
         return _missing(plan, store, sizes)
-    return _best(plan, complete, sizes)
+    if any(row.scored == "complete" for row in plan.rows):
+        return _handling(plan, store)
+    if plan.split == "random":
+        best = min(complete, key=lambda name: float(np.mean(complete[name])))
+        return _best(best, _against(best, complete, sizes), _TEST.format(plan.seeds))
+    errors = {label(row): squared_errors(row, store) for row in plan.rows if label(row) in complete}
+    best = min(errors, key=lambda name: float(errors[name].mean()))
+    others = {name: crossed_paired_test(x - errors[best]) for name, x in errors.items() if name != best}
+    test = f"paired test over {plan.seeds} seeds and {sizes[1]} test samples, Holm, 5 %"
+    return _best(best, holm(others), test)
 
 
-def _best(plan: Plan, squared: Mapping[str, list[float]], sizes: tuple[int, int]) -> str:
-    """Which rows cannot be told from the best one, by Holm-corrected paired tests over seeds."""
-    best = min(squared, key=lambda name: float(np.mean(squared[name])))
-    p = _against(best, squared, sizes)
-    test = _TEST.format(plan.seeds)
+def squared_errors(row: PlanRow, store: RunStore) -> np.ndarray:
+    """Squared errors (seeds, test samples) of a row whose runs share one test part."""
+    predictions = [store.predictions(run) for run in row.runs]
+    return np.stack([((p["y_pred"] - p["y_true"]) ** 2).to_numpy() for p in predictions])
+
+
+def _best(best: str, p: Mapping[str, float], test: str) -> str:
+    """Which rows cannot be told from the best one, by their p values after Holm's correction."""
     worse = [name for name, value in p.items() if value < 0.05]
     same = [name for name, value in p.items() if not value < 0.05]
     text = f"Lowest mean {BEST_BY}: {best}. "
@@ -59,6 +72,38 @@ def _best(plan: Plan, squared: Mapping[str, list[float]], sizes: tuple[int, int]
         text
         + f"Told from it ({test}): {', '.join(worse)}. "
         + (f"Not told: {', '.join(same)}." if same else "")
+    )
+
+
+def _handling(plan: Plan, store: RunStore) -> str:
+    """Whether dropping incomplete samples changes the error on complete ones, method by method."""
+    arms: dict[str, dict[str, list[dict[str, Any]]]] = {"keep": {}, "drop": {}}
+    label = labels(plan, with_variant=False)
+    for row in plan.rows:
+        arm = next((arm for arm in arms if f"{arm}, on complete" in row.variant), None)
+        if arm and not row.reference and all(store.complete(run) for run in row.runs):
+            arms[arm][label(row)] = [store.metrics(run, row.scored) for run in row.runs]
+    changes, p = {}, {}
+    for name in arms["keep"].keys() & arms["drop"].keys():
+        keep, drop = arms["keep"][name], arms["drop"][name]
+        change = np.subtract([run[BEST_BY] for run in drop], [run[BEST_BY] for run in keep])
+        sizes = int(drop[0]["n_train"]), int(drop[0]["n_test"])
+        changes[name], p[name] = float(change.mean()), corrected_paired_test(change, *sizes)
+    if not changes:
+        return ""
+    p = holm(p)
+    told = [f"{name} {changes[name]:+.3f}" for name in sorted(p, key=p.__getitem__) if p[name] < 0.05]
+    worse = sum(change > 0 for change in changes.values())
+    train = {arm: int(next(iter(rows.values()))[0]["n_train"]) for arm, rows in arms.items()}
+    return (
+        f"Dropping leaves {train['drop']} of {train['keep']} samples to learn from. On the complete test "
+        f"samples it raises the mean {BEST_BY} of {worse} of {len(changes)} rows; "
+        + (f"told by a {_TEST.format(plan.seeds)}: {', '.join(told)}." if told else "")
+        + (
+            ""
+            if told
+            else f"none can be told ({_TEST.format(plan.seeds)}; smallest p {min(p.values()):.2f})."
+        )
     )
 
 
@@ -151,13 +196,16 @@ def _entities(
     return text
 
 
-def labels(plan: Plan) -> Callable[[PlanRow], str]:
+def labels(plan: Plan, *, with_variant: bool = True) -> Callable[[PlanRow], str]:
     """Names for the rows of a plan where several stand beside each other: encoders only if they differ."""
     compared = [row for row in plan.rows if not row.reference]
     differ = [m for m in ("image", "text") if len({row.encoders.get(m) for row in compared}) > 1]
 
     def label(row: PlanRow) -> str:
-        extras = [row.variant, *(row.encoders.get(modality, "") for modality in differ)]
+        extras = [
+            row.variant if with_variant else "",
+            *(row.encoders.get(modality, "") for modality in differ),
+        ]
         extras = [extra for extra in extras if extra]
         return f"{row.method} ({', '.join(extras)})" if extras else row.method
 

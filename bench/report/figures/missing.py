@@ -19,7 +19,7 @@ from bench.store import RunStore
 STYLES = ("-", "--", ":", "-.")
 """Of the arms: trained on full data, with source dropout."""
 COLUMNS = 4
-SPREAD = 9.0
+SPREAD = 14.0
 """Percent of the axis over which the marks of one share stand side by side."""
 
 

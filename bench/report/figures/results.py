@@ -52,7 +52,9 @@ def results_of(plan: Plan, store: RunStore) -> list[Result]:
     """The rows that have results, in the plan's order. A run that diverged to infinity is none."""
     found = []
     for row in plan.rows:
-        stored = {s: store.metrics(r) for s, r in enumerate(row.runs) if has(store, r, "metrics.json")}
+        stored = {
+            s: store.metrics(r, row.scored) for s, r in enumerate(row.runs) if has(store, r, "metrics.json")
+        }
         finite = {s: m for s, m in stored.items() if np.isfinite(m["MSE"])}
         if finite:
             found.append(Result(row, finite))
