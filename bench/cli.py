@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import pandas as pd
 from click.core import ParameterSource
+from rich.console import Console
 
 from bench import __version__
 from bench.data.splits import KINDS
@@ -289,6 +290,57 @@ def get(name: str, folder: Path | None, origin: Path, settings: tuple[str, ...])
             raise UsageError(f"--set {setting!r}: write key=value, such as split=standard.")
     chosen = {key.strip(): value.strip() for key, _, value in pairs}
     console.print(f"wrote {published.get(name, origin, folder or Path(name), chosen)}")
+
+
+@data.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--deep", is_flag=True, help="Decode every image, video and sound.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes for --deep (default: one per core).")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@told_plainly
+def check(folder: Path, deep: bool, jobs: int | None, as_json: bool) -> None:
+    """Every problem of the dataset in FOLDER, worst first, each with its mend; exit 1 if it cannot run."""
+    from bench.data import checks
+    from bench.environment import cores
+    from bench.progress import TerminalReporter
+
+    with TerminalReporter(Console(stderr=True)) as reporter:
+        problems = checks.check(folder, deep=deep, jobs=jobs or cores(), progress=reporter.working)
+    if as_json:
+        click.echo(json.dumps(checks.as_json(problems), ensure_ascii=False, indent=1))
+    else:
+        for problem in problems:
+            console.print(f"{problem.severity}: {problem}", markup=False, soft_wrap=True)
+    stopping = sum(problem.stops for problem in problems)
+    if not as_json:
+        told = f"{stopping} of them in the way of a run" if stopping else "it can run"
+        deeper = "" if deep else "; --deep decodes every media file too"
+        found = f"{len(problems)} problem{'s' * (len(problems) != 1)}"
+        console.print(f"{folder}: {found}, {told}{deeper}.", markup=False, soft_wrap=True)
+    if stopping:
+        sys.exit(1)
+
+
+@data.command()
+@click.argument("data", metavar="NAME|FOLDER")
+@click.option("--split", type=click.Choice(KINDS), default="auto", show_default=True)
+@told_plainly
+def stats(data: str, split: str) -> None:
+    """The target per part, what is missing from every source, samples that occur in two parts."""
+    from bench.data import catalog
+    from bench.data.statistics import as_bars, statistics
+
+    dataset = catalog.load(data)
+    console.print(f"{dataset.schema.name}: {len(dataset)} samples, target {dataset.schema.target.label}")
+    tables = statistics(dataset, split)
+    for name, table in tables.items():
+        console.print(f"\n[bold]{name}[/bold]")
+        if table.empty:
+            console.print("none")
+        elif name == "histogram":
+            console.print(as_bars(table), markup=False)
+        else:
+            show(table.round(4))
 
 
 @data.command()

@@ -31,23 +31,24 @@ def score(target: Target, y_true: np.ndarray, y_pred: np.ndarray) -> dict[str, f
     """All metrics of predictions (N,) on the transformed scale; NaN for one that says nothing here.
 
     MAPE is a fraction, and blank where targets cross zero or touch it. Correlations are blank where either
-    side is constant.
+    side is constant. RMSE is blank where a prediction is too large for a number on the original scale.
     """
     has_sign = y_true.min() <= 0 <= y_true.max()
     varies = len(y_true) > 1 and np.ptp(y_true) > 0 and np.ptp(y_pred) > 0
-    original = target.inverse(y_pred) - target.inverse(y_true)
+    with np.errstate(over="ignore"):
+        squared = (target.inverse(y_pred) - target.inverse(y_true)) ** 2
     values = {
         "MAE": mean_absolute_error(y_true, y_pred),
         "MSE": mean_squared_error(y_true, y_pred),
         "MAPE": np.nan if has_sign else mean_absolute_percentage_error(y_true, y_pred),
         "R2_score": r2_score(y_true, y_pred),
         "EVS": explained_variance_score(y_true, y_pred),
-        "RMSE": np.sqrt(np.mean(original**2)),
+        "RMSE": np.sqrt(np.mean(squared)),
         "Pearson": pearsonr(y_true, y_pred).statistic if varies else np.nan,
         "Spearman": spearmanr(y_true, y_pred).statistic if varies else np.nan,
         "Acc2": _sign_accuracy(y_true, y_pred) if target.sign else np.nan,
     }
-    return {name: float(value) for name, value in values.items()}
+    return {name: float(value) if np.isfinite(value) else np.nan for name, value in values.items()}
 
 
 def _sign_accuracy(y_true: np.ndarray, y_pred: np.ndarray) -> float:

@@ -95,6 +95,7 @@ def _boost(
     """Predictions for the test part, and the squared error on the validation part."""
     target = features.samples["target"]
     x = np.concatenate([_reduced(_pool(features, s), parts.train, seed) for s in sources], axis=1)
+    x = x[:, np.isfinite(x[parts.train]).any(0)]  # a column that is empty in training says nothing
     model = HistGradientBoostingRegressor(
         max_iter=300, learning_rate=0.05, max_leaf_nodes=15, min_samples_leaf=10, early_stopping=True,
         n_iter_no_change=20, random_state=derive(seed, "boosted-trees") % 2**32,

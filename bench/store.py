@@ -119,7 +119,7 @@ class RunStore:
         return (self.root / run_id / "metrics.json").is_file()
 
     def metrics(self, run_id: str, scored: str = "all") -> dict[str, Any]:
-        """The metrics of a run on all its test samples, or on the complete ones; NaN for what says nothing."""
+        """The metrics of a run on all test samples, or on the complete ones; NaN for what says nothing."""
         stored = json.loads((self.root / run_id / "metrics.json").read_text(encoding="utf-8"))
         found = _nan_for_none(stored)
         complete = found.pop("complete", None)

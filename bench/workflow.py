@@ -14,7 +14,7 @@ from bench.config import ModelConfig, RunSpec, TrainingConfig, code_hash
 from bench.data import catalog
 from bench.data.dataset import Dataset
 from bench.data.schema import Schema
-from bench.data.splits import kind_of
+from bench.data.splits import kind_of, split
 from bench.errors import UsageError
 from bench.experiments import Choice, Experiment, Variant
 from bench.features.encode import encode
@@ -61,7 +61,10 @@ def run(request: Request, reporter: Reporter) -> Report:
         if isinstance(request.data, Dataset)
         else catalog.load(request.data, **request.data_arguments)
     )
-    split = kind_of(asked.preset.training.split, dataset.samples, dataset.schema.samples.fixed)
+    training = asked.preset.training
+    kind = kind_of(training.split, dataset.samples, dataset.schema.samples.fixed)
+    # a dataset too small for this is told before anything is encoded
+    split(dataset.samples, 0, kind=kind, test=training.test, validation=training.validation)
     choice = choice_of(asked, dataset.schema)
     variants = {e.name: variants_of(e, choice, request.missing) for e in asked.experiments}
     features, encoded = _features(
@@ -83,7 +86,7 @@ def run(request: Request, reporter: Reporter) -> Report:
             target=dataset.schema.target.label,
             unit=dataset.schema.target.unit,
             preset=request.preset,
-            split=split,
+            split=kind,
             seeds=max((len(row.runs) for row, _ in rows), default=0),
             undecodable=max((found.undecodable for found in features.values()), default=0),
             command=request.command,
@@ -178,6 +181,11 @@ def _features(
         except encoders.WeightsUnavailable as error:
             raise UsageError(str(error)) from None
         total += encoded
+    # a sample is complete or not, whichever of the sources a method looks at
+    every = {source: folder for some in found.values() for source, folder in some.folders.items()}
+    for key, some in found.items():
+        if some.folders.keys() != every.keys():
+            found[key] = replace(some, required=every)
     return found, total
 
 

@@ -176,6 +176,7 @@ def test_a_large_figure_is_embedded_as_png(written, monkeypatch):
     assert small.width in (336, 672)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_what_went_wrong_is_said(tmp_path):
     workshop = Workshop(tmp_path, seeds=6)
     plan = workshop.plan("fusion", [Row("memf", 0.6), Row("mult", 0.7), Row("tfn", 0.8)])

@@ -310,7 +310,7 @@ def test_names_that_are_hard_to_write(tmp_path, table):
 
 FAULTS = {
     "no table": ({}, r"has no table; put a \.csv"),
-    "not a table": ({"samples.csv": "id,y\n1,2,3\n1,2,3,4\n"}, r"samples\.csv cannot be read as a table"),
+    "not a table": ({"samples.csv": "id,y\n1,2,3\n1,2,3,4\n"}, "row 2: has 3 fields where the header has 2"),
     "other separator": ({"samples.csv": "id;y\n1;2\n2;3\n"}, "separated by semicolons"),
     "no id": ({"samples.csv": "title,y\nred car,1.5\nred car,2.5\n"}, r"has no id.*add a column id"),
     "no number": ({"samples.csv": "id,title\na,red\nb,blue\n"}, "has a number to predict in every row"),

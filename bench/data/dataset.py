@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -78,6 +79,9 @@ class Dataset:
             for s in schema.sources
             if s.modality != "numeric" and not schema.precomputed(s)
         }
+        for source in schema.sources:
+            if not schema.precomputed(source):
+                self._refuse_empty(source)
 
     @classmethod
     def from_frames(
@@ -108,20 +112,32 @@ class Dataset:
         Raises:
             DataError: a field, a column or a value is wrong.
         """
+        frames = {"samples": samples, **(tables or {})}
+        for key, frame in frames.items():
+            if repeated := frame.columns[frame.columns.duplicated()].tolist():
+                raise DataError(f"from_frames: {key} has several columns named {repeated[0]!r}; rename one.")
+            if frame.empty:
+                raise DataError(
+                    f"from_frames: {key} has no rows or no columns; there is nothing to learn from."
+                )
         if "id" not in columns and "id" not in samples.columns:
-            samples = samples.rename_axis("id").reset_index()
+            if samples.index.nlevels > 1:
+                raise DataError(
+                    "from_frames: the index has several levels; name a column with the id: id=..."
+                )
+            frames["samples"] = samples.rename_axis("id").reset_index()
         raw = {
             "name": name,
             "description": description,
             "target": {"column": target} if isinstance(target, str) else dict(target),
             "samples": {"table": "samples", **columns},
-            "entities": {key: dict(entity) for key, entity in entities.items()},
+            "entities": dict(entities),
         }
         try:
             schema = Schema.model_validate(raw)
         except ValidationError as error:
             raise DataError(f"from_frames: {first_problem(error)}") from None
-        return cls(Path(root), schema, {"samples": samples, **(tables or {})})
+        return cls(Path(root), schema, frames)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -137,10 +153,11 @@ class Dataset:
             digest.update(f"{name} {list(frame.columns)}".encode())
             digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
         files = {self.root / name for name in tables - self._in_memory}
-        files |= {self.root / f.file for e in entities for f in e.features.values()}
+        features = [f.file for e in entities for f in e.features.values()]
+        files |= {self.root / name for name in features if inside(self.root, name)}  # others are refused
         files |= {path for s, raw in self._raw.items() if s.modality in MEDIA for path in raw.items}
         for path in sorted(files):
-            digest.update(str(path.relative_to(self.root)).encode())
+            digest.update(os.path.relpath(path, self.root).encode())
             if path.is_file():
                 with path.open("rb") as file:
                     digest.update(hashlib.file_digest(file, "sha256").digest())
@@ -255,7 +272,8 @@ class Dataset:
         key = self.schema.key(name)
         entries = self.tables.keys(spec.table, key, many=entity.many)
         row = pd.Index(known[~known.duplicated()]).get_indexer(pd.Index(entries))
-        if (dangling := row < 0).any():
+        # of a table without ids something else has been told
+        if (dangling := row < 0).any() and known.notna().any():
             what = f"{entries.iloc[int(np.flatnonzero(dangling)[0])]!r} is not in {entity.table}"
             rows = tuple(dict.fromkeys((entries.index[dangling] + 2).tolist()))
             mend = "add that row or empty the cell"
@@ -290,6 +308,32 @@ class Dataset:
             tokens["slot"].to_numpy(dtype=np.int64),
             list(items),
         )
+
+    def _refuse_empty(self, source: Source) -> None:
+        """Report a source of which no sample has a value: no method can be trained on nothing."""
+        entity, file = self.schema.entities[source.entity], self.table_of(source.entity)
+        numeric = source.modality == "numeric"
+        filled = (
+            np.isfinite(self.numeric(source)).any(1)
+            if numeric
+            else np.diff(self.raw(source).rows.offsets) > 0
+        )
+        reached = np.unique(self.items[source.entity].values)
+        if filled[reached].any() or not len(filled):
+            return
+        mend = "fill it, or take it out of the description"
+        cells = [(file, c, reached) for c in entity.columns(source.modality)]
+        if entity.table and not len(reached):
+            everyone = np.arange(len(self))
+            cells = [(self.schema.samples.table, self.schema.key(source.entity), everyone)]
+        for file, column, rows in cells:
+            if "{" in column:
+                self.report(Problem("missing-file", "no file fits the pattern", mend, file, column))
+            elif (
+                column in self.tables.table(file) and self.tables.column(file, column).iloc[rows].isna().all()
+            ):
+                # cells that are filled, but wrongly, have been reported
+                self.report(Problem("empty-column", "every cell is empty", mend, file, column))
 
     def _paths(self, file: str, column: str) -> pd.Series:
         """The relative paths that a media column or path pattern names, indexed by row."""
@@ -332,8 +376,8 @@ class Dataset:
         if not many:
             return filled
         found = {name: sorted(self._matching(name)) for name in filled.unique()}
-        listed = filled.map(found).explode()
-        return listed[listed.notna()]
+        rows = filled.index.repeat([len(found[name]) for name in filled])
+        return pd.Series([path for name in filled for path in found[name]], index=rows, dtype="string")
 
     def _matching(self, pattern: str) -> list[str]:
         if SEPARATOR in pattern or Path(pattern).is_absolute() or ".." in Path(pattern).parts:

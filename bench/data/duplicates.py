@@ -62,7 +62,7 @@ def _row_signatures(dataset: Dataset, source: Source) -> tuple[np.ndarray, np.nd
         numbers = dataset.numeric(source).astype(np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             scale = 10.0 ** (DIGITS - 1 - np.floor(np.log10(np.abs(numbers))))
-        rounded = np.where(numbers == 0, 0, np.round(numbers * scale) / scale)
+            rounded = np.where(numbers == 0, 0, np.round(numbers * scale) / scale)
         marks = np.zeros(len(numbers), dtype=np.uint64)
         for slot in range(numbers.shape[1]):
             marks += _mixed(_hashed(rounded[:, slot]), slot)
@@ -71,7 +71,7 @@ def _row_signatures(dataset: Dataset, source: Source) -> tuple[np.ndarray, np.nd
         rows, values = dataset.vectors(source)
         # a fixed projection: equal vectors agree, others do not
         direction = np.random.default_rng(0).normal(size=values.shape[1])
-        items, slots = _hashed(np.round(values @ direction, DIGITS)), np.arange(len(rows.values)) * 0
+        items, slots = _hashed(np.round(values @ direction, DIGITS)), 0
     else:
         raw = dataset.raw(source)
         rows, slots = raw.rows, raw.slots
@@ -105,6 +105,7 @@ def _hashed(values: np.ndarray) -> np.ndarray:
 
 def _mixed(marks: np.ndarray, number: int | np.ndarray) -> np.ndarray:
     """Hashes made different for every source, or slot, so that equal values in two of them differ."""
-    salt = np.uint64(0x9E3779B97F4A7C15) * (np.asarray(number, dtype=np.uint64) + np.uint64(1))
+    # of arrays, the product wraps around in silence
+    salt = np.uint64(0x9E3779B97F4A7C15) * (np.atleast_1d(number).astype(np.uint64) + np.uint64(1))
     mixed = (marks ^ salt) * np.uint64(0xFF51AFD7ED558CCD)
     return mixed ^ (mixed >> np.uint64(33))

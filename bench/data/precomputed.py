@@ -89,13 +89,13 @@ def _arrays(path: Path, features: Features) -> tuple[Ragged, np.ndarray, np.ndar
             and offsets[0] == 0
             and offsets[-1] == len(values)
         )
-        if not good or (np.diff(offsets) < 0).any() or values.ndim != 2:
+        # compared, not subtracted: differences of unsigned numbers are never negative
+        if not good or (offsets[1:] < offsets[:-1]).any() or values.ndim != 2:
             what = f"{features.offsets!r} does not cut {len(values)} vectors into rows"
             raise _Fault("bad-offsets", what, "let it rise from 0 to the number of vectors")
         return Ragged(np.arange(len(values)), offsets.astype(np.int64)), values, keys
-    length = values.shape[1] if values.ndim == 3 else 1
+    lengths = np.full(len(values), values.shape[1] if values.ndim == 3 else 1)
     values = values.reshape(-1, values.shape[-1])
-    lengths = np.full(len(values) // max(1, length), length)
     return Ragged.from_lengths(np.arange(len(values)), lengths), values, keys
 
 
@@ -114,6 +114,8 @@ def _parquet(path: Path, features: Features) -> tuple[Ragged, np.ndarray, np.nda
     except (OSError, ValueError, NotImplementedError, pa.ArrowException) as error:
         what = f"cannot be read ({_reason(error)})"
         raise _Fault("unreadable-features", what, "save it as parquet again") from None
+    if features.key and features.key in table.index.names:  # a column that pandas set aside
+        table = table.reset_index(features.key)
     for column in (features.array, features.key):
         if column and column not in table.columns:
             has = ", ".join(map(str, table.columns))
@@ -134,9 +136,12 @@ def _vectors_of(cell: object) -> np.ndarray:
     if cell is None or (np.isscalar(cell) and pd.isna(cell)):
         return np.zeros((0, 0))
     try:
-        if isinstance(cell, str | bytes):  # digits would pass for numbers
+        if isinstance(cell, np.ndarray) and cell.dtype.kind in "iuf":
+            array = cell.astype(np.float32)
+        elif any(isinstance(part, str | bytes) for part in (cell, *cell)):  # digits would pass for numbers
             raise TypeError
-        array = np.array([np.asarray(part, dtype=np.float32) for part in cell], dtype=np.float32)
+        else:
+            array = np.array([np.asarray(part, dtype=np.float32) for part in cell], dtype=np.float32)
     except (TypeError, ValueError):
         what = "holds something that is no list of numbers"
         raise _Fault("unreadable-features", what, "save lists of numbers, or lists of lists") from None
@@ -164,13 +169,14 @@ def _aligned(
     texts = np.char.decode(keys, "utf-8", "replace") if keys.dtype.kind == "S" else keys
     index = pd.Index(pd.Series(texts).astype("string"))
     found = index.get_indexer(pd.Index(ids))
-    if (found < 0).any():
-        what = f"has no features for {str(ids[found < 0].iloc[0])!r}"
+    if len(ids) and (found < 0).all():
+        what = f"{features.key!r} has none of the table's ids, but {', '.join(map(repr, index[:2]))}"
+        raise _Fault("bad-key", what, "write the ids as the table does")
+    if (absent := (found < 0) & ids.notna().to_numpy()).any():
+        what = f"has no features for {str(ids[absent].iloc[0])!r}"
         mend = "nothing to do if they are missing: the entity counts as absent there"
         report(
-            Problem(
-                "no-features", what, mend, features.file, features.array or "", rows_where(found < 0), False
-            )
+            Problem("no-features", what, mend, features.file, features.array or "", rows_where(absent), False)
         )
     padded = rows.positions(found)
     return Ragged.from_lengths(rows.values[padded[padded >= 0]], (padded >= 0).sum(1))
@@ -186,7 +192,9 @@ def _without_absent(rows: Ragged, values: np.ndarray, features: Features, report
         with np.errstate(over="ignore"):
             broken[start : start + CHUNK] = ~np.isfinite(part.astype(np.float32)).all(1)
     row_of = np.repeat(np.arange(len(rows)), np.diff(rows.offsets))
-    broken &= ~absent
+    used = np.zeros(len(values), dtype=bool)
+    used[rows.values] = True
+    broken &= used & ~absent
     if broken.any():
         hit = np.bincount(row_of[broken[rows.values]], minlength=len(rows)) > 0
         what, mend = (
@@ -197,5 +205,8 @@ def _without_absent(rows: Ragged, values: np.ndarray, features: Features, report
             Problem("features-not-finite", what, mend, features.file, features.array or "", rows_where(hit))
         )
     keep = ~(absent | broken)[rows.values]
+    if len(rows) and not keep.any() and not broken.any():
+        mend = "mend the file, or take it out of the description"
+        report(Problem("no-features", "every vector is absent", mend, features.file, features.array or ""))
     lengths = np.bincount(row_of[keep], minlength=len(rows))
     return Vectors(Ragged.from_lengths(rows.values[keep], lengths), values)

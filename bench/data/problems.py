@@ -42,6 +42,11 @@ class Problem:
         return f"{self.file}{row}{column}"
 
     @property
+    def severity(self) -> str:
+        """One word: error for what stops a run, else warning."""
+        return "error" if self.stops else "warning"
+
+    @property
     def count(self) -> int:
         """How many cells have the fault."""
         return max(1, len(self.rows))

@@ -110,8 +110,10 @@ class Features(_Strict):
             raise ValueError(
                 f"{self.file} is not .npz, .npy or .parquet; no other format of features is read"
             )
-        if (suffix == ".npy") == bool(self.array or self.key or self.offsets):
-            raise ValueError(f"{self.file}: an .npy has no names; .npz and .parquet need `array`")
+        if suffix == ".npy" and (self.array or self.key or self.offsets):
+            raise ValueError(f"{self.file}: an .npy has no names; leave out `array`, `key` and `offsets`")
+        if suffix != ".npy" and not self.array:
+            raise ValueError(f"{self.file}: name the array or column with `array`")
         if suffix == ".parquet" and self.offsets:
             raise ValueError(f"{self.file}: a parquet column of lists needs no `offsets`")
         return self

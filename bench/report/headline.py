@@ -94,6 +94,6 @@ def _helps(
     else:
         how = f", {shown} (paired test over {seeds} seeds and {fused.sizes[1]} test samples)"
     return answer, (
-        f"The {BEST_BY} of {names[0]} less that of {names[1]} is {mean:+.{DECIMALS}f}{how}.{told} Both rows were "
-        "picked by these same runs, so p is somewhat too small."
+        f"The {BEST_BY} of {names[0]} less that of {names[1]} is {mean:+.{DECIMALS}f}{how}.{told} Both rows "
+        "were picked by these same runs, so p is somewhat too small."
     )

@@ -137,9 +137,15 @@ def caption(plan: Plan, table: pd.DataFrame) -> str:
     paper = f" ({plan.paper} of the paper)" if plan.paper else ""
     return (
         f"{plan.title}{paper}. Dataset {plan.dataset}: {plan.samples} samples, "
-        f"{table['n_test'].iloc[0]} in each test part; target {plan.target}. {seeds}. "
+        f"{_tested(table)} in each test part; target {plan.target}. {seeds}. "
         f"Preset {plan.preset}.{weights}{broken} {' '.join(notes(plan, table))}"
     )
+
+
+def _tested(table: pd.DataFrame) -> str:
+    """How many test samples the rows were scored on."""
+    fewest, most = table["n_test"].min(), table["n_test"].max()
+    return f"{most}" if fewest == most else f"{fewest} to {most}"
 
 
 def notes(plan: Plan, table: pd.DataFrame) -> list[str]:

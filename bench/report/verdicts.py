@@ -30,6 +30,7 @@ def verdict(plan: Plan, store: RunStore) -> str:
         for row in plan.rows
         if not row.reference and row.runs and all(store.complete(run) for run in row.runs)
     }
+    complete = {name: x for name, x in complete.items() if np.isfinite(x).all()}  # one diverged is no match
     if len(complete) < 2:
         return ""
     if plan.seeds < 2:

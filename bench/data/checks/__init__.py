@@ -11,8 +11,6 @@ from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from bench.data.checks import columns, files, leaks, shape
 from bench.data.dataset import Dataset
 from bench.data.problems import Problem, Report
@@ -51,19 +49,9 @@ def check(
     return sorted(_merged(found), key=lambda p: (not p.stops, -p.count, p.file, p.rows, p.column))
 
 
-def as_table(problems: Sequence[Problem]) -> pd.DataFrame:
-    """One row per problem: severity, where, what, count, mend."""
-    rows = [(_severity(p), p.place, p.what, p.count, p.mend) for p in problems]
-    return pd.DataFrame(rows, columns=["severity", "where", "what", "count", "mend"])
-
-
 def as_json(problems: Sequence[Problem]) -> list[dict[str, Any]]:
     """The problems for programs: every field, with `severity` and `count`."""
-    return [{"severity": _severity(p), "count": p.count, **asdict(p), "rows": list(p.rows)} for p in problems]
-
-
-def _severity(problem: Problem) -> str:
-    return "error" if problem.stops else "warning"
+    return [{"severity": p.severity, "count": p.count, **asdict(p), "rows": list(p.rows)} for p in problems]
 
 
 def _read(folder: Path, report: Report) -> Dataset | None:

@@ -24,6 +24,8 @@ def check(dataset: Dataset, report: Report) -> None:
         file = dataset.table_of(name)
         if entity.table:
             _ids(dataset, entity, report)
+            keys = dataset.tables.column(dataset.schema.samples.table, dataset.schema.key(name))
+            _empty_or_constant(dataset.schema.samples.table, str(keys.name), keys, "key", report)
         for modality in entity.modalities:
             for column in entity.columns(modality):
                 if "{" in column or column not in dataset.tables.table(file):
@@ -49,8 +51,10 @@ def _unused(dataset: Dataset, report: Report) -> None:
             used[entity.table].add(entity.id)
             used[spec.table].add(schema.key(name))
     for file, columns in used.items():
-        unused = [c for c in dataset.tables.table(file).columns if c not in columns]
-        if unused and len(unused) < len(dataset.tables.table(file).columns):
+        there = dataset.tables.table(file).columns
+        unused = [c for c in there if c not in columns]
+        # where a column is missing, that is told, with the names of all that are there
+        if unused and columns - {None} <= set(there):
             what = f"has columns that the description does not use: {', '.join(map(str, unused))}"
             mend = "name them in the description, or leave them if that is meant"
             report(Problem("unused-column", what, mend, file, stops=False))

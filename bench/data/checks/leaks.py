@@ -21,6 +21,8 @@ SUSPICIOUS = 0.98
 """Rank correlation, or share of variance between the values of a text, above which a column is told."""
 ENOUGH = 10
 """Samples that must have a value before a column is told."""
+NUMBER = r"(-?\d+(?:\.\d+)?)"
+"""The first number in a text."""
 LOOKED_AT = 50_000
 """Samples that are looked at for columns that are the target; more tell no more."""
 
@@ -91,7 +93,8 @@ def _attributes(dataset: Dataset, source: Source) -> Iterator[tuple[str, np.ndar
             labels = np.full(n, -1)
         elif source.modality == "text":
             cells = dataset.tables.column(dataset.table_of(source.entity), column)
-            values = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+            number = cells.str.extract(NUMBER, expand=False)  # the target with its unit is the target
+            values = pd.to_numeric(number).to_numpy(dtype=np.float64, na_value=np.nan)
             labels = np.full(n, -1)
             labels[sample] = pd.factorize(cells)[0][items.values]
             labels[~single] = -1

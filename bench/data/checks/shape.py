@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 from bench.data.dataset import Dataset
 from bench.data.problems import Problem, Report
+
+COMMA = re.compile(r",(?=\S)")
 
 
 def check(dataset: Dataset, report: Report) -> None:
@@ -20,16 +23,23 @@ def check(dataset: Dataset, report: Report) -> None:
 
 
 def _check_file(path: Path, file: str, report: Report) -> None:
-    width, short, swallowed = 0, [], []
+    width, last, short, swallowed = 0, 0, [], []
     with path.open(encoding="utf-8-sig", newline="") as lines:
         try:
-            for row, fields in enumerate(csv.reader(lines), start=1):
+            reader = csv.reader(lines)
+            for row, fields in enumerate(reader, start=1):
                 width = width or len(fields)
                 if 1 < len(fields) < width:
                     short.append(row)
-                # a line with as many commas as the table inside one cell was a row of its own
-                if any("\n" in f and _widest_line(f) >= width - 1 for f in fields) and width > 2:
+                # a row that was swallowed brings the commas of a row; those of prose have a blank behind them
+                several = reader.line_num - last > 1
+                if (
+                    several
+                    and width > 2
+                    and any("\n" in f and len(COMMA.findall(f)) >= width - 1 for f in fields)
+                ):
                     swallowed.append(row)
+                last = reader.line_num
         except csv.Error:  # such as a cell of more than 128 KiB; pandas has read it
             return
     if short:
@@ -38,8 +48,3 @@ def _check_file(path: Path, file: str, report: Report) -> None:
     if swallowed:
         what, mend = "a cell holds what looks like further rows", "look for a stray quote in this row"
         report(Problem("swallowed-rows", what, mend, file, rows=tuple(swallowed), stops=False))
-
-
-def _widest_line(cell: str) -> int:
-    """The most commas in a line of a cell."""
-    return max(line.count(",") for line in cell.splitlines())

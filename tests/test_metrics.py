@@ -1,0 +1,203 @@
+"""Metrics against numbers computed by hand, what is left blank, and how blanks are stored and shown."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.config import ModelConfig, RunSpec, TrainingConfig
+from bench.data.schema import Target
+from bench.metrics import METRICS, score
+from bench.plan import Plan, PlanRow
+from bench.report.tables import caption, rows_of, write_tables
+from bench.store import RunResult, RunStore
+
+PLAIN, SIGNED = Target(column="y"), Target(column="y", sign=True)
+TRUE, PREDICTED = np.array([1.0, 2.0, 4.0, 5.0]), np.array([1.5, 2.0, 3.0, 5.5])
+
+
+def strict(text: str) -> dict:
+    """JSON as the standard has it: no NaN, no Infinity."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_values_are_those_computed_by_hand():
+    # errors 0.5, 0, -1, 0.5; their mean 0; squares 0.25, 0, 1, 0.25
+    # deviations of targets -2, -1, 1, 2 and of predictions -1.5, -1, 0, 2.5
+    found = score(PLAIN, TRUE, PREDICTED)
+    assert list(found) == list(METRICS)
+    expected = {
+        "MAE": 0.5,
+        "MSE": 0.375,
+        "MAPE": (0.5 + 0 + 0.25 + 0.1) / 4,
+        "R2_score": 1 - 1.5 / 10,
+        "EVS": 1 - 1.5 / 10,
+        "RMSE": np.sqrt(0.375),
+        "Pearson": 9 / np.sqrt(10 * 9.5),
+        "Spearman": 1.0,
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+    assert np.isnan(found["Acc2"])
+    assert all(type(value) is float for value in found.values())
+
+
+def test_a_bias_costs_r2_but_not_explained_variance():
+    found = score(PLAIN, TRUE, TRUE + 1)
+    assert (found["R2_score"], found["EVS"]) == pytest.approx((1 - 4 / 10, 1.0))
+    assert found["Pearson"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("transform", "to"), [("log10", np.log10), ("log1p", np.log1p), ("none", np.asarray)]
+)
+def test_rmse_is_on_the_original_scale_and_all_else_on_the_transformed(transform, to):
+    true, predicted = np.array([10.0, 100.0, 1000.0]), np.array([13.0, 96.0, 1000.0])
+    found = score(Target(column="y", transform=transform), to(true), to(predicted))
+    assert found["RMSE"] == pytest.approx(np.sqrt((9 + 16) / 3))
+    assert found["MAE"] == pytest.approx(np.abs(to(true) - to(predicted)).mean())
+
+
+@pytest.mark.parametrize(
+    ("true", "blank"),
+    [
+        ([-1.0, 1.0, 2.0], True),
+        ([0.0, 1.0, 2.0], True),
+        ([-2.0, -1.0, 0.0], True),
+        ([1e-9, 1, 2], False),
+        ([-3.0, -2.0, -1.0], False),
+    ],
+)
+def test_mape_is_blank_where_targets_touch_or_cross_zero(true, blank):
+    true = np.array(true)
+    found = score(PLAIN, true, true * 1.1)
+    assert np.isnan(found["MAPE"]) == blank
+    if not blank:
+        assert found["MAPE"] == pytest.approx(0.1)
+    assert np.isfinite([found[name] for name in METRICS if name not in ("MAPE", "Acc2")]).all()
+
+
+@pytest.mark.parametrize(("true", "predicted"), [(TRUE, np.full(4, 2.5)), (np.full(4, 2.5), TRUE)])
+@pytest.mark.filterwarnings("error")
+def test_correlations_are_blank_where_a_side_is_constant(true, predicted):
+    found = score(PLAIN, true, predicted)
+    assert np.isnan([found["Pearson"], found["Spearman"]]).all()
+    assert found["MAE"] == pytest.approx(1.5)
+
+
+def test_spearman_sees_the_order_alone():
+    assert score(PLAIN, TRUE, TRUE**9)["Spearman"] == pytest.approx(1.0)
+    assert score(PLAIN, TRUE, -TRUE)["Spearman"] == pytest.approx(-1.0)
+    assert score(PLAIN, TRUE, TRUE**9)["Pearson"] < 0.99
+
+
+def test_the_sign_counts_only_where_the_target_has_one_and_is_not_zero():
+    true = np.array([-2.0, -1.0, 0.0, 0.0, 1.0, 3.0])
+    predicted = np.array([-1.0, 0.5, 9.0, -9.0, 0.1, -1.0])
+    assert score(SIGNED, true, predicted)["Acc2"] == pytest.approx(2 / 4)
+    assert np.isnan(score(PLAIN, true, predicted)["Acc2"])
+    assert np.isnan(score(SIGNED, np.zeros(3), np.array([1.0, -1.0, 0.0]))["Acc2"])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_prediction_beyond_all_numbers_leaves_rmse_blank():
+    found = score(Target(column="y", transform="log10"), TRUE, np.array([1.0, 2.0, 400.0, 5.0]))
+    assert np.isnan(found["RMSE"])
+    assert found["MSE"] == pytest.approx((396**2) / 4)
+
+
+# --- stored and shown ---------------------------------------------------------------------------------
+
+
+def stored(out, target: Target, true: np.ndarray, predicted: np.ndarray) -> tuple[RunStore, Plan]:
+    """A plan of one method with two runs that predict the same."""
+    store, runs = RunStore(out), []
+    metrics = score(target, true, predicted) | {
+        "params": 9, "flops": 1, "seconds": 1.0, "epochs": 1, "n_train": 9, "n_test": len(true),
+        "undecodable": 0, "complete": score(target, true[:2], predicted[:2]) | {"n_test": 2},
+    }  # fmt: skip
+    for seed in (0, 1):
+        spec = RunSpec(
+            method="concat", model=ModelConfig(), training=TrainingConfig(), seed=seed, dataset="d",
+            encoders={}, features="", code="",
+        )  # fmt: skip
+        predictions = pd.DataFrame({"id": np.arange(len(true)), "y_true": true, "y_pred": predicted})
+        store.save(spec, RunResult(metrics, predictions, pd.DataFrame(), {}))
+        runs.append(spec.id)
+    row = PlanRow(method="concat", encoders={}, weights="", options={}, reference=False, runs=runs)
+    plan = Plan(
+        experiment="fusion", title="T", paper="", dataset="d", description="", samples=20, target="y",
+        unit=target.unit, preset="quick", seeds=2, undecodable=0, command="", rows=[row],
+    )  # fmt: skip
+    return store, plan
+
+
+CROSSING = np.array([-1.0, 0.5, 1.0, 2.0])
+CLOSE = np.array([-1.0, 1.5, 1.0, 3.0])
+
+
+def test_blanks_survive_the_store_as_valid_json(tmp_path):
+    store, plan = stored(tmp_path, PLAIN, CROSSING, np.full(4, 1.0))
+    run = plan.rows[0].runs[0]
+    plain = strict((store.root / run / "metrics.json").read_text(encoding="utf-8"))
+    blank = ("MAPE", "Pearson", "Spearman", "Acc2")
+    assert all(plain[name] is None and plain["complete"][name] is None for name in blank)
+    for scored, n in {"all": 4, "complete": 2}.items():
+        back, expected = store.metrics(run, scored), score(PLAIN, CROSSING[:n], np.full(n, 1.0))
+        assert back["n_test"] == n
+        assert np.isnan([back[name] for name in blank]).all()
+        assert {name: back[name] for name in METRICS if name not in blank} == {
+            name: expected[name] for name in METRICS if name not in blank
+        }
+
+
+def test_what_is_beyond_all_numbers_is_stored_as_valid_json(tmp_path):
+    log = Target(column="y", transform="log10")
+    store, plan = stored(tmp_path, log, TRUE, np.array([1.0, 400.0, 4.0, 5.0]))
+    run = plan.rows[0].runs[0]
+    assert strict((store.root / run / "metrics.json").read_text(encoding="utf-8"))["RMSE"] is None
+    table = rows_of(plan, store)
+    assert np.isnan(table["RMSE"].iloc[0])
+    assert np.isfinite(table["MSE"].iloc[0])
+
+
+def test_a_blank_metric_is_a_dash_or_no_column_an_empty_cell_and_a_note(tmp_path):
+    store, plan = stored(tmp_path, Target(column="y", unit="m"), CROSSING, CLOSE)
+    write_tables(plan, store, tmp_path)
+    csv = (tmp_path / "tables" / "fusion.csv").read_text(encoding="utf-8")
+    header, cells = (line.split(",") for line in csv.splitlines())
+    for name in ("MAPE", "MAPE_low", "MAPE_high", "Acc2"):
+        assert cells[header.index(name)] == ""
+    assert float(cells[header.index("MAE")]) == 0.5
+    text = (tmp_path / "tables" / "fusion.md").read_text(encoding="utf-8")
+    assert "nan" not in text.lower()
+    assert "MAPE is left blank: the target crosses zero" in text
+    assert "RMSE is on the original scale [m]." in text
+    assert "Acc2" not in text
+    tex = (tmp_path / "tables" / "fusion.tex").read_text(encoding="utf-8")
+    assert "nan" not in tex
+    assert "& -- &" in tex
+
+
+def test_a_dash_stands_where_only_some_rows_have_a_metric(tmp_path):
+    """A constant prediction has no correlation; beside others the column is there."""
+    _, plan = stored(tmp_path, SIGNED, CROSSING, CLOSE)
+    _, constant = stored(tmp_path / "constant", SIGNED, CROSSING, np.full(4, 1.0))
+    spec = constant.rows[0].model_copy(update={"method": "mean", "runs": ["a", "b"]})
+    for run, name in zip(constant.rows[0].runs, spec.runs, strict=True):
+        (tmp_path / "constant" / "runs" / run).rename(tmp_path / "runs" / name)
+    plan = plan.model_copy(update={"rows": [*plan.rows, spec]})
+    store = RunStore(tmp_path)
+    write_tables(plan, store, tmp_path)
+    lines = (tmp_path / "tables" / "fusion.md").read_text(encoding="utf-8").splitlines()
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|"]
+    rows = {row[0]: dict(zip(table[0], row, strict=True)) for row in table[2:]}
+    assert rows["mean"]["Pearson"] == rows["mean"]["Spearman"] == "–"
+    assert rows["concat"]["Pearson"] not in ("–", "")
+    assert rows["concat"]["Acc2"].startswith("**1.0000**")
+    assert "neutral ones (0) left out" in caption(plan, rows_of(plan, store))
+    assert "MAPE is left blank" in caption(plan, rows_of(plan, store))
