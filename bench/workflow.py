@@ -39,6 +39,16 @@ class Reporter(Protocol):
         """`done` of `total` runs are executed, `last` just now."""
 
 
+class Quiet:
+    """A reporter that says nothing."""
+
+    def encoding(self, what: str, done: int, total: int) -> None:
+        """Say nothing."""
+
+    def running(self, done: int, total: int, last: Outcome | None) -> None:
+        """Say nothing."""
+
+
 @dataclass(frozen=True)
 class Report:
     """What a request led to."""
@@ -48,13 +58,13 @@ class Report:
     encoded: int
 
 
-def run(request: Request, reporter: Reporter) -> Report:
+def run(request: Request, reporter: Reporter | None = None) -> Report:
     """Carry out a request: encode, train and test what is not stored yet, and write down the plans.
 
     Raises:
         UsageError: a name or value in the request is wrong. DataError: the dataset is.
     """
-    asked = resolve(request)
+    asked, reporter = resolve(request), reporter or Quiet()
     store = RunStore(request.out)
     dataset = (
         request.data

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import click
+import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -56,3 +58,16 @@ def test_the_description_of_the_houses_is_the_one_that_ships(tmp_path):
     shown = block("toml", "houses")
     (tmp_path / "dataset.toml").write_text(shown, encoding="utf-8")
     assert read_schema(tmp_path / "dataset.toml") == read_schema(ROOT / "bench/data/examples/houses.toml")
+
+
+def test_the_example_with_frames_runs(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    flats = pd.DataFrame({
+        "area": rng.uniform(20, 200, 40), "rooms": rng.integers(1, 6, 40), "price": rng.uniform(1e5, 1e6, 40),
+        "title": rng.choice(["bright", "quiet", "old"], 40),
+    })  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    exec(block("python", "from_frames"), {"flats": flats})
+    table = pd.read_csv(tmp_path / "flats-results" / "tables" / "fusion.csv")
+    assert {"concat", "memf", "ridge"} <= set(table["method"])
+    assert (table["seeds"] == 3).all()
