@@ -8,7 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from breaking import both, build
+from broken import FAULTS, SOUND
 from click.testing import CliRunner
+from conftest import ENCODERS
+from test_houses import FOLDER as HOUSES
 
 import encoders
 from bench.cli import main
@@ -19,9 +23,6 @@ from bench.data.problems import Problem
 from bench.data.statistics import first_parts
 from bench.errors import DataError
 from bench.features.encode import encode
-from tests.broken import FAULTS, SOUND, both, build
-from tests.conftest import ENCODERS
-from tests.test_houses import FOLDER as HOUSES
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from conftest import ENCODERS
 
 import encoders
 from bench.data.dataset import read_dataset
@@ -12,7 +13,6 @@ from bench.features.encode import encode
 from bench.features.ragged import Ragged
 from bench.features.store import Batch
 from fusions import Source
-from tests.conftest import ENCODERS
 
 
 def chosen(**override: str) -> dict[str, encoders.Encoder]:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from conftest import ENCODERS, STREAMS
 
 import encoders
 import fusions
@@ -21,7 +22,6 @@ from bench.metrics import METRICS, score
 from bench.plan import load_plans
 from bench.store import RunStore
 from fusions import Source
-from tests.conftest import ENCODERS, STREAMS
 
 REMOVED = 0.3
 TABLES = ("samples.csv", "anchors.csv", "commodities.csv")

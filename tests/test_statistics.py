@@ -1,5 +1,6 @@
 """Table 5 for any dataset: the target per part, what is missing, what is there twice."""
 
+import breaking
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +12,6 @@ from bench.data.duplicates import across_parts, signatures
 from bench.data.splits import Parts
 from bench.data.statistics import as_bars, first_parts, statistics
 from bench.errors import UsageError
-from tests import broken
 
 
 def toy(**columns: object) -> Dataset:
@@ -34,10 +34,10 @@ def test_the_target_per_part_and_its_histogram(streams):
 
 def test_sources_say_what_is_missing(tmp_path):
     folder = tmp_path / "data"
-    broken.build(folder)
-    broken.both(
-        broken.cell(3, "title", ""), broken.cell(4, "area", ""), broken.cell(5, "product_ids", ""),
-        broken.cell(2, "price", "", "products.csv"),
+    breaking.build(folder)
+    breaking.both(
+        breaking.cell(3, "title", ""), breaking.cell(4, "area", ""), breaking.cell(5, "product_ids", ""),
+        breaking.cell(2, "price", "", "products.csv"),
     )(folder)  # fmt: skip
     table = statistics(load(str(folder)))["sources"].set_index(["entity", "modality"])
     assert table.loc[("shop", "text"), ["items", "samples", "missing"]].tolist() == [23, 23, 1 / 24]
