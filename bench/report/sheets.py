@@ -12,7 +12,15 @@ import pandas as pd
 from bench.metrics import PAPER_METRICS
 from bench.plan import Plan
 from bench.report.beside import beside_printed, printed_elsewhere
-from bench.report.tables import DECIMALS, HIDDEN_FACTS, comparable, decimal, lower_is_better, shown_columns
+from bench.report.tables import (
+    DECIMALS,
+    HIDDEN_FACTS,
+    comparable,
+    decimal,
+    is_ranked,
+    lower_is_better,
+    shown_columns,
+)
 from bench.report.verdicts import BEST_BY
 
 NAMES = ("method", "variant", "backbone", "text")
@@ -85,8 +93,9 @@ class Sheet:
 
 
 def results_sheet(plan: Plan, table: pd.DataFrame) -> Sheet:
-    """The rows of an experiment, as `rows_of` has them: best first where the plan is ranked."""
-    if plan.ranked:
+    """The rows of an experiment, as `rows_of` has them: best first where they can be ranked."""
+    ranked = is_ranked(plan, table)
+    if ranked:
         table = table.sort_values(BEST_BY, kind="stable")
     best = _best(table)
     lines = []
@@ -96,7 +105,7 @@ def results_sheet(plan: Plan, table: pd.DataFrame) -> Sheet:
         cells += [count(row["params"]), number(row["seconds"], 1), count(row["seeds"])]
         lines.append(Line(tuple(cells), bool(row["reference"]), _tag(row, plan.seeds)))
     measured = [
-        Column(m, True, "ascending" if plan.ranked and m == BEST_BY else "none") for m in shown_columns(table)
+        Column(m, True, "ascending" if ranked and m == BEST_BY else "none") for m in shown_columns(table)
     ]
     columns = (
         *(Column(name) for name in _names(table)),

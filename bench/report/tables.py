@@ -14,6 +14,7 @@ from bench.paper.printed import printed_row
 from bench.plan import Plan, PlanRow
 from bench.report.beside import beside_printed, printed_elsewhere
 from bench.report.missing import AREA_NOTE, AREAS, EXPERIMENT, by_source, run_areas, shown_by_source
+from bench.report.seeds import intervals_of, seeds_of
 from bench.report.verdicts import BEST_BY, verdict
 from bench.stats import corrected_interval
 from bench.store import RunStore
@@ -23,13 +24,6 @@ PAPER_DATASET = "livestream"
 DECIMALS = 4
 LARGE = 1000
 """A number from here on is shown without decimals."""
-SPLITS = {
-    "random": "each its own random split; mean ± standard deviation over seeds",
-    "official": "all on the official split: spreads and intervals are those of training alone, and say "
-    "nothing of other test samples",
-    "time": "all tested on the latest samples: spreads and intervals are those of training alone, and say "
-    "nothing of other test samples",
-}
 HIDDEN_FACTS = frozenset({"histogram"})
 """Facts that are drawn, not tabulated."""
 
@@ -131,13 +125,13 @@ def facts_of(plan: Plan) -> pd.DataFrame:
 def caption(plan: Plan, table: pd.DataFrame) -> str:
     """What every table says of itself: dataset, samples, seeds, weights."""
     broken = f" {plan.undecodable} items could not be decoded and are absent." if plan.undecodable else ""
-    seeds = "One seed" if plan.seeds == 1 else f"{plan.seeds} seeds, {SPLITS[plan.split]}"
+    over = " Mean ± standard deviation over seeds." if plan.seeds > 1 else ""
     stamps = [w for w in table["weights"].unique() if w]
     weights = f" Weights: {'; '.join(stamps)}." if stamps else ""
     paper = f" ({plan.paper} of the paper)" if plan.paper else ""
     return (
         f"{plan.title}{paper}. Dataset {plan.dataset}: {plan.samples} samples, "
-        f"{_tested(table)} in each test part; target {plan.target}. {seeds}. "
+        f"{_tested(table)} in each test part; target {plan.target}. {seeds_of(plan)}{over} "
         f"Preset {plan.preset}.{weights}{broken} {' '.join(notes(plan, table))}"
     )
 
@@ -160,6 +154,11 @@ def notes(plan: Plan, table: pd.DataFrame) -> list[str]:
 def decimal(value: float, decimals: int = DECIMALS) -> str:
     """A number as tables show it: with decimals, unless it is so large that they mean nothing."""
     return f"{value:.{decimals}f}" if abs(value) < LARGE else f"{value:,.0f}"
+
+
+def is_ranked(plan: Plan, table: pd.DataFrame) -> bool:
+    """Whether rows are shown best first: not where they were scored on different test samples."""
+    return plan.ranked and len(set(table["n_test"])) == 1
 
 
 def comparable(table: pd.DataFrame) -> pd.Series:
@@ -190,7 +189,7 @@ def markdown(plan: Plan, table: pd.DataFrame, verdict_text: str, sources: pd.Dat
         lines += [verdict_text, ""]
     lines += [
         "Bold: best fusion by mean. Rows marked (reference) use no fusion: does fusion help at all?",
-        "The CSV file beside this one has 95 % intervals (Nadeau-Bengio, corrected for overlapping splits).",
+        f"The CSV file beside this one has 95 % intervals ({intervals_of(plan)}).",
         "",
     ]
     beside = table[table[f"paper_{BEST_BY}"].notna()]
@@ -265,7 +264,7 @@ PLAIN = Markup("{}", "{} *", " ± {}", DECIMALS)
 
 def _formatted(plan: Plan, table: pd.DataFrame, markup: Markup) -> pd.DataFrame:
     """Cells as text; variant and encoder columns only where there are any."""
-    if plan.ranked:
+    if is_ranked(plan, table):
         table = table.sort_values(BEST_BY, kind="stable")
     # a row with fewer seeds than the others is not compared with them
     fused = table[~table["reference"] & comparable(table)]

@@ -132,7 +132,10 @@ def _missing(plan: Plan, store: RunStore, sizes: tuple[int, int]) -> str:
         if arm.startswith(DROPOUT) and method in arms.get(full := arm.replace(DROPOUT, FULL, 1), {})
     }
     sentences += [_changed(changes, sizes)] if changes else []
-    return f"By a {_TEST.format(plan.seeds)}: {' '.join(sentences)}" if sentences else ""
+    if not sentences:
+        return ""
+    alone = "" if plan.split == "random" else ", of training alone, on one test part"
+    return f"By a {_TEST.format(plan.seeds)}{alone}: {' '.join(sentences)}"
 
 
 def _pair(arm: str, method: str) -> str:

@@ -14,6 +14,7 @@ from bench.report.figures.forest import Mark, view
 from bench.report.figures.results import provenance
 from bench.report.figures.style import TWO_COLUMNS, canvas, interval, key, look, mark, shown, unit
 from bench.report.missing import CURVE, REMOVAL, Curves, curves_of
+from bench.report.seeds import intervals_of
 from bench.store import RunStore
 
 STYLES = ("-", "--", ":", "-.")
@@ -38,7 +39,7 @@ def missing(plan: Plan, store: RunStore) -> Drawing | None:
     for ax, arm in zip(means, arms, strict=True):
         _mean(ax, [curves for curves in found if curves.row.variant == arm], methods, arms)
         ax.set_title(f"mean over sources, trained with {shown(arm, 44)}")
-    means[0].set_ylim(*_limits(found, [""], seeds=True))
+    means[0].set_ylim(*_limits_of_seeds(found))
     panels = below.subgridspec(rows, columns).subplots(sharex=True, sharey=True, squeeze=False)
     for i, ax in enumerate(panels.flat):
         if i >= len(sources):
@@ -46,7 +47,7 @@ def missing(plan: Plan, store: RunStore) -> Drawing | None:
             continue
         _source(ax, found, sources[i], methods, arms)
         ax.tick_params(labelbottom=i + columns >= len(sources))
-    panels[0, 0].set_ylim(*_limits(found, sources, seeds=False))
+    panels[0, 0].set_ylim(*_limits_of_means(found, sources))
     figure.supxlabel("test samples without the source [%]", fontsize=7.5)
     figure.supylabel(f"{CURVE} [{unit(CURVE, plan.target)}]", fontsize=7.5)
     key(figure, _legend(methods, arms, plan.seeds))
@@ -91,15 +92,18 @@ def _percent(ax: Axes) -> None:
     ax.grid(axis="y")
 
 
-def _limits(found: Sequence[Curves], sources: Sequence[str], *, seeds: bool) -> tuple[float, float]:
-    """Limits of R2_score for the means, or for all seeds and the intervals as far as they fit."""
-    marks = []
-    for curves in found:
-        for column in np.hstack([curves.values(CURVE, source) for source in sources]).T:
-            mean = float(column.mean())
-            low, high = curves.interval(column) if seeds else (np.nan, np.nan)
-            marks.append(Mark(column if seeds else np.array([mean]), mean, low, high))
-    return view(marks, CURVE)
+def _limits_of_seeds(found: Sequence[Curves]) -> tuple[float, float]:
+    """Limits of R2_score for all seeds of the mean over sources, and the intervals as far as they fit."""
+    columns = [(curves, column) for curves in found for column in curves.values(CURVE).T]
+    return view([Mark(c, float(c.mean()), *curves.interval(c)) for curves, c in columns], CURVE)
+
+
+def _limits_of_means(found: Sequence[Curves], sources: Sequence[str]) -> tuple[float, float]:
+    """Limits of R2_score for the means by source; a method that is far off is not followed below -1."""
+    means = np.array([curves.values(CURVE, source).mean(0) for curves in found for source in sources])
+    low, high = max(float(means.min()), -1.0), float(means.max())
+    margin = 0.06 * max(high - low, 0.05)
+    return low - margin, high + margin
 
 
 def _legend(methods: Sequence[str], arms: Sequence[str], seeds: int) -> list[Line2D]:
@@ -118,5 +122,5 @@ def _reading(plan: Plan) -> str:
         return f"{text} One seed has no spread: differences may be chance."
     return (
         f"{text} Means over seeds. Above, moved apart: the mean over sources with 95 % intervals "
-        "(Nadeau-Bengio, corrected for overlapping splits)."
+        f"({intervals_of(plan)})."
     )

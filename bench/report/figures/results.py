@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.plan import Plan, PlanRow
+from bench.report.seeds import intervals_of, seeds_of
 from bench.stats import corrected_interval
 from bench.store import RunStore
 
@@ -76,10 +77,12 @@ def first_run(plan: Plan, store: RunStore, file: str) -> tuple[PlanRow, int, str
 
 
 def condition(row: PlanRow, rows: Sequence[PlanRow]) -> str:
-    """The encoders that set a row apart from the others: "resnet50", or "" where all have the same."""
+    """What sets a row apart from others of its method: encoders, how missing values are handled."""
     sets = [other.encoders for other in rows if other.encoders]
     differing = [m for m in row.encoders if len({encoders.get(m) for encoders in sets}) > 1]
-    return ", ".join(row.encoders[m] for m in sorted(differing, key=("image", "text").count, reverse=True))
+    names = [row.encoders[m] for m in sorted(differing, key=("image", "text").count, reverse=True)]
+    arms = [row.variant] if any(other.scored == "complete" for other in rows) else []
+    return ", ".join(names + arms)
 
 
 def conditions(results: Sequence[Result]) -> list[str]:
@@ -102,7 +105,7 @@ def provenance(plan: Plan, row: PlanRow | None = None, seed: int | None = None) 
         encoders = f" on {', '.join(row.encoders.values())}" if row.encoders else ""
         parts.append(f"One run: {row.method}{encoders}, seed {seed}.")
     elif plan.rows:
-        parts.append("One seed." if plan.seeds == 1 else f"{plan.seeds} seeds, each its own split.")
+        parts.append(seeds_of(plan))
     if plan.rows:
         parts.append(f"Preset {plan.preset}.")
     if stamps:
@@ -118,5 +121,5 @@ def reading(plan: Plan) -> str:
         return "One seed has no spread: differences may be chance."
     return (
         "Large marks: mean over seeds; small dots: one seed each; bars: 95 % interval of the mean "
-        "(Nadeau-Bengio, corrected for overlapping splits)."
+        f"({intervals_of(plan)})."
     )
