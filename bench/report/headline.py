@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from bench.plan import Plan
 from bench.report.figures.results import Result, results_of
 from bench.report.sheets import DECIMALS, interval
 from bench.report.verdicts import BEST_BY, labels, squared_errors, verdict
-from bench.stats import corrected_interval, corrected_paired_test, crossed_paired_test
+from bench.stats import corrected_interval, corrected_paired_test, crossed_paired_test, holm
 from bench.store import RunStore
 
 EXPERIMENT = "fusion"
@@ -57,21 +55,29 @@ def headline(plans: Sequence[Plan], store: RunStore) -> Headline | None:
     answer = reason = ""
     if plain is not None:
         entries.append(_entry("Best without fusion", name(plain.row), plain))
-        difference = fused.against(plain, BEST_BY)
-        if plan.split == "random":
-            p = corrected_paired_test(difference.tolist(), *fused.sizes)
-        else:
-            p = crossed_paired_test(squared_errors(fused.row, store) - squared_errors(plain.row, store))
-        answer, reason = _helps(fused, difference, p, plan.split, (name(fused.row), name(plain.row)))
+        rivals = _full([result for result in results if not result.row.reference])
+        # the best of many is the best by luck too: its p value is corrected for all that might have been
+        p = holm({name(rival.row): _p(plan, store, rival, plain) for rival in rivals})[name(fused.row)]
+        answer, reason = _helps(plan, fused, plain, p, len(rivals), (name(fused.row), name(plain.row)))
     return Headline(BEST_BY, tuple(entries), answer, reason, verdict(plan, store))
 
 
-def _lowest(results: Sequence[Result]) -> Result | None:
-    """The lowest mean over as many seeds and test samples as any row has: fewer may have been easier."""
+def _full(results: Sequence[Result]) -> list[Result]:
+    """The rows of as many seeds and test samples as any has: fewer may have been easier."""
     most = max((len(result.runs) for result in results), default=0)
     tested = max((result.sizes[1] for result in results), default=0)
-    full = [result for result in results if len(result.runs) == most and result.sizes[1] == tested]
-    return min(full, key=lambda result: result.mean(BEST_BY), default=None)
+    return [result for result in results if len(result.runs) == most and result.sizes[1] == tested]
+
+
+def _lowest(results: Sequence[Result]) -> Result | None:
+    return min(_full(results), key=lambda result: result.mean(BEST_BY), default=None)
+
+
+def _p(plan: Plan, store: RunStore, fused: Result, plain: Result) -> float:
+    """The p value that a fusion and a row without one are equally good."""
+    if plan.split == "random":
+        return corrected_paired_test(fused.against(plain, BEST_BY).tolist(), *fused.sizes)
+    return crossed_paired_test(squared_errors(fused.row, store) - squared_errors(plain.row, store))
 
 
 def _entry(role: str, name: str, result: Result) -> Entry:
@@ -79,21 +85,22 @@ def _entry(role: str, name: str, result: Result) -> Entry:
 
 
 def _helps(
-    fused: Result, difference: np.ndarray, p: float, split: str, names: tuple[str, str]
+    plan: Plan, fused: Result, plain: Result, p: float, rivals: int, names: tuple[str, str]
 ) -> tuple[str, str]:
     """Whether the best fusion beats the best row without fusion, by a paired test over common seeds."""
+    difference = fused.against(plain, BEST_BY)
     if len(difference) < 2:
         return "Not shown", f"{names[0]} and {names[1]} share fewer than two seeds: there is no test."
     mean, seeds = float(difference.mean()), len(difference)
     answer = "Not shown" if not p < LEVEL else "Yes" if mean < 0 else "No"
     shown = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
     told = "" if p < LEVEL else " The difference may be chance."
-    if split == "random":
+    if plan.split == "random":
         low_high = interval(*corrected_interval(difference.tolist(), *fused.sizes), sign="+")
-        how = f", 95 % interval {low_high}, {shown} (paired corrected t-test over {seeds} seeds)"
+        how = f", 95 % interval {low_high}, {shown} (paired corrected t-test over {seeds} seeds"
     else:
-        how = f", {shown} (paired test over {seeds} seeds and {fused.sizes[1]} test samples)"
+        how = f", {shown} (paired test over {seeds} seeds and {fused.sizes[1]} test samples"
+    many = f", Holm-corrected for {rivals} fusions that might have been the best" if rivals > 1 else ""
     return answer, (
-        f"The {BEST_BY} of {names[0]} less that of {names[1]} is {mean:+.{DECIMALS}f}{how}.{told} Both rows "
-        "were picked by these same runs, so p is somewhat too small."
+        f"The {BEST_BY} of {names[0]} less that of {names[1]} is {mean:+.{DECIMALS}f}{how}{many}).{told}"
     )
