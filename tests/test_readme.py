@@ -9,7 +9,6 @@ import click
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
 from bench.cli import main
 from bench.data.schema import read_schema
@@ -28,15 +27,14 @@ def test_the_example_fusion_is_short_runs_and_passes_the_contract(stream_folder,
     assert len(example.strip().splitlines()) < 25
     plugin = tmp_path / "my_fusion.py"
     plugin.write_text(example, encoding="utf-8")
-    # in a process of its own: a registered name stays registered
+    # in processes of their own: a registered name stays registered
     check = "import my_fusion; from fusions.testing import check_fusion; check_fusion('attention-pool')"
     subprocess.run([sys.executable, "-c", check], cwd=tmp_path, check=True)
-    result = CliRunner().invoke(main, [
-        "run", "--plugin", str(plugin), "--fusion", "attention-pool,concat", "--data", str(stream_folder),
+    subprocess.run([
+        sys.executable, "-m", "bench.cli", "run", "--plugin", str(plugin), "--fusion", "attention-pool,concat", "--data", str(stream_folder),
         "--out", str(tmp_path / "out"), "--backbone", "resnet18", "--weights", "random", "--seeds", "1",
         "--jobs", "1", "--set", "encoders.image_size=32", "--set", "training.epochs=2",
-    ])  # fmt: skip
-    assert result.exit_code == 0, result.output
+    ], check=True)  # fmt: skip
     assert "attention-pool" in (tmp_path / "out" / "tables" / "fusion.csv").read_text(encoding="utf-8")
 
 
