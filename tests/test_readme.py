@@ -30,11 +30,13 @@ def test_the_example_fusion_is_short_runs_and_passes_the_contract(stream_folder,
     # in processes of their own: a registered name stays registered
     check = "import my_fusion; from fusions.testing import check_fusion; check_fusion('attention-pool')"
     subprocess.run([sys.executable, "-c", check], cwd=tmp_path, check=True)
-    subprocess.run([
-        sys.executable, "-m", "bench.cli", "run", "--plugin", str(plugin), "--fusion", "attention-pool,concat", "--data", str(stream_folder),
-        "--out", str(tmp_path / "out"), "--backbone", "resnet18", "--weights", "random", "--seeds", "1",
-        "--jobs", "1", "--set", "encoders.image_size=32", "--set", "training.epochs=2",
-    ], check=True)  # fmt: skip
+    options = {
+        "--plugin": plugin, "--fusion": "attention-pool,concat", "--data": stream_folder,
+        "--out": tmp_path / "out", "--backbone": "resnet18", "--weights": "random", "--seeds": 1, "--jobs": 1,
+    }  # fmt: skip
+    small = ["--set", "encoders.image_size=32", "--set", "training.epochs=2"]
+    command = [str(part) for option in options.items() for part in option]
+    subprocess.run([sys.executable, "-m", "bench.cli", "run", *command, *small], check=True)
     assert "attention-pool" in (tmp_path / "out" / "tables" / "fusion.csv").read_text(encoding="utf-8")
 
 
