@@ -90,14 +90,6 @@ def test_recipe_makes_the_same_encoder(tmp_path):
 # ------------------------------------------------------------------------------------------------ bits
 
 
-@pytest.fixture
-def items(tmp_path):
-    images = [save_image(tmp_path / f"{i}.png", i) for i in range(3)]
-    videos = [save_video(tmp_path / f"{i}.mp4", speed=i + 1) for i in range(3)]
-    texts = ["全场8折 Nike鞋", "hello world", "折"]
-    return {"text": texts, "image": images, "video": videos, "audio": videos}
-
-
 @pytest.mark.parametrize(
     ("modality", "name", "options", "width"),
     [

@@ -71,20 +71,13 @@ def test_every_experiment_leaves_its_files(together):
     assert figures == {path.stem for path in (together / "figures").glob("*.svg")}
 
 
+def run_alone(name: str, data: Path, out: Path) -> None:
+    bench("run", "--experiment", name, "--data", data, "--backbone", "resnet18", "--out", out, *OPTIONS)
+
+
 @pytest.mark.parametrize("name", ["order", "entities"])
 def test_an_experiment_alone_gives_the_numbers_of_the_whole(stream_folder, together, tmp_path, name):
-    bench(
-        "run",
-        "--experiment",
-        name,
-        "--data",
-        stream_folder,
-        "--backbone",
-        "resnet18",
-        "--out",
-        tmp_path,
-        *OPTIONS,
-    )
+    run_alone(name, stream_folder, tmp_path)
     alone, within = (
         pd.read_csv(out / "tables" / f"{name}.csv").drop(columns="seconds") for out in (tmp_path, together)
     )
@@ -93,18 +86,7 @@ def test_an_experiment_alone_gives_the_numbers_of_the_whole(stream_folder, toget
 
 def test_observing_a_run_changes_no_bit_of_it(stream_folder, together, tmp_path):
     """The test metrics over epochs are for drawing only."""
-    bench(
-        "run",
-        "--experiment",
-        "scatter",
-        "--data",
-        stream_folder,
-        "--backbone",
-        "resnet18",
-        "--out",
-        tmp_path,
-        *OPTIONS,
-    )
+    run_alone("scatter", stream_folder, tmp_path)
     (plan,) = load_plans(tmp_path)
     (run,) = plan.rows[0].runs
     files = [out / "runs" / run / "predictions.parquet" for out in (tmp_path, together)]
