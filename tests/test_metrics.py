@@ -180,7 +180,9 @@ def test_a_blank_metric_is_a_dash_or_no_column_an_empty_cell_and_a_note(tmp_path
     assert "Acc2" not in text
     tex = (tmp_path / "tables" / "fusion.tex").read_text(encoding="utf-8")
     assert "nan" not in tex
-    assert "& -- &" in tex
+    assert "MAPE &" not in tex
+    assert "Pearson" in tex
+    assert "MAPE is left blank" in tex
 
 
 def test_a_dash_stands_where_only_some_rows_have_a_metric(tmp_path):

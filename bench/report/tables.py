@@ -91,7 +91,11 @@ def write_tables(plan: Plan, store: RunStore, out: Path) -> list[Path]:
         contents = {
             "md": markdown(plan, table, verdict(plan, store), sources),
             "csv": table.drop(columns=[c for c in table if c.endswith("_sd")]).to_csv(index=False),
-            "tex": latex(plan, f"{caption(plan, table)} {_shared(table)}", _formatted(plan, table, LATEX)),
+            "tex": latex(
+                plan,
+                f"{caption(plan, table, printed_metrics(table))} {_shared(table)}",
+                _formatted(plan, table, LATEX),
+            ),
         }
     elif not (stated := facts_of(plan)).empty:
         said = f"{plan.title} ({plan.paper} of the paper). Dataset {plan.dataset}, {plan.samples} samples."
@@ -122,17 +126,18 @@ def facts_of(plan: Plan) -> pd.DataFrame:
     return pd.DataFrame(tables[0]) if tables and not plan.rows else pd.DataFrame()
 
 
-def caption(plan: Plan, table: pd.DataFrame) -> str:
-    """What every table says of itself: dataset, samples, seeds, weights."""
+def caption(plan: Plan, table: pd.DataFrame, metrics: Sequence[str] = ()) -> str:
+    """What a table says of itself: dataset, samples, seeds, weights, and of its metrics (default: all)."""
     broken = f" {plan.undecodable} items could not be decoded and are absent." if plan.undecodable else ""
     over = " Mean ± standard deviation over seeds." if plan.seeds > 1 else ""
     stamps = [w for w in table["weights"].unique() if w]
     weights = f" Weights: {'; '.join(stamps)}." if stamps else ""
     paper = f" ({plan.paper} of the paper)" if plan.paper else ""
+    said = "".join(f" {note}" for note in notes(plan, metrics or shown_columns(table)))
     return (
         f"{plan.title}{paper}. Dataset {plan.dataset}: {plan.samples} samples, "
         f"{_tested(table)} in each test part; target {plan.target}. {seeds_of(plan)}{over} "
-        f"Preset {plan.preset}.{weights}{broken} {' '.join(notes(plan, table))}"
+        f"Preset {plan.preset}.{weights}{broken}{said}"
     )
 
 
@@ -142,12 +147,11 @@ def _tested(table: pd.DataFrame) -> str:
     return f"{most}" if fewest == most else f"{fewest} to {most}"
 
 
-def notes(plan: Plan, table: pd.DataFrame) -> list[str]:
-    """What has to be said of the metrics of a table: what is left blank, and in which unit."""
+def notes(plan: Plan, metrics: Sequence[str]) -> list[str]:
+    """What has to be said of the metrics that a table shows: what is left blank, and in which unit."""
     unit = f" [{plan.unit}]" if plan.unit else ""
-    blank = "MAPE" not in shown_metrics(table)
-    said = {"MAPE": blank, "RMSE": True, "Acc2": "Acc2" in shown_metrics(table)}
-    areas = [AREA_NOTE] if set(AREAS) & set(shown_columns(table)) else []
+    said = {"MAPE": "MAPE" not in metrics, "RMSE": "RMSE" in metrics, "Acc2": "Acc2" in metrics}
+    areas = [AREA_NOTE] if set(AREAS) & set(metrics) else []
     return [NOTES[metric].format(unit=unit) for metric, say in said.items() if say] + areas
 
 
@@ -169,6 +173,13 @@ def comparable(table: pd.DataFrame) -> pd.Series:
 def shown_metrics(table: pd.DataFrame) -> list[str]:
     """The metrics that say something about some row."""
     return [metric for metric in METRICS if table[metric].notna().any()]
+
+
+def printed_metrics(table: pd.DataFrame) -> list[str]:
+    """The metrics that a printed page has room for: the paper's, or others in place of a blank one."""
+    shown = shown_metrics(table)
+    others = ["Acc2", "Pearson"] if "MAPE" not in shown else []
+    return [metric for metric in (*PAPER_METRICS, *others) if metric in shown]
 
 
 def shown_columns(table: pd.DataFrame) -> list[str]:
@@ -276,7 +287,7 @@ def _formatted(plan: Plan, table: pd.DataFrame, markup: Markup) -> pd.DataFrame:
             # a printed page is narrow: what all rows share stands in the caption
             if differ or markup is not LATEX:
                 shown[column] = table[column].replace("", "–").to_numpy()
-    for metric in PAPER_METRICS if markup is LATEX else shown_columns(table):
+    for metric in printed_metrics(table) if markup is LATEX else shown_columns(table):
         best = fused[metric].min() if lower_is_better(metric) else fused[metric].max()
         cells = []
         for value, sd, reference in zip(
