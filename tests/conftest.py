@@ -13,6 +13,7 @@ from bench.data.dataset import Dataset, read_dataset
 from bench.features.encode import encode
 from bench.features.store import FeatureSet
 from encoders import weights as weights_module
+from fusions import registry
 
 STREAMS = 40
 ENCODERS = {"text": "hashing", "image": "resnet18", "video": "motion", "audio": "logmel"}
@@ -26,6 +27,15 @@ def _private_cache(tmp_path_factory: pytest.TempPathFactory):
         patch.setenv("HF_HUB_OFFLINE", "1")
         torch.set_num_threads(1)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _own_fusions():
+    """What a test registers is gone after it: `--fusion all` means the same to every test."""
+    before = dict(registry._entries)
+    yield
+    registry._entries.clear()
+    registry._entries.update(before)
 
 
 @pytest.fixture(scope="session")
