@@ -9,6 +9,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 from conftest import ENCODERS, STREAMS
+from workshop import Row, Workshop
 
 import encoders
 import fusions
@@ -20,6 +21,7 @@ from bench.features.encode import encode
 from bench.features.store import FeatureSet
 from bench.metrics import METRICS, score
 from bench.plan import load_plans
+from bench.report.verdicts import verdict
 from bench.store import RunStore
 from fusions import Source
 
@@ -315,3 +317,17 @@ def test_a_split_that_the_data_have_no_column_for_is_refused(tmp_path, rng, kind
     )
     assert result.exit_code == 2
     assert f"name it as `{field}` under [samples]" in " ".join(result.output.split())
+
+
+def test_arms_of_different_variants_are_not_mixed_up(tmp_path):
+    workshop = Workshop(tmp_path, seeds=3)
+    names = ("without anchor, ", "")
+    rows = [Row("memf", 0.5 + i, variant=f"{name}{arm}") for name in names for i, arm in enumerate(ARMS)]
+    plan = workshop.plan("entities", rows)
+    arms = [
+        row.model_copy(update={"scored": "complete"}) if "keep, on" in row.variant else row
+        for row in plan.rows
+    ]
+    said = verdict(plan.model_copy(update={"rows": arms}), workshop.store)
+    assert "of 2 rows" in said
+    assert "Rise of" not in said

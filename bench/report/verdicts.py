@@ -37,12 +37,12 @@ def verdict(plan: Plan, store: RunStore) -> str:
         return ONE_SEED
     metrics = store.metrics(next(row.runs[0] for row in plan.rows if label(row) in complete))
     sizes = int(metrics["n_train"]), int(metrics["n_test"])
+    if plan.experiment != EXPERIMENT and any(row.scored == "complete" for row in plan.rows):
+        return _handling(plan, store)
     if plan.experiment == "entities":
         return _entities(plan, complete, label, sizes)
     if plan.experiment == EXPERIMENT:
         return _missing(plan, store, sizes)
-    if any(row.scored == "complete" for row in plan.rows):
-        return _handling(plan, store)
     if plan.split == "random":
         best = min(complete, key=lambda name: float(np.mean(complete[name])))
         return _best(best, _against(best, complete, sizes), _TEST.format(plan.seeds))
@@ -83,7 +83,10 @@ def _handling(plan: Plan, store: RunStore) -> str:
     for row in plan.rows:
         arm = next((arm for arm in arms if f"{arm}, on complete" in row.variant), None)
         if arm and not row.reference and all(store.complete(run) for run in row.runs):
-            arms[arm][label(row)] = [store.metrics(run, row.scored) for run in row.runs]
+            rest = row.variant.removesuffix(f"{arm}, on complete samples").rstrip(", ")
+            arms[arm][f"{label(row)} ({rest})" if rest else label(row)] = [
+                store.metrics(run, row.scored) for run in row.runs
+            ]
     changes, p = {}, {}
     for name in arms["keep"].keys() & arms["drop"].keys():
         keep, drop = arms["keep"][name], arms["drop"][name]
