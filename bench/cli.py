@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import pandas as pd
 from click.core import ParameterSource
-from rich.console import Console
 
 from bench import __version__
 from bench.data.splits import KINDS
 from bench.errors import UsageError
-from bench.terminal import carry_out, console, show, told_plainly
+from bench.terminal import carry_out, console, printable, show, stderr_console, told_plainly
 
 if TYPE_CHECKING:
     from bench.request import Request
@@ -43,7 +42,7 @@ OPTIONS = [
     click.option("--video", help="Video encoder: motion, videomae."),
     click.option("--audio", help="Audio encoder: logmel, wav2vec2."),
     click.option("--data", default="livestream", show_default=True, help="An embedded dataset or a folder."),
-    click.option("--streams", type=click.IntRange(min=20), help="Size of the embedded dataset (320)."),
+    click.option("--streams", type=click.IntRange(20, 1_000_000), help="Size of the embedded dataset (320)."),
     click.option(
         "--interaction",
         type=click.Choice(["entity", "modality", "none"]),
@@ -61,10 +60,10 @@ OPTIONS = [
         help="Samples that lack a source: keep (masked), or drop, as in the paper; or both (keep).",
     ),
     click.option("--preset", default="quick", show_default=True, help="quick, paper or a FILE.toml."),
-    click.option("--seeds", type=click.IntRange(min=1), help="How many seeds, each its own split (3)."),
+    click.option("--seeds", type=click.IntRange(1, 10_000), help="How many seeds, each its own split (3)."),
     click.option("--weights", type=click.Choice(["auto", "pretrained", "random"]), help="Of the encoders."),
     click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True),
-    click.option("--jobs", type=click.IntRange(min=1), help="Processes (default: one per core)."),
+    click.option("--jobs", type=click.IntRange(1, 1024), help="Processes (default: one per core)."),
     click.option("--executor", type=click.Choice(["local"]), default="local", show_default=True),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
     click.option(
@@ -144,7 +143,7 @@ def as_request(
         data_arguments={key: value for key, value in arguments.items() if value is not None},
         missing=tuple(missing.split(",")) if missing else (),
         observe=frozenset({"weights"} if save_models else ()),
-        command="bench " + shlex.join(sys.argv[1:]),
+        command=printable("bench " + shlex.join(sys.argv[1:])),
         **options,
     )
 
@@ -160,7 +159,7 @@ def _audit(tables: Path | None, claims: Path | None, out: Path) -> None:
     findings = audit(read_tables(tables or TABLES), said)
     show(as_table(findings).iloc[:, :5])
     for path in write_findings(findings, out, said.paper):
-        console.print(str(path), markup=False)
+        console.print(str(path))
 
 
 OUT = click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
@@ -175,9 +174,10 @@ def tables(out: Path) -> None:
     from bench.report.tables import write_tables
     from bench.store import RunStore
 
-    for plan in load_plans(out):
-        for path in write_tables(plan, RunStore(out), out):
-            console.print(str(path), markup=False)
+    plans, store = load_plans(out), RunStore(out)
+    for plan in plans:
+        for path in write_tables(plan, store, out):
+            console.print(str(path))
 
 
 @main.command()
@@ -190,7 +190,7 @@ def figures(out: Path) -> None:
     from bench.store import RunStore
 
     for figure in write_figures(load_plans(out), RunStore(out), out):
-        console.print(str(figure.path_png), markup=False)
+        console.print(str(figure.path_png))
 
 
 @main.command()
@@ -208,7 +208,7 @@ def _draw_report(out: Path) -> None:
     from bench.store import RunStore
 
     plans, store = load_plans(out), RunStore(out)
-    console.print(str(write_page(plans, store, write_figures(plans, store, out), out)), markup=False)
+    console.print(str(write_page(plans, store, write_figures(plans, store, out), out)))
 
 
 @main.command("list")
@@ -256,12 +256,12 @@ def data() -> None:
 @data.command()
 @click.argument("name")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--streams", type=click.IntRange(min=20), default=320, show_default=True)
+@click.option("--streams", type=click.IntRange(20, 1_000_000), default=320, show_default=True)
 @click.option(
     "--interaction", type=click.Choice(["entity", "modality", "none"]), default="entity", show_default=True
 )
 @click.option("--removed", type=click.FloatRange(0, 1, max_open=True), default=0.0, show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @told_plainly
 def make(name: str, folder: Path, **arguments: Any) -> None:
     """Write the embedded dataset NAME into FOLDER: tables, images, audio and video."""
@@ -295,7 +295,7 @@ def get(name: str, folder: Path | None, origin: Path, settings: tuple[str, ...])
 @data.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--deep", is_flag=True, help="Decode every image, video and sound.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes for --deep (default: one per core).")
+@click.option("--jobs", type=click.IntRange(1, 1024), help="Processes for --deep (default: one per core).")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @told_plainly
 def check(folder: Path, deep: bool, jobs: int | None, as_json: bool) -> None:
@@ -304,19 +304,19 @@ def check(folder: Path, deep: bool, jobs: int | None, as_json: bool) -> None:
     from bench.environment import cores
     from bench.progress import TerminalReporter
 
-    with TerminalReporter(Console(stderr=True)) as reporter:
+    with TerminalReporter(stderr_console) as reporter:
         problems = checks.check(folder, deep=deep, jobs=jobs or cores(), progress=reporter.working)
     if as_json:
         click.echo(json.dumps(checks.as_json(problems), ensure_ascii=False, indent=1))
     else:
         for problem in problems:
-            console.print(f"{problem.severity}: {problem}", markup=False, soft_wrap=True)
+            console.print(f"{problem.severity}: {problem}", soft_wrap=True)
     stopping = sum(problem.stops for problem in problems)
     if not as_json:
         told = f"{stopping} of them in the way of a run" if stopping else "it can run"
         deeper = "" if deep else "; --deep decodes every media file too"
         found = f"{len(problems)} problem{'s' * (len(problems) != 1)}"
-        console.print(f"{folder}: {found}, {told}{deeper}.", markup=False, soft_wrap=True)
+        console.print(f"{folder}: {found}, {told}{deeper}.", soft_wrap=True)
     if stopping:
         sys.exit(1)
 
@@ -334,11 +334,11 @@ def stats(data: str, split: str) -> None:
     console.print(f"{dataset.schema.name}: {len(dataset)} samples, target {dataset.schema.target.label}")
     tables = statistics(dataset, split)
     for name, table in tables.items():
-        console.print(f"\n[bold]{name}[/bold]")
+        console.print(f"\n{name}", style="bold")
         if table.empty:
             console.print("none")
         elif name == "histogram":
-            console.print(as_bars(table), markup=False)
+            console.print(as_bars(table))
         else:
             show(table.round(4))
 
@@ -378,7 +378,7 @@ def perf_data(out: Path, samples: int, folder: Path | None) -> None:
         table = run_data(out, samples, folder, reporter.working)
     show(table.round(2))
     for line in verdict(table):
-        console.print(line, markup=False)
+        console.print(line)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,16 @@ from bench.errors import UsageError, did_you_mean
 
 PRESETS = Path(str(files("bench"))) / "presets"
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=2**31)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
+Scalar = bool | int | float | str | None
+Option = Scalar | list[Scalar]
+"""A value of a fusion's own option."""
 
 
+LONGEST = 80
+"""Characters of a wrong value that a message repeats."""
 SECTIONS = ("model", "trunk", "head", "training", "encoders")
 """What `--set SECTION.key=value` can change besides a fusion's options; trunk and head are parts of model."""
 
@@ -87,8 +92,8 @@ class EncoderConfig(_Settings):
     text: str = "hashing"
     video: str = "motion"
     audio: str = "logmel"
-    image_size: Annotated[int, Field(ge=32)] = 112
-    hashing_width: Annotated[int, Field(ge=16)] = 256
+    image_size: Annotated[int, Field(ge=32, le=2048)] = 112
+    hashing_width: Annotated[int, Field(ge=16, le=2**20)] = 256
     """Buckets of the text encoder hashing: more of them, fewer words that share one."""
     weights: Literal["auto", "pretrained", "random"] = "auto"
 
@@ -105,7 +110,7 @@ class Preset(_Settings):
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     encoders: EncoderConfig = EncoderConfig()
-    fusions: dict[str, dict[str, Any]] = {}
+    fusions: dict[str, dict[str, Option]] = {}
 
 
 class RunSpec(_Settings):
@@ -192,8 +197,10 @@ def load_preset(name: str) -> Preset:
         raise UsageError(f"no preset {name!r}; {did_you_mean(name, [*preset_names(), 'FILE.toml'])}")
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not valid TOML: {error}") from None
+    except RecursionError:
+        raise UsageError(f"{path} is nested too deeply to be a preset.") from None
+    except ValueError as error:  # not TOML, not UTF-8, or an integer of thousands of digits
+        raise UsageError(f"{path} is not valid TOML: {str(error)[:LONGEST]}") from None
     return _validated(raw, str(path))
 
 
@@ -224,11 +231,13 @@ def _assign(target: dict[str, Any], field: str, value: Any, setting: str) -> Non
 
 
 def _parsed(text: str) -> Any:
-    """A TOML/JSON value, or the bare text."""
+    """A JSON value, or the bare text. Raises UsageError for one that no setting can have."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:
         return text
+    except (ValueError, RecursionError):  # thousands of digits or of brackets
+        raise UsageError(f"--set: {text[:LONGEST]}… is no value of any setting.") from None
 
 
 def _validated(raw: dict[str, Any], where: str) -> Preset:
@@ -237,4 +246,6 @@ def _validated(raw: dict[str, Any], where: str) -> Preset:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{where}: {name}: {first['msg'].lower()} (given: {first['input']!r}).") from None
+        given = repr(first["input"])
+        given = given if len(given) <= LONGEST else f"{given[:LONGEST]}…"
+        raise UsageError(f"{where}: {name}: {first['msg'].lower()} (given: {given}).") from None

@@ -1,19 +1,32 @@
-"""The plan of an experiment, as stored: which runs make up which row. Reports are drawn from it alone."""
+"""The plan of an experiment, as stored: which runs make up which row. Reports are drawn from it alone.
+
+An output folder holds one current plan of an experiment, ``plans/fusion.json``. A request of the same
+settings adds its rows to it. One of other settings takes its place, and the earlier plan stays beside it as
+``plans/fusion-SETTINGS.json``, with tables and figures of that name.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
+import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, StringConstraints, ValidationError
 
 from bench.config import RunSpec
 from bench.errors import UsageError
 from bench.experiments import EXPERIMENTS, Variant
 from bench.features.store import FeatureSet
+from bench.files import write_text
+
+log = logging.getLogger("bench")
+
+# they become parts of paths
+RunId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 
 class PlanRow(BaseModel):
@@ -36,8 +49,14 @@ class PlanRow(BaseModel):
     weights: str
     options: dict[str, Any]
     reference: bool
-    runs: list[str]
-    scored: str = "all"
+    runs: list[RunId]
+    scored: Literal["all", "complete"] = "all"
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What makes it the same row in another plan of the same settings."""
+        parts = (self.method, self.variant, self.encoders, self.weights, self.options, self.scored)
+        return tuple(json.dumps(part, sort_keys=True) for part in parts)
 
     @classmethod
     def of(cls, variant: Variant, features: FeatureSet, specs: Sequence[RunSpec]) -> PlanRow:
@@ -58,14 +77,19 @@ class Plan(BaseModel):
     """All rows of an experiment, and what a caption needs to say about them.
 
     Attributes:
+        settings: a hash of what all rows have in common: data, split, training, sizes, options of fusions.
+        archived: whether a request of other settings has taken its place.
         ranked: whether rows are shown best first, or in their own order.
         split: how the test part is chosen: random, official or time.
         seeds: of the row that has most.
         not_applicable: why the experiment says nothing about this dataset; "" where it does.
+        left_out: rows that the experiment would have, and why it has not.
         facts: what an experiment states without any run: tables by name, each a list of rows.
     """
 
-    experiment: str
+    experiment: Name
+    settings: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]*$", max_length=64)] = ""
+    archived: bool = False
     title: str
     paper: str
     ranked: bool = True
@@ -81,24 +105,109 @@ class Plan(BaseModel):
     command: str
     rows: list[PlanRow]
     not_applicable: str = ""
+    left_out: str = ""
     facts: dict[str, list[dict[str, Any]]] = {}
 
+    @property
+    def name(self) -> str:
+        """Of its files: the experiment's, with the settings where it is not the current plan."""
+        return f"{self.experiment}-{self.settings[:6]}" if self.archived else self.experiment
+
+    def with_rows_of(self, earlier: Plan) -> Plan:
+        """This plan with the rows that an earlier one of the same settings has beside its own.
+
+        A row of both keeps the longer list of runs, where one continues the other.
+        """
+        own = {row.identity: row for row in self.rows}
+        others = {row.identity: row for row in earlier.rows}
+        rows = []
+        # in the order of the plan that has more rows
+        for identity in own if own.keys() >= others.keys() else {**others, **own}:
+            row, other = own.get(identity), others.get(identity)
+            continued = row and other and other.runs[: len(row.runs)] == row.runs
+            rows.append(other if other and (row is None or continued) else row)
+        commands = [] if own.keys() >= others.keys() else [earlier.command]
+        commands += [] if others.keys() >= own.keys() and commands else [self.command]
+        return self.model_copy(
+            update={
+                "rows": rows,
+                "seeds": max((len(row.runs) for row in rows), default=self.seeds),
+                "command": " && ".join(dict.fromkeys(filter(None, commands))),
+            }
+        )
+
     def save(self, out: Path) -> None:
-        """Write to ``OUT/plans/EXPERIMENT.json``."""
-        folder = out / "plans"
-        folder.mkdir(parents=True, exist_ok=True)
-        aside = folder / f".{self.experiment}.{os.getpid()}"
-        aside.write_text(self.model_dump_json(indent=1), encoding="utf-8")
-        aside.replace(folder / f"{self.experiment}.json")
+        """Write to ``OUT/plans/NAME.json``."""
+        content = self.model_dump(mode="json")
+        content = {"checksum": _checksum(content), **content}
+        write_text(_path(out, self.name), json.dumps(content, indent=1) + "\n")
+
+
+def store_plan(plan: Plan, out: Path) -> tuple[Plan, Plan | None]:
+    """Make a plan the current one of its experiment; nothing that was compared before is lost.
+
+    Returns:
+        The plan, with the rows that were stored under the same settings; and the plan whose place it took.
+    """
+    paths = sorted((out / "plans").glob("*.json"))
+    stored = [p for p in _readable(paths) if p.experiment == plan.experiment]
+    for earlier in stored:
+        if earlier.settings == plan.settings:
+            plan = plan.with_rows_of(earlier)
+    displaced = next((p for p in stored if not p.archived and p.settings != plan.settings), None)
+    if displaced is not None:
+        displaced = displaced.model_copy(update={"archived": True})
+        displaced.save(out)
+    plan.save(out)
+    _path(out, plan.model_copy(update={"archived": True}).name).unlink(missing_ok=True)  # it is current again
+    return plan, displaced
 
 
 def load_plans(out: Path) -> list[Plan]:
-    """All plans under `out`, in the order of the registry. Raises UsageError if there are none."""
+    """All plans under `out`, current ones first, in the order of the registry; damaged ones are named.
+
+    Raises:
+        UsageError: there are none.
+    """
     paths = sorted((out / "plans").glob("*.json"))
-    if not paths:
-        raise UsageError(f"no runs under {out}; `bench run --out {out}` makes some.")
-    plans = [Plan.model_validate(json.loads(path.read_text(encoding="utf-8"))) for path in paths]
-    order = list(EXPERIMENTS)
-    return sorted(
-        plans, key=lambda plan: order.index(plan.experiment) if plan.experiment in order else len(order)
-    )
+    plans = _readable(paths)
+    if not plans:
+        why = "no plan that can be read" if paths else "no runs"
+        raise UsageError(f"{why} under {out}; `bench run --out {out}` makes some.")
+    order = {name: i for i, name in enumerate(EXPERIMENTS)}
+    return sorted(plans, key=lambda plan: (plan.archived, order.get(plan.experiment, len(order)), plan.name))
+
+
+def _path(out: Path, name: str) -> Path:
+    return out / "plans" / f"{name}.json"
+
+
+def _readable(paths: Sequence[Path]) -> list[Plan]:
+    """The plans that are what was written; others are named in a warning."""
+    found = []
+    for path in paths:
+        try:
+            found.append(_read(path))
+        except (OSError, ValueError, RecursionError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            log.warning("%s is skipped: %s; run its command again to have it back", path, why)
+    return found
+
+
+def _read(path: Path) -> Plan:
+    """Read a plan. Raises OSError, or ValueError with the reason if it is not what was written."""
+    damaged = "it is damaged, or not a plan of this version"
+    try:
+        content = json.loads(path.read_bytes())
+        checksum = content.pop("checksum")
+        plan = Plan.model_validate(content)
+    except (ValueError, KeyError, TypeError, AttributeError, ValidationError):
+        raise ValueError(damaged) from None
+    if checksum != _checksum(content) or path.stem != plan.name:
+        raise ValueError(damaged)
+    return plan
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -16,6 +16,7 @@ from rich.progress import (
 )
 
 from bench.runner import Outcome
+from bench.terminal import printable
 
 
 class TerminalReporter:
@@ -24,7 +25,7 @@ class TerminalReporter:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -52,12 +53,13 @@ class TerminalReporter:
         """`done` of `total` runs are executed, `last` just now."""
         self.working("training and testing", done, total)
         if last is not None and last.error:
-            self.console.print(f"[red]failed[/red] {last.spec.method}, seed {last.spec.seed}: {last.error}")
+            failed = f"failed: {last.spec.method}, seed {last.spec.seed}: {last.error}"
+            self.console.print(failed, style="red", soft_wrap=True)
 
     def working(self, what: str, done: int, total: int) -> None:
         """`done` of `total` steps of some work are done."""
         if what not in self._tasks:
-            self._tasks[what] = self._bars.add_task(what, total=total)
+            self._tasks[what] = self._bars.add_task(printable(what), total=total)
         self._bars.update(self._tasks[what], completed=done, total=total)
         tenth = max(1, total // 10)
         if not self.console.is_terminal and (done % tenth == 0 or done == total):

@@ -7,6 +7,7 @@ sources concatenated. No fusion is worth its cost if it does not beat these.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,13 +28,20 @@ COMPONENTS = 32
 encoder would drown four numbers in a few hundred samples."""
 
 
-def predict_mean(features: FeatureSet, parts: Parts, seed: int) -> np.ndarray:
+class Reference(NamedTuple):
+    """What a reference method gives: predictions (N,) for the test part, and what it chose, if anything."""
+
+    y_pred: np.ndarray
+    chosen: str = ""
+
+
+def predict_mean(features: FeatureSet, parts: Parts, seed: int) -> Reference:
     """The mean of the learning set, for every sample."""
     learning = np.concatenate([parts.train, parts.validation])
-    return np.full(len(parts.test), features.samples["target"][learning].mean())
+    return Reference(np.full(len(parts.test), features.samples["target"][learning].mean()))
 
 
-def ridge(features: FeatureSet, parts: Parts, seed: int) -> np.ndarray:
+def ridge(features: FeatureSet, parts: Parts, seed: int) -> Reference:
     """Ridge on all pooled features, its penalty chosen by leave-one-out on the learning set.
 
     Every source has the same total variance: 2,048 columns of an image must not outweigh four numbers.
@@ -46,22 +54,25 @@ def ridge(features: FeatureSet, parts: Parts, seed: int) -> np.ndarray:
         blocks.append(scale.fit(x[learning]).transform(x) / np.sqrt(x.shape[1]))
     x = np.concatenate(blocks, axis=1)
     model = RidgeCV(alphas=np.logspace(-3, 4, 29)).fit(x[learning], features.samples["target"][learning])
-    return model.predict(x[parts.test])
+    return Reference(model.predict(x[parts.test]))
 
 
-def boosted_trees(features: FeatureSet, parts: Parts, seed: int) -> np.ndarray:
+def boosted_trees(features: FeatureSet, parts: Parts, seed: int) -> Reference:
     """Gradient-boosted trees on all pooled features, stopped early on the validation part."""
-    return _boost(features, features.sources, parts, seed)[0]
+    return Reference(_boost(features, features.sources, parts, seed)[0])
 
 
-def boosted_trees_best_entity(features: FeatureSet, parts: Parts, seed: int) -> np.ndarray:
+def boosted_trees_best_entity(features: FeatureSet, parts: Parts, seed: int) -> Reference:
     """Gradient-boosted trees on the one entity that does best on the validation part."""
     entities = dict.fromkeys(source.entity for source in features.sources)
-    fits = [_boost(features, [s for s in features.sources if s.entity == e], parts, seed) for e in entities]
-    return min(fits, key=lambda fit: fit[1])[0]
+    fits = {
+        e: _boost(features, [s for s in features.sources if s.entity == e], parts, seed) for e in entities
+    }
+    best = min(fits, key=lambda entity: fits[entity][1])
+    return Reference(fits[best][0], chosen=best)
 
 
-REFERENCES: dict[str, Callable[[FeatureSet, Parts, int], np.ndarray]] = {
+REFERENCES: dict[str, Callable[[FeatureSet, Parts, int], Reference]] = {
     "predict-mean": predict_mean,
     "ridge": ridge,
     "boosted-trees": boosted_trees,

@@ -118,9 +118,9 @@ def execute(
     started = time.perf_counter()
     history, params, operations, weights, attention = [], 0, 0, {}, {}
     test_history: list[dict[str, float]] = []
-    missing = None
+    missing, chosen = None, ""
     if spec.method in REFERENCES:
-        y_pred = REFERENCES[spec.method](features, parts, spec.seed)
+        y_pred, chosen = REFERENCES[spec.method](features, parts, spec.seed)
     else:
         model = build_model(features, spec.method, spec.options, spec.model, spec.seed)
 
@@ -152,6 +152,7 @@ def execute(
         "n_test": len(parts.test),
         "undecodable": features.undecodable,
     }
+    metrics |= {"chosen": chosen} if chosen else {}
     if not complete.all():
         # the one yardstick that keeping and dropping incomplete samples share
         on_complete = score(features.target, y_true[complete], y_pred[complete]) if complete.any() else {}

@@ -1,14 +1,17 @@
-"""Runs as folders. A folder under its id is complete; everything else is not a result.
+"""Runs as sealed folders. A folder under its id that is intact is a result; everything else is not.
 
-runs/<id>/  config.json metrics.json predictions.parquet history.parquet environment.json
+runs/<id>/  config.json metrics.json predictions.parquet history.parquet environment.json checksums.json
             model.safetensors test_history.parquet attention.npz missing.parquet (where asked for)
 runs/<id>.failed/  config.json error.txt  -- kept to be read, retried next time
 runs/.<id>.<pid>/  being written; renamed when complete
+
+Stored files are read back here and nowhere else.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Mapping
@@ -18,12 +21,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from bench.config import RunSpec
 from bench.errors import UsageError
+from bench.files import SEAL, damage, sealed, sweep, written_aside
 from bench.metrics import METRICS
+
+log = logging.getLogger("bench")
 
 OBSERVATIONS = {
     "weights": "model.safetensors",
@@ -40,7 +47,8 @@ class RunResult:
 
     Attributes:
         metrics: all metrics and `params`, `flops`, `seconds`, `epochs`, `n_train`, `n_test`, `undecodable`;
-            under `complete` the metrics on the complete test samples and their number, where some are not.
+            under `complete` the metrics on the complete test samples and their number, where some are not;
+            under `chosen` what a reference chose by the validation part, where it chose something.
         predictions: columns id, y_true, y_pred; one row per test sample.
         history: one row per epoch; empty for reference methods.
         environment: versions, hardware, threads, commit.
@@ -63,12 +71,15 @@ class RunResult:
 class RunStore:
     """The runs under ``OUT/runs``.
 
+    Every method that reads a run needs `complete` to be true of it.
+
     Raises:
         UsageError: the folder cannot be written.
     """
 
     def __init__(self, out: Path) -> None:
         self.root = out / "runs"
+        self._inspected: dict[tuple[str, int, int], str] = {}
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             probe = self.root / f".probe.{os.getpid()}"
@@ -80,79 +91,125 @@ class RunStore:
             ) from None
 
     def has(self, spec: RunSpec, observe: frozenset[str] = frozenset()) -> bool:
-        """Whether a complete run of `spec` is stored, with everything that is to be observed."""
+        """Whether an intact run of `spec` is stored, with everything that is to be observed."""
         return self.complete(spec.id) and observe <= self.observed(spec)
 
     def observed(self, spec: RunSpec) -> frozenset[str]:
-        """What the stored run of `spec` recorded beside its result."""
-        folder = self.root / spec.id
-        return frozenset(name for name, file in OBSERVATIONS.items() if (folder / file).is_file())
+        """What the stored run of `spec` recorded beside its result; nothing if it is not intact."""
+        files = sealed(self.root / spec.id) if self.complete(spec.id) else {}
+        return frozenset(name for name, file in OBSERVATIONS.items() if file in files)
 
     def save(self, spec: RunSpec, result: RunResult) -> None:
-        """Store a run: written aside, renamed when complete."""
-        aside = self._aside(spec)
-        _write_json(aside / "config.json", spec.model_dump())
-        result.predictions.to_parquet(aside / "predictions.parquet", index=False)
-        result.history.to_parquet(aside / "history.parquet", index=False)
-        _write_json(aside / "environment.json", result.environment)
-        if result.weights:
-            save_file({k: v.contiguous() for k, v in result.weights.items()}, aside / OBSERVATIONS["weights"])
-        if result.test_history is not None:
-            result.test_history.to_parquet(aside / OBSERVATIONS["test-history"], index=False)
-        if result.missing is not None:
-            result.missing.to_parquet(aside / OBSERVATIONS["missing"], index=False)
-        if result.attention:
-            np.savez_compressed(aside / OBSERVATIONS["attention"], **result.attention)
-        _write_json(aside / "metrics.json", _none_for_nan(result.metrics))
-        self._replace(aside, self.root / spec.id)
+        """Store a run: written aside, sealed, renamed when complete."""
+        with written_aside(self.root / spec.id, replace=True) as folder:
+            _write_json(folder / "config.json", spec.model_dump())
+            _write_json(folder / "environment.json", result.environment)
+            _write_json(folder / "metrics.json", _none_for_nan(result.metrics))
+            frames = {
+                "predictions.parquet": result.predictions,
+                "history.parquet": result.history,
+                OBSERVATIONS["test-history"]: result.test_history,
+                OBSERVATIONS["missing"]: result.missing,
+            }
+            for file, frame in frames.items():
+                if frame is not None:
+                    frame.to_parquet(folder / file, index=False)
+            if result.weights:
+                state = {name: tensor.contiguous() for name, tensor in result.weights.items()}
+                save_file(state, folder / OBSERVATIONS["weights"])
+            if result.attention:
+                np.savez_compressed(folder / OBSERVATIONS["attention"], **result.attention)
         shutil.rmtree(self.root / f"{spec.id}.failed", ignore_errors=True)
 
     def save_failure(self, spec: RunSpec, error: str) -> None:
         """Keep why a run failed. It is no result and is tried again next time."""
-        aside = self._aside(spec)
-        _write_json(aside / "config.json", spec.model_dump())
-        (aside / "error.txt").write_text(error, encoding="utf-8")
-        self._replace(aside, self.root / f"{spec.id}.failed")
+        with written_aside(self.root / f"{spec.id}.failed", replace=True, sealed=False) as folder:
+            _write_json(folder / "config.json", spec.model_dump())
+            (folder / "error.txt").write_text(error, encoding="utf-8", errors="backslashreplace")
 
     def complete(self, run_id: str) -> bool:
-        """Whether the run is stored."""
-        return (self.root / run_id / "metrics.json").is_file()
+        """Whether the run is stored and intact. A damaged one is named once, in a warning."""
+        try:
+            stamp = (self.root / run_id / SEAL).stat()
+        except OSError:
+            stamp = None
+        if stamp is None and not (self.root / run_id).is_dir():
+            return False
+        # a run that is executed again has another seal
+        key = (run_id, stamp.st_mtime_ns, stamp.st_ino) if stamp else (run_id, 0, 0)
+        if key not in self._inspected:
+            self._inspected[key] = self._damage(run_id)
+            if self._inspected[key]:
+                log.warning(
+                    "the stored run %s is damaged (%s) and does not count; `bench run` executes it again",
+                    self.root / run_id,
+                    self._inspected[key],
+                )
+        return not self._inspected[key]
 
     def metrics(self, run_id: str, scored: str = "all") -> dict[str, Any]:
         """The metrics of a run on all test samples, or on the complete ones; NaN for what says nothing."""
-        stored = json.loads((self.root / run_id / "metrics.json").read_text(encoding="utf-8"))
-        found = _nan_for_none(stored)
+        found = _nan_for_none(self._json(run_id, "metrics.json"))
         complete = found.pop("complete", None)
         if scored == "all" or complete is None:  # without it, every test sample is complete
             return found
         return found | dict.fromkeys(METRICS, float("nan")) | complete
 
-    def missing(self, run_id: str) -> pd.DataFrame | None:
-        """The metrics of a complete run with sources taken away, if it observed them."""
-        path = self.root / run_id / OBSERVATIONS["missing"]
-        return pd.read_parquet(path) if path.is_file() else None
+    def environment(self, run_id: str) -> dict[str, Any]:
+        """Versions, hardware, threads and commit of a run."""
+        return self._json(run_id, "environment.json")
 
     def predictions(self, run_id: str) -> pd.DataFrame:
-        """Columns id, y_true, y_pred of a complete run."""
+        """Columns id, y_true, y_pred of a run."""
         return pd.read_parquet(self.root / run_id / "predictions.parquet")
+
+    def missing(self, run_id: str) -> pd.DataFrame | None:
+        """The metrics of a run with sources taken away, if it observed them."""
+        return self.frame(run_id, OBSERVATIONS["missing"])
+
+    def frame(self, run_id: str, file: str) -> pd.DataFrame | None:
+        """A stored table of a run by the name of its file; None if it has none."""
+        return pd.read_parquet(self.root / run_id / file) if self._holds(run_id, file) else None
+
+    def arrays(self, run_id: str, file: str) -> dict[str, np.ndarray] | None:
+        """The stored arrays of a run by the name of their file; None if it has none."""
+        if not self._holds(run_id, file):
+            return None
+        with np.load(self.root / run_id / file, allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    def failure(self, run_id: str) -> str | None:
+        """Why a run failed when it was tried last; None if it did not."""
+        error = self.root / f"{run_id}.failed" / "error.txt"
+        try:
+            return error.read_text(encoding="utf-8", errors="backslashreplace")
+        except OSError:
+            return None
 
     def sweep(self) -> None:
         """Remove what killed processes left half-written."""
-        for folder in self.root.glob(".*.*"):
-            pid = folder.name.rpartition(".")[2]
-            if pid.isdigit() and not _alive(int(pid)):
-                shutil.rmtree(folder, ignore_errors=True)
+        sweep(self.root)
 
-    def _aside(self, spec: RunSpec) -> Path:
-        aside = self.root / f".{spec.id}.{os.getpid()}"
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir()
-        return aside
+    def _holds(self, run_id: str, file: str) -> bool:
+        return self.complete(run_id) and file in sealed(self.root / run_id)
 
-    @staticmethod
-    def _replace(aside: Path, final: Path) -> None:
-        shutil.rmtree(final, ignore_errors=True)
-        aside.rename(final)
+    def _json(self, run_id: str, file: str) -> dict[str, Any]:
+        return json.loads((self.root / run_id / file).read_text(encoding="utf-8"))
+
+    def _damage(self, run_id: str) -> str:
+        """Why a folder is not the run of its name, or ""."""
+        folder = self.root / run_id
+        if folder.is_symlink():
+            return "it is a link"
+        if found := damage(folder):
+            return found
+        if lacking := {"config.json", "metrics.json", "predictions.parquet"} - set(sealed(folder)):
+            return f"{min(lacking)} is missing"
+        try:
+            spec = RunSpec.model_validate_json((folder / "config.json").read_bytes())
+        except ValidationError:
+            return "config.json describes no run"
+        return "" if spec.id == run_id else "config.json describes another run"
 
 
 def _write_json(path: Path, content: Any) -> None:
@@ -179,13 +236,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__name__} cannot be stored as JSON")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -1,9 +1,15 @@
-"""What a user sees in the terminal: errors in plain words, progress, tables, what was written."""
+"""What a user sees in the terminal: errors in plain words, progress, tables, what was written.
+
+Everything is printed through `console` (or, of errors, `say_error`): names and messages from outside are
+shown as they are, never read as markup, and what a terminal would obey or cannot show is escaped.
+"""
 
 from __future__ import annotations
 
 import logging
+import re
 import sys
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -12,55 +18,89 @@ import click
 import pandas as pd
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
+    from bench.plan import Plan
     from bench.request import Request
+    from bench.runner import Summary
+    from bench.store import RunStore
 
-console = Console(stderr=False)
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that steer a terminal, turn the direction of writing, or cannot be encoded."""
+
+
+def printable(text: str) -> str:
+    r"""Text without what a terminal obeys or cannot encode: such characters become ``\x1b``, ``\udcff``."""
+    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+class _Escaping(Console):
+    """A console to which text is text."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """The text as it is, but for what `printable` escapes."""
+        return super().render_str(printable(text), **options)
+
+
+console = _Escaping(markup=False, emoji=False, highlight=False)
+stderr_console = _Escaping(stderr=True, markup=False, emoji=False, highlight=False)
+
+
+class _Plain(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def told_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Print errors that a user can mend as one or two lines, with their exit status, never a traceback."""
+    """Print errors that a user can fix as one or two lines, with their exit status, never a traceback."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False, show_level=True)
-        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
+        handler = RichHandler(console=stderr_console, show_time=False, show_path=False)
+        handler.setFormatter(_Plain("%(message)s"))
+        logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # a terminal that knows no Chinese must not end a run
+                stream.reconfigure(errors="backslashreplace")
+        if not sys.warnoptions:  # what a library says to programmers
+            warnings.simplefilter("ignore")
         try:
             return command(*args, **kwargs)
         except BenchError as error:
-            click.echo(f"bench: {error}", err=True)
+            say_error(str(error))
             sys.exit(error.exit_code)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
-            click.echo(f"bench: {where}{error.strerror or error}; mend that and run again.", err=True)
+            say_error(f"{where}{error.strerror or error}; fix that and run again.")
             sys.exit(1)
         except KeyboardInterrupt:
-            click.echo(
-                "\nbench: interrupted; finished runs are stored, the same command goes on from here.",
-                err=True,
-            )
+            say_error("interrupted; finished runs are stored, the same command continues from here.")
             sys.exit(130)
 
     return wrapped
 
 
+def say_error(text: str) -> None:
+    """Print an error."""
+    click.echo(f"bench: {printable(text)}", err=True)
+
+
 def show(table: pd.DataFrame) -> None:
     """Print a table; cells wrap where the terminal is narrow."""
-    shown = Table(*table.columns, box=None, header_style="bold", pad_edge=False)
+    shown = Table(*map(str, table.columns), box=None, header_style="bold", pad_edge=False)
     for row in table.itertuples(index=False):
-        shown.add_row(*(escape(str(cell)) for cell in row))
+        shown.add_row(*map(str, row))
     console.print(shown)
 
 
 def carry_out(request: Request, *, page: bool) -> None:
-    """Run experiments, draw their tables and figures, say what happened.
+    """Run experiments, draw their tables and figures, say what happened and what came out.
 
-    With `page`, the report page is written too, and the tables are not printed.
+    With `page`, the report page is written too, and of the tables only the comparison of fusions is printed.
 
     Raises:
         BenchError: a run failed; the others are stored.
@@ -68,36 +108,58 @@ def carry_out(request: Request, *, page: bool) -> None:
     from bench.progress import TerminalReporter
     from bench.report.figures import write_figures
     from bench.report.page import write_page
-    from bench.report.tables import at_a_glance, rows_of, write_tables
-    from bench.report.verdicts import verdict
+    from bench.report.tables import write_tables
     from bench.store import RunStore
     from bench.workflow import run
 
     with TerminalReporter(console) as reporter:
         report = run(request, reporter)
     store = RunStore(request.out)
-    paths = []
-    for plan in report.plans:
-        paths += write_tables(plan, store, request.out)
-        if plan.not_applicable:
-            console.print(f"{plan.experiment} does not apply: {plan.not_applicable}.", markup=False)
-        table = rows_of(plan, store)
-        if not page and not table.empty:
-            show(at_a_glance(plan, table))
-            if table["reference"].any():
-                console.print("* a reference: uses no fusion")
-            console.print(verdict(plan, store), markup=False)
-    figures = write_figures(report.plans, store, request.out)
+    plans = [*report.plans, *report.archived]
+    paths = [path for plan in plans for path in write_tables(plan, store, request.out)]
+    figures = write_figures(plans, store, request.out)
     paths += [figure.path_png for figure in figures]
-    paths += [write_page(report.plans, store, figures, request.out)] if page else []
-    summary = report.summary
+    paths += [write_page(plans, store, figures, request.out)] if page else []
+    if page:
+        suffixes = ", ".join(sorted({path.suffix for path in paths}))
+        console.print(f"{len(paths)} files ({suffixes}) under {request.out}", soft_wrap=True)
+    else:
+        console.print(*map(str, paths), sep="\n", soft_wrap=True)
+    for plan in report.archived:
+        console.print(
+            f"An earlier {plan.experiment} comparison had other settings; it is now {plan.name}.",
+            soft_wrap=True,
+        )
+    for plan in report.plans:
+        if not page or plan.experiment == "fusion":
+            _show_results(plan, store)
+        if plan.not_applicable:
+            console.print(f"{plan.experiment} does not apply: {plan.not_applicable}.", soft_wrap=True)
+        if plan.left_out:
+            console.print(f"{plan.experiment}: {plan.left_out}", soft_wrap=True)
+    _summarise(report.summary, report.encoded)
+    if page:
+        console.print(f"Report: {request.out / 'report.html'}", soft_wrap=True)
+
+
+def _show_results(plan: Plan, store: RunStore) -> None:
+    from bench.report.tables import at_a_glance, rows_of
+    from bench.report.verdicts import verdict
+
+    table = rows_of(plan, store)
+    if table.empty:
+        return
+    show(at_a_glance(plan, table))
+    if table["reference"].any():
+        console.print("* a reference: uses no fusion")
+    console.print(verdict(plan, store))
+
+
+def _summarise(summary: Summary, encoded: int) -> None:
     console.print(
         f"{summary.executed} runs executed, {summary.stored} already stored, {len(summary.failures)} failed; "
-        f"{report.encoded} items encoded.",
-        *(str(path) for path in paths),
-        sep="\n",
+        f"{encoded} items encoded.",
         soft_wrap=True,
-        markup=False,
     )
     if summary.failures:
         first = summary.failures[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Protocol
 
 import encoders
 import fusions
-from bench.config import ModelConfig, RunSpec, TrainingConfig, code_hash
+from bench.config import SECTIONS, ModelConfig, RunSpec, TrainingConfig, code_hash
 from bench.data import catalog
 from bench.data.dataset import Dataset
 from bench.data.schema import Schema
@@ -19,7 +20,7 @@ from bench.errors import UsageError
 from bench.experiments import Choice, Experiment, Variant
 from bench.features.encode import encode
 from bench.features.store import FeatureSet
-from bench.plan import Plan, PlanRow
+from bench.plan import Plan, PlanRow, store_plan
 from bench.references import REFERENCES
 from bench.request import Request, Resolved, get_encoder, resolve
 from bench.runner import Outcome, Summary, Task, run_all
@@ -51,9 +52,16 @@ class Quiet:
 
 @dataclass(frozen=True)
 class Report:
-    """What a request led to."""
+    """What a request led to.
+
+    Attributes:
+        plans: of its experiments, with the rows that were stored under the same settings.
+        archived: earlier plans of other settings whose place they took.
+        encoded: how many items had to be encoded.
+    """
 
     plans: list[Plan]
+    archived: list[Plan]
     summary: Summary
     encoded: int
 
@@ -77,16 +85,18 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
     split(dataset.samples, 0, kind=kind, test=training.test, validation=training.validation)
     choice = choice_of(asked, dataset.schema)
     variants = {e.name: variants_of(e, choice, request.missing) for e in asked.experiments}
+    _check_set_fusions(request.settings, [v for found in variants.values() for v in found])
     features, encoded = _features(
         dataset, [v for found in variants.values() for v in found], asked, request.jobs, reporter
     )
-    plans, tasks = [], []
+    plans, archived, tasks = [], [], []
     for experiment in asked.experiments:
         rows = [_row(variant, asked, dataset, features, request) for variant in variants[experiment.name]]
         tasks += [task for _, row_tasks in rows for task in row_tasks]
         reason = experiment.applies(choice)
         plan = Plan(
             experiment=experiment.name,
+            settings=_settings(asked, dataset, request),
             title=experiment.title,
             paper=experiment.paper,
             ranked=experiment.ranked,
@@ -102,10 +112,12 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
             command=request.command,
             rows=[row for row, _ in rows],
             not_applicable=reason,
+            left_out="" if reason else experiment.left_out(choice),
             facts={} if reason else experiment.facts(dataset, asked.preset),
         )
-        plan.save(request.out)
+        plan, displaced = store_plan(plan, request.out)
         plans.append(plan)
+        archived += [displaced] if displaced else []
     summary = run_all(
         tasks,
         store,
@@ -114,12 +126,34 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
         force=request.force,
         progress=reporter.running,
     )
-    return Report(plans, summary, encoded)
+    return Report(plans, archived, summary, encoded)
+
+
+def _settings(asked: Resolved, dataset: Dataset, request: Request) -> str:
+    """A hash of what all rows of a plan have in common, whichever methods and encoders they are of."""
+    preset = asked.preset.model_dump(exclude={"description", "seeds", "encoders"})
+    options = asked.preset.encoders.model_dump(include={"image_size", "hashing_width"})
+    common = [dataset.schema.name, dataset.fingerprint, preset, options, request.missing, asked.device.type]
+    return hashlib.sha256(json.dumps(common, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _check_set_fusions(settings: Sequence[str], variants: Sequence[Variant]) -> None:
+    """Every `--set NAME.option=value` is of a fusion that takes part."""
+    taking_part = dict.fromkeys(variant.method for variant in variants)
+    for setting in settings:
+        name = setting.partition(".")[0].strip()
+        if name not in SECTIONS and name not in taking_part:
+            raise UsageError(
+                f"--set {setting}: {name} does not take part in this run; "
+                f"add it with --fusion, or leave the setting out."
+            )
 
 
 def choice_of(asked: Resolved, schema: Schema) -> Choice:
     """What an experiment chooses from: the request on a dataset of this description."""
-    return Choice(schema, asked.fusions, asked.backbones, asked.texts, asked.defaults, asked.preset.fusions)
+    preset = asked.preset
+    said = asked.fusions, asked.backbones, asked.texts
+    return Choice(schema, *said, asked.defaults, preset.fusions, preset.encoders.weights)
 
 
 def variants_of(experiment: Experiment, choice: Choice, missing: Sequence[str] = ()) -> list[Variant]:

@@ -74,7 +74,7 @@ def test_encoders_have_files_of_their_own(tmp_path, monkeypatch):
     assert cache_dir() == tmp_path
     ItemCache("a").put([("k", np.zeros(2))])
     assert ItemCache("b").missing(["k"]) == ["k"]
-    assert sorted(p.name for p in (tmp_path / "items").glob("*.sqlite")) == ["a.sqlite", "b.sqlite"]
+    assert sorted(p.name for p in (tmp_path / "vectors").glob("*.sqlite")) == ["a.sqlite", "b.sqlite"]
 
 
 def test_keys_are_of_content(tmp_path):
@@ -158,13 +158,16 @@ def test_each_distinct_item_is_encoded_once(tmp_path):
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CacheError, match="BENCH_CACHE"):
-        ItemCache("f", tmp_path / "file" / "items").missing(["k"])
+        ItemCache("f", tmp_path / "file" / "vectors").missing(["k"])
 
 
-def test_a_damaged_file_is_named(tmp_path):
+def test_a_damaged_file_is_named_and_made_anew(tmp_path, caplog):
     (tmp_path / "f.sqlite").write_bytes(b"no database" * 100)
-    with pytest.raises(CacheError, match=r"f\.sqlite is damaged.*delete"):
-        ItemCache("f", tmp_path).missing(["k"])
+    cache = ItemCache("f", tmp_path)
+    assert cache.missing(["k"]) == ["k"]
+    assert "f.sqlite is damaged" in caplog.text
+    cache.put([("k", np.ones(2))])
+    assert cache.get(["k"]).values.tolist() == [[1, 1]]
 
 
 def test_waits_for_another_writer(tmp_path, monkeypatch):

@@ -97,6 +97,7 @@ def test_a_run_folder_has_everything_and_agrees_with_itself(done):
     folder = next((done / "runs").glob("*"))
     assert {p.name for p in folder.iterdir()} == {
         "config.json", "metrics.json", "predictions.parquet", "history.parquet", "environment.json",
+        "checksums.json",
     }  # fmt: skip
     found = pd.read_parquet(folder / "predictions.parquet")
     assert list(found.columns) == ["id", "y_true", "y_pred"]

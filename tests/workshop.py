@@ -9,6 +9,7 @@ import pandas as pd
 
 from bench.config import ModelConfig, RunSpec, TrainingConfig
 from bench.data.schema import Target
+from bench.files import seal
 from bench.metrics import METRICS, score
 from bench.plan import Plan, PlanRow
 from bench.report.figures import Figure, write_figures
@@ -104,6 +105,7 @@ class Workshop:
         maps = {f"layer{i}": rng.dirichlet(weights, shape[:-1]) for i in range(layers)}
         ids = pd.read_parquet(folder / "predictions.parquet")["id"].to_numpy(str)
         np.savez(folder / "attention.npz", groups=np.array(groups), ids=ids, **maps)
+        seal(folder)
 
     def take_away(self, plan: Plan, falls: Mapping[str, float]) -> None:
         """Add curves to all runs of a plan: R2_score falls by `falls` per source, MSE rises by as much."""
@@ -118,6 +120,7 @@ class Workshop:
                     for share in (0.0, 0.25, 0.5, 0.75, 1.0)
                 ]
                 pd.DataFrame(curves).to_parquet(self.store.root / run / "missing.parquet", index=False)
+                seal(self.store.root / run)
 
 
 FACTS = {

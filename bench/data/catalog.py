@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import shutil
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock
 
 from bench.data import livestream
 from bench.data.dataset import Dataset, read_dataset
 from bench.data.schema import read_schema
 from bench.errors import DataError, UsageError, did_you_mean
 from bench.features.cache import cache_dir
+from bench.files import damage, written_aside
+
+log = logging.getLogger("bench")
 
 EMBEDDED: dict[str, Callable[..., None]] = {"livestream": livestream.generate}
 """Name -> generator ``generate(root, **arguments)`` of an embedded dataset."""
@@ -48,16 +51,21 @@ def load(name_or_path: str, **arguments: Any) -> Dataset:
 def make(name: str, folder: Path | None = None, **arguments: Any) -> Path:
     """Generate an embedded dataset into `folder` (default: under the cache), unless it is there already."""
     generate = EMBEDDED[name]
-    if folder is None:
-        # the generator's own source is part of the name, so that a changed generator never serves old data
-        recipe = hashlib.sha256(repr(sorted(arguments.items())).encode())
-        for path in sorted(Path(str(livestream.__file__)).parent.glob("*.py")):
-            recipe.update(path.read_bytes())
-        folder = cache_dir() / "datasets" / f"{name}-{recipe.hexdigest()[:12]}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.parent / f".{folder.name}.lock"):  # two processes at once generate it once
-        if not (folder / "dataset.toml").is_file():
-            generate(folder, **arguments)
+    if folder is not None:
+        generate(folder, **arguments)
+        return folder
+    # the generator's own source is part of the name, so that a changed generator never serves old data
+    recipe = hashlib.sha256(repr(sorted(arguments.items())).encode())
+    for path in sorted(Path(str(livestream.__file__)).parent.glob("*.py")):
+        recipe.update(path.read_bytes())
+    folder = cache_dir() / "datasets" / f"{name}-{recipe.hexdigest()[:12]}"
+    if folder.is_dir():
+        if not (found := damage(folder, exact=True)):
+            return folder
+        log.warning("the embedded dataset %s is damaged (%s); it is made again", folder, found)
+        shutil.rmtree(folder)
+    with written_aside(folder) as aside:  # of two processes at once the first one's is kept
+        generate(aside, **arguments)
     return folder
 
 

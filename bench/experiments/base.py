@@ -25,6 +25,7 @@ class Choice:
         texts: text encoders.
         defaults: modality -> the encoder of the preset.
         options: fusion name -> its own options.
+        weights: where encoders' weights are to come from: auto, pretrained or random.
     """
 
     schema: Schema
@@ -33,6 +34,7 @@ class Choice:
     texts: tuple[str, ...]
     defaults: Mapping[str, str]
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    weights: str = "auto"
 
     @property
     def modalities(self) -> frozenset[str]:
@@ -105,6 +107,7 @@ class Experiment:
         variants: what is compared; empty where the experiment only states facts.
         applies: why it says nothing about a choice, or "".
         facts: what it states without any run.
+        left_out: rows that it would have, and why it has not; "" where there are none.
         ranked: whether its rows are shown best first, or in their own order.
     """
 
@@ -114,6 +117,7 @@ class Experiment:
     variants: Callable[[Choice], list[Variant]]
     applies: Callable[[Choice], str]
     facts: Callable[[Dataset, Preset], Facts]
+    left_out: Callable[[Choice], str]
     ranked: bool = True
 
 
@@ -127,12 +131,13 @@ def experiment(
     title: str,
     applies: Callable[[Choice], str] = lambda choice: "",
     facts: Callable[[Dataset, Preset], Facts] = lambda dataset, preset: {},
+    left_out: Callable[[Choice], str] = lambda choice: "",
     ranked: bool = True,
 ) -> Callable[..., Callable[[Choice], list[Variant]]]:
     """Decorator: make a function from Choice to variants an experiment."""
 
     def add(variants: Callable[[Choice], list[Variant]]) -> Callable[[Choice], list[Variant]]:
-        EXPERIMENTS[name] = Experiment(name, paper, title, variants, applies, facts, ranked)
+        EXPERIMENTS[name] = Experiment(name, paper, title, variants, applies, facts, left_out, ranked)
         return variants
 
     return add

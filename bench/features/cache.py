@@ -1,13 +1,14 @@
 """The feature cache: each distinct item is encoded once per encoder, ever.
 
 One SQLite file per encoder fingerprint holds, under the hash of an item's content, its vector or the reason
-why it has none. SQLite gives what the cache must have: a kill at any moment loses only what was not yet
-committed, and several processes may write at once.
+why it has none, with a digest of both. SQLite gives what the cache must have: a kill at any moment loses only
+what was not yet committed, and several processes may write at once. What is damaged counts as never put.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import sqlite3
 import time
@@ -22,6 +23,8 @@ from platformdirs import user_cache_dir
 from bench.errors import BenchError
 from encoders import Undecodable
 
+log = logging.getLogger("bench")
+
 COMMIT_ROWS = 256
 COMMIT_SECONDS = 2.0
 """`put` commits after so many rows or seconds, whichever comes first: a kill loses no more."""
@@ -34,6 +37,27 @@ FEATURE = np.dtype("<f4")
 
 class CacheError(BenchError):
     """The cache cannot be read or written; the message says where it is and how to mend it."""
+
+
+class Damaged(CacheError):
+    """A file of the cache is no longer a database."""
+
+
+class Row(NamedTuple):
+    """One entry as it is stored."""
+
+    key: str
+    feature: bytes | None
+    reason: str | None
+    digest: bytes | None
+
+    @property
+    def intact(self) -> bool:
+        """Whether key, vector and reason are those that were written."""
+        # a damaged database may return any type in any column
+        kinds = (str, bytes | None, str | None)
+        typed = all(map(isinstance, (self.key, self.feature, self.reason), kinds))
+        return typed and self.digest == _digest(self.key, self.feature, self.reason)
 
 
 class Stored(NamedTuple):
@@ -69,23 +93,36 @@ class ItemCache:
 
     Args:
         fingerprint: of the encoder; names the file.
-        root: the folder of all such files; default ``cache_dir() / "items"``.
+        root: the folder of all such files; default ``cache_dir() / "vectors"``.
 
     Raises:
         CacheError: from every method, if the file cannot be opened, read or written.
     """
 
     def __init__(self, fingerprint: str, root: Path | None = None):
-        self.path = (root or cache_dir() / "items") / f"{fingerprint}.sqlite"
+        self.path = (root or cache_dir() / "vectors") / f"{fingerprint}.sqlite"
 
     def missing(self, keys: Iterable[str]) -> list[str]:
-        """The distinct keys the cache knows nothing of, in order; failures count as known."""
-        distinct = dict.fromkeys(keys)
-        with self._open() as database:
-            for batch in _batches(list(distinct), QUERY_KEYS):
-                for (key,) in _select(database, "key", batch):
-                    del distinct[key]
-        return list(distinct)
+        """The distinct keys the cache knows nothing of, in order; failures count as known.
+
+        Damaged entries, or a damaged file, are named in a warning, removed, and missing.
+        """
+        distinct = list(dict.fromkeys(keys))
+        try:
+            with self._open() as database:
+                intact: dict[str, bool] = {}
+                for batch in _batches(distinct, QUERY_KEYS):  # vectors are looked at and let go
+                    intact |= {row.key: row.intact for row in _select(database, batch)}
+                damaged = [(key,) for key, whole in intact.items() if not whole]
+                if damaged:
+                    what = f"{len(damaged)} items in the feature cache {self.path} are damaged"
+                    log.warning("%s; they are encoded again", what)
+                    database.executemany("DELETE FROM items WHERE key = ?", damaged)
+        except Damaged as error:
+            log.warning("%s", error)
+            self._remove()
+            return distinct
+        return [key for key in distinct if not intact.get(key)]
 
     def put(self, pairs: Iterable[tuple[str, np.ndarray | Undecodable]]) -> None:
         """Store results as they come; what is already stored stays as it is.
@@ -113,11 +150,11 @@ class ItemCache:
         distinct = list(dict.fromkeys(keys))
         with self._open() as database:
             for batch in _batches(distinct, QUERY_KEYS):
-                for key, feature, reason in _select(database, "key, feature, reason", batch):
-                    if feature is None:
-                        failed[key] = reason
-                    else:
-                        found[key] = np.frombuffer(feature, FEATURE)
+                for row in _select(database, batch):
+                    if row.intact and row.feature is None:
+                        failed[row.key] = str(row.reason)
+                    elif row.intact:
+                        found[row.key] = np.frombuffer(row.feature, FEATURE)
         absent = len(distinct) - len(found) - len(failed)
         if absent:
             raise KeyError(f"{absent} of {len(distinct)} items are not in {self.path}; encode them first")
@@ -130,6 +167,7 @@ class ItemCache:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # Autocommit: transactions are opened and closed by hand, in _insert.
             with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)) as database:
+                database.text_factory = lambda text: text.decode(errors="replace")
                 _prepare(database)
                 yield database
         except (sqlite3.OperationalError, OSError) as error:
@@ -138,9 +176,14 @@ class ItemCache:
                 f"set the environment variable BENCH_CACHE to a folder you may write to"
             ) from error
         except sqlite3.DatabaseError as error:
-            raise CacheError(
-                f"the feature cache {self.path} is damaged ({error}); delete that file"
+            raise Damaged(
+                f"the feature cache {self.path} is damaged ({error}); its items are encoded again by each "
+                f"command that needs them"
             ) from error
+
+    def _remove(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
 
 def _prepare(database: sqlite3.Connection) -> None:
@@ -152,30 +195,39 @@ def _prepare(database: sqlite3.Connection) -> None:
         if "locked" not in str(error):
             raise
     database.execute("PRAGMA synchronous = NORMAL")
-    database.execute("CREATE TABLE IF NOT EXISTS items (key TEXT PRIMARY KEY, feature BLOB, reason TEXT)")
+    database.execute(
+        "CREATE TABLE IF NOT EXISTS items (key TEXT PRIMARY KEY, feature BLOB, reason TEXT, digest BLOB)"
+    )
 
 
-def _row(key: str, result: np.ndarray | Undecodable) -> tuple[str, bytes | None, str | None]:
-    if isinstance(result, Undecodable):
-        return key, None, result.reason
-    return key, np.ascontiguousarray(result, FEATURE).tobytes(), None
+def _row(key: str, result: np.ndarray | Undecodable) -> Row:
+    failed = isinstance(result, Undecodable)
+    feature = None if failed else np.ascontiguousarray(result, FEATURE).tobytes()
+    reason = result.reason.encode(errors="backslashreplace").decode() if failed else None
+    return Row(key, feature, reason, _digest(key, feature, reason))
 
 
-def _insert(database: sqlite3.Connection, rows: list[tuple[str, bytes | None, str | None]]) -> None:
+def _digest(key: str, feature: bytes | None, reason: str | None) -> bytes:
+    parts = (key.encode(), b"\0", str(reason).encode() if feature is None else feature)
+    return hashlib.sha256(b"".join(parts)).digest()[:16]
+
+
+def _insert(database: sqlite3.Connection, rows: list[Row]) -> None:
     if not rows:
         return
     database.execute("BEGIN IMMEDIATE")
     try:
-        database.executemany("INSERT OR IGNORE INTO items VALUES (?, ?, ?)", rows)
+        database.executemany("INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?)", rows)
         database.execute("COMMIT")
     except BaseException:
         database.execute("ROLLBACK")
         raise
 
 
-def _select(database: sqlite3.Connection, columns: str, keys: Sequence[str]) -> Iterator[tuple]:
+def _select(database: sqlite3.Connection, keys: Sequence[str]) -> Iterator[Row]:
     places = ", ".join("?" * len(keys))
-    return database.execute(f"SELECT {columns} FROM items WHERE key IN ({places})", keys)
+    found = database.execute(f"SELECT key, feature, reason, digest FROM items WHERE key IN ({places})", keys)
+    return (Row(*row) for row in found)
 
 
 def _batches(keys: list[str], size: int) -> Iterator[list[str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -23,11 +22,12 @@ from bench.executors import local
 from bench.features.cache import ItemCache, cache_dir, content_key
 from bench.features.ragged import Ragged
 from bench.features.store import FeatureSet, SourceFeatures
+from bench.files import damage, sweep, written_aside
 from fusions import Source
 
 log = logging.getLogger("bench")
 
-LAYOUT = "2"
+LAYOUT = "3"
 """Version of the arrays a source's folder holds; part of the folder's name."""
 
 CHUNK = 8
@@ -61,12 +61,13 @@ def encode(
         The features, and the number of items that had to be encoded.
     """
     home = cache_dir() / "features" / dataset.fingerprint
+    sweep(home)
     encoded, undecodable = 0, 0
     folders: dict[Source, Path] = {}
     for modality, encoder in {None: None, **chosen}.items():
         sources = [s for s in dataset.schema.sources if _encoded_as(dataset, s) == modality]
         wanted = {s: _folder(home, s, dataset, encoder) for s in sources}
-        absent = [s for s in sources if not wanted[s].is_dir()]
+        absent = [s for s in sources if not _intact(wanted[s])]
         if absent and encoder is None:
             for source in absent:
                 numeric = source.modality == "numeric"
@@ -210,34 +211,26 @@ def _precomputed(dataset: Dataset, source: Source) -> SourceFeatures:
 
 
 def _store(features: SourceFeatures, failed: Mapping[str, str], folder: Path) -> None:
-    """Write aside and rename: a folder that exists is complete."""
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    features.save(aside)
-    (aside / "undecodable.json").write_text(json.dumps(dict(failed), ensure_ascii=False), encoding="utf-8")
-    _rename(aside, folder)
+    with written_aside(folder) as aside:
+        features.save(aside)
+        (aside / "undecodable.json").write_text(json.dumps(dict(failed)), encoding="utf-8")
 
 
 def _save_samples(dataset: Dataset, folder: Path) -> None:
-    if folder.is_dir():
-        return
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    for name, array in dataset.samples.items():
-        np.save(aside / f"{name}.npy", array)
-    _rename(aside, folder)
+    if not _intact(folder):
+        with written_aside(folder) as aside:
+            for name, array in dataset.samples.items():
+                np.save(aside / f"{name}.npy", array)
 
 
-def _rename(aside: Path, folder: Path) -> None:
-    try:
-        aside.rename(folder)
-    except OSError:
-        # another process was first; what it wrote is the same
-        shutil.rmtree(aside)
-        if not folder.is_dir():
-            raise
+def _intact(folder: Path) -> bool:
+    """Whether a folder of the cache is there and is what was written; a damaged one is named and removed."""
+    if not folder.is_dir():
+        return False
+    if found := damage(folder, exact=True):
+        log.warning("the cached features %s are damaged (%s); they are made again", folder, found)
+        shutil.rmtree(folder)
+    return not found
 
 
 def _report(folder: Path) -> int:

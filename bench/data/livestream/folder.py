@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -12,6 +11,7 @@ import pandas as pd
 
 from bench.data.livestream import audio, factors, image, numeric, text, video
 from bench.data.livestream.factors import Design, Interaction, Levels, Sales, generator
+from bench.files import written_aside
 
 FEWEST_STREAMS = 20
 SEPARATOR = "|"  # between the commodities, and the clips, of one stream
@@ -105,15 +105,8 @@ def generate(
     root = Path(os.path.abspath(root))
     if root.exists() and not (root.is_dir() and not any(root.iterdir())):
         raise FileExistsError(f"{root} exists; remove it first, or choose another folder")
-    aside = root.with_name(f".{root.name}.{os.getpid()}.part")
-    shutil.rmtree(aside, ignore_errors=True)  # of a killed process that had this id
-    aside.mkdir(parents=True)
-    try:
+    with written_aside(root, sealed=False) as aside:
         _write(aside, streams, interaction, seed, removed)
-        aside.replace(root)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
 
 
 def _write(root: Path, streams: int, interaction: Interaction, seed: int, removed: float) -> None:

@@ -7,7 +7,6 @@ Nothing is downloaded and nothing in an original is executed. A new one is a mod
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from bench.data.published.base import Printed, Published
 from bench.data.published.houses import HOUSES
 from bench.data.published.mosi import MOSI
 from bench.errors import UsageError, did_you_mean
+from bench.files import written_aside
 
 __all__ = ["PUBLISHED", "Printed", "Published", "get"]
 
@@ -56,12 +56,6 @@ def get(name: str, origin: Path, folder: Path, settings: Mapping[str, str] | Non
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(f"{folder} exists and is not an empty folder; remove it or choose another.")
     originals = published.find(origin)
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        shutil.rmtree(aside, ignore_errors=True)  # of a killed process that had this id
-        aside.mkdir(parents=True)
+    with written_aside(folder, sealed=False) as aside:
         published.convert(originals, aside, settings)
-        aside.replace(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return folder
