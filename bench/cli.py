@@ -245,7 +245,7 @@ def doctor() -> None:
     """Show versions, devices, threads, which weights are present and the size of the cache."""
     from bench.doctor import findings
 
-    show(pd.DataFrame(findings(), columns=["what", "found"]))
+    show(pd.DataFrame(findings(), columns=["what", "found"], dtype=object))
 
 
 @main.group()

@@ -111,7 +111,12 @@ class Plan(BaseModel):
     @property
     def name(self) -> str:
         """Of its files: the experiment's, with the settings where it is not the current plan."""
-        return f"{self.experiment}-{self.settings[:6]}" if self.archived else self.experiment
+        return self.experiment + self.suffix
+
+    @property
+    def suffix(self) -> str:
+        """What its files' names have in addition: nothing for the current plan, else the settings."""
+        return f"-{self.settings[:6]}" if self.archived else ""
 
     def with_rows_of(self, earlier: Plan) -> Plan:
         """This plan with the rows that an earlier one of the same settings has beside its own.
@@ -156,7 +161,9 @@ def store_plan(plan: Plan, out: Path) -> tuple[Plan, Plan | None]:
             plan = plan.with_rows_of(earlier)
     displaced = next((p for p in stored if not p.archived and p.settings != plan.settings), None)
     if displaced is not None:
-        displaced = displaced.model_copy(update={"archived": True})
+        displaced = displaced.model_copy(
+            update={"archived": True, "title": f"{displaced.title} (earlier, other settings)"}
+        )
         displaced.save(out)
     plan.save(out)
     _path(out, plan.model_copy(update={"archived": True}).name).unlink(missing_ok=True)  # it is current again
@@ -197,6 +204,8 @@ def _readable(paths: Sequence[Path]) -> list[Plan]:
 def _read(path: Path) -> Plan:
     """Read a plan. Raises OSError, or ValueError with the reason if it is not what was written."""
     damaged = "it is damaged, or not a plan of this version"
+    if path.is_symlink():
+        raise ValueError("it is a link")
     try:
         content = json.loads(path.read_bytes())
         checksum = content.pop("checksum")

@@ -147,6 +147,10 @@ class RunStore:
                 )
         return not self._inspected[key]
 
+    def holds(self, run_id: str, file: str) -> bool:
+        """Whether a run is stored and intact, and has a file of this name."""
+        return self.complete(run_id) and file in sealed(self.root / run_id)
+
     def metrics(self, run_id: str, scored: str = "all") -> dict[str, Any]:
         """The metrics of a run on all test samples, or on the complete ones; NaN for what says nothing."""
         found = _nan_for_none(self._json(run_id, "metrics.json"))
@@ -169,11 +173,11 @@ class RunStore:
 
     def frame(self, run_id: str, file: str) -> pd.DataFrame | None:
         """A stored table of a run by the name of its file; None if it has none."""
-        return pd.read_parquet(self.root / run_id / file) if self._holds(run_id, file) else None
+        return pd.read_parquet(self.root / run_id / file) if self.holds(run_id, file) else None
 
     def arrays(self, run_id: str, file: str) -> dict[str, np.ndarray] | None:
         """The stored arrays of a run by the name of their file; None if it has none."""
-        if not self._holds(run_id, file):
+        if not self.holds(run_id, file):
             return None
         with np.load(self.root / run_id / file, allow_pickle=False) as arrays:
             return dict(arrays)
@@ -189,9 +193,6 @@ class RunStore:
     def sweep(self) -> None:
         """Remove what killed processes left half-written."""
         sweep(self.root)
-
-    def _holds(self, run_id: str, file: str) -> bool:
-        return self.complete(run_id) and file in sealed(self.root / run_id)
 
     def _json(self, run_id: str, file: str) -> dict[str, Any]:
         return json.loads((self.root / run_id / file).read_text(encoding="utf-8"))

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import click
 import pandas as pd
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.table import Table
 from rich.text import Text
 
@@ -50,9 +49,14 @@ console = _Escaping(markup=False, emoji=False, highlight=False)
 stderr_console = _Escaping(stderr=True, markup=False, emoji=False, highlight=False)
 
 
-class _Plain(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+class _Handler(logging.Handler):
+    """Prints what is logged on a line of its own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record."""
+        style = "yellow" if record.levelno == logging.WARNING else "red"
+        text = f"{record.levelname.lower()}: {record.getMessage()}"
+        stderr_console.print(text, style=style, soft_wrap=True)
 
 
 def told_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,9 +64,7 @@ def told_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        handler = RichHandler(console=stderr_console, show_time=False, show_path=False)
-        handler.setFormatter(_Plain("%(message)s"))
-        logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+        logging.basicConfig(level=logging.WARNING, handlers=[_Handler()], force=True)
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # a terminal that knows no Chinese must not end a run
                 stream.reconfigure(errors="backslashreplace")

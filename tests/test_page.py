@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from workshop import METHODS, Row, Workshop, fill
 
+from bench.files import seal
 from bench.report import page as page_module
 from bench.report.figures import Figure, write_figures
 from bench.report.page import picture, write_page
@@ -189,6 +190,8 @@ def test_what_went_wrong_is_said(tmp_path):
     (root / diverged / "metrics.json").write_text(json.dumps(bad))
     known = {"bench": "0.1.0", "device": "cuda:0", "packages": {"torch": "9.9.9"}}
     (root / other / "environment.json").write_text(json.dumps(known))
+    for run in (diverged, other):
+        seal(root / run)
     workshop.plans[0] = plan.model_copy(update={"undecodable": 7})
     written = write(workshop, [])
     html5lib.HTMLParser(strict=True).parse(written.html)

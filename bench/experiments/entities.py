@@ -9,11 +9,12 @@ from bench.experiments.base import Choice, Facts, Variant, experiment, several_e
 
 def _true_shares(dataset: Dataset, preset: Preset) -> Facts:
     """Each entity's share of what can be explained, where the data were generated and it is known."""
-    truth = dataset.root / "truth.json"
-    if not truth.is_file():
-        return {}
-    shares = json.loads(truth.read_text(encoding="utf-8"))["entity_shares"]
-    return {"true_shares": [{"entity": entity, "share": share} for entity, share in shares.items()]}
+    try:
+        shares = json.loads((dataset.root / "truth.json").read_bytes())["entity_shares"]
+        rows = [{"entity": entity, "share": float(share)} for entity, share in shares.items()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}  # no truth, or a file of somebody else's that is called so
+    return {"true_shares": rows}
 
 
 @experiment(

@@ -227,7 +227,8 @@ def _insert(database: sqlite3.Connection, rows: list[Row]) -> None:
 def _select(database: sqlite3.Connection, keys: Sequence[str]) -> Iterator[Row]:
     places = ", ".join("?" * len(keys))
     found = database.execute(f"SELECT key, feature, reason, digest FROM items WHERE key IN ({places})", keys)
-    return (Row(*row) for row in found)
+    asked = frozenset(keys)  # a damaged index may lead to another row
+    return (row for row in map(Row._make, found) if row.key in asked)
 
 
 def _batches(keys: list[str], size: int) -> Iterator[list[str]]:

@@ -45,7 +45,7 @@ class Headline:
 
 def headline(plans: Sequence[Plan], store: RunStore) -> Headline | None:
     """The headline of the fusion experiment; None where it has no results."""
-    plan = next((p for p in plans if p.experiment == EXPERIMENT and not p.not_applicable), None)
+    plan = next((p for p in plans if p.name == EXPERIMENT and not p.not_applicable), None)
     results = results_of(plan, store) if plan else []
     fused, plain = (_lowest([r for r in results if r.row.reference == flag]) for flag in (False, True))
     if plan is None or fused is None:

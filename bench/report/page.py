@@ -102,7 +102,7 @@ def _content(plans: Sequence[Plan], store: RunStore, figures: Sequence[Figure]) 
         "headline": top,
         "main": main,
         "sections": [
-            _section(plan, store, drawn.get(plan.experiment, []), top, main)
+            _section(plan, store, drawn.get(plan.name, []), top, main)
             for plan in plans
             if not plan.not_applicable
         ],
@@ -149,7 +149,7 @@ def _section(
     return Section(
         plan=plan,
         caption="" if table.empty else caption(plan, table),
-        verdict="" if top and plan.experiment == EXPERIMENT else verdict(plan, store),
+        verdict="" if top and plan.name == EXPERIMENT else verdict(plan, store),
         note="" if sheet is None else _note(sheet, common(table)),
         table=sheet,
         paper=None if table.empty else beside_paper(plan, table) or beside_others(plan, table),

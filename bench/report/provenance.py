@@ -23,7 +23,7 @@ def environments(plans: Sequence[Plan], store: RunStore) -> list[tuple[dict[str,
     """The distinct environments of the stored runs with how many runs each has, most first."""
     found: dict[str, int] = {}
     for run in stored_runs(plans, store):
-        key = json.dumps(_environment(store, run), sort_keys=True)
+        key = json.dumps(store.environment(run), sort_keys=True)
         found[key] = found.get(key, 0) + 1
     return [(json.loads(key), n) for key, n in sorted(found.items(), key=lambda item: -item[1])]
 
@@ -50,7 +50,7 @@ def request_sheet(plans: Sequence[Plan], store: RunStore) -> Sheet:
         planned = {run for row in plan.rows for run in row.runs}
         stored = sum(store.complete(run) for run in planned)
         cells = (
-            Cell(plan.experiment), Cell(plan.dataset), count(plan.samples), Cell(plan.target),
+            Cell(plan.name), Cell(plan.dataset), count(plan.samples), Cell(plan.target),
             Cell(plan.preset), count(plan.seeds), count(len(planned)), count(stored),
         )  # fmt: skip
         lines.append(Line(cells))
@@ -68,7 +68,7 @@ def encoder_sheet(plans: Sequence[Plan]) -> Sheet | None:
         for row in plan.rows:
             stamps = {stamp.partition(" (")[0]: stamp for stamp in row.weights.split(", ")}
             for modality, name in row.encoders.items():
-                where.setdefault((modality, stamps.get(name, name)), {})[plan.experiment] = None
+                where.setdefault((modality, stamps.get(name, name)), {})[plan.name] = None
     if not where:
         return None
     lines = tuple(
@@ -77,11 +77,6 @@ def encoder_sheet(plans: Sequence[Plan]) -> Sheet | None:
     )
     columns = (Column("encoder"), Column("modality"), Column("experiments"))
     return Sheet("encoders", "Encoders, with where their weights come from", columns, lines)
-
-
-def _environment(store: RunStore, run: str) -> dict[str, Any]:
-    path = store.root / run / "environment.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _flat(known: dict[str, Any]) -> dict[str, Any]:

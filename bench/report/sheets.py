@@ -113,7 +113,7 @@ def results_sheet(plan: Plan, table: pd.DataFrame) -> Sheet:
         *(Column(name, True) for name in ("params", "seconds", "seeds")),
     )
     over = "mean over seeds" if plan.seeds > 1 else "one seed"
-    return Sheet(f"table-{plan.experiment}", f"{plan.title}: {over}", columns, tuple(lines))
+    return Sheet(f"table-{plan.name}", f"{plan.title}: {over}", columns, tuple(lines))
 
 
 def beside_paper(plan: Plan, table: pd.DataFrame) -> Sheet | None:
@@ -132,7 +132,7 @@ def beside_paper(plan: Plan, table: pd.DataFrame) -> Sheet | None:
     columns = (*(Column(name) for name in _names(table)), *(Column(m, True) for m in PAPER_METRICS))
     title = f"{plan.title}: ours / the paper's, difference. Not like for like: the paper's data are not "
     title += "public, its weights differ, and it has one run a method."
-    return Sheet(f"paper-{plan.experiment}", title, columns, tuple(lines))
+    return Sheet(f"paper-{plan.name}", title, columns, tuple(lines))
 
 
 def beside_others(plan: Plan, table: pd.DataFrame) -> Sheet | None:
@@ -143,13 +143,13 @@ def beside_others(plan: Plan, table: pd.DataFrame) -> Sheet | None:
     shown = beside_printed(printed, table, BEST_BY)
     lines = tuple(Line(tuple(Cell(str(value)) for value in row)) for row in shown.itertuples(index=False))
     columns = tuple(Column(name, i > 1) for i, name in enumerate(shown.columns))
-    return Sheet(f"printed-{plan.experiment}", f"{printed.source}. {printed.unlike}", columns, lines)
+    return Sheet(f"printed-{plan.name}", f"{printed.source}. {printed.unlike}", columns, lines)
 
 
 def fact_sheets(plan: Plan) -> list[Sheet]:
     """What an experiment states without runs, one table each."""
     return [
-        plain_sheet(f"facts-{plan.experiment}-{i}", name.replace("_", " ").capitalize(), rows)
+        plain_sheet(f"facts-{plan.name}-{i}", name.replace("_", " ").capitalize(), rows)
         for i, (name, rows) in enumerate(plan.facts.items())
         if rows and name not in HIDDEN_FACTS
     ]

@@ -112,10 +112,10 @@ def write_tables(plan: Plan, store: RunStore, out: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for suffix, content in contents.items():
-        paths.append(folder / f"{plan.experiment}.{suffix}")
+        paths.append(folder / f"{plan.name}.{suffix}")
         paths[-1].write_text(content, encoding="utf-8")
     if not sources.empty:
-        paths.append(folder / f"{plan.experiment}-sources.csv")
+        paths.append(folder / f"{plan.name}-sources.csv")
         sources.to_csv(paths[-1], index=False)
     return paths
 
@@ -242,7 +242,7 @@ def latex(plan: Plan, said: str, shown: pd.DataFrame) -> str:
         r"\scriptsize",
         r"\setlength{\tabcolsep}{3pt}",
         rf"\caption{{{_escaped(said)}}}",
-        rf"\label{{tab:{plan.experiment}}}",
+        rf"\label{{tab:{plan.name}}}",
         rf"\sbox0{{\begin{{tabular}}{{{'l' * 2}{'r' * (shown.shape[1] - 2)}}}",
         r"\toprule",
         " & ".join(_escaped(c) for c in shown.columns) + r" \\",

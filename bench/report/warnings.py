@@ -96,11 +96,10 @@ def _failed_and_missing(plans: Sequence[Plan], store: RunStore) -> Iterator[Noti
             for seed, run in enumerate(row.runs):
                 if store.complete(run):
                     continue
-                error = store.root / f"{run}.failed" / "error.txt"
-                if error.is_file():
-                    failed[run] = f"{name(row)}, seed {seed}: {_last_line(error.read_text('utf-8'))}"
+                if (error := store.failure(run)) is not None:
+                    failed[run] = f"{name(row)}, seed {seed}: {_last_line(error)}"
                 else:
-                    missing[plan.experiment] = missing.get(plan.experiment, 0) + 1
+                    missing[plan.name] = missing.get(plan.name, 0) + 1
     if failed:
         yield Notice(
             f"Failed runs: {len(failed)}",
@@ -110,7 +109,7 @@ def _failed_and_missing(plans: Sequence[Plan], store: RunStore) -> Iterator[Noti
     if missing:
         yield Notice(
             f"Missing runs: {sum(missing.values())}",
-            "They are planned and not stored: the work was interrupted, or still goes on.",
+            "They are planned and not stored: the work was interrupted, goes on, or a stored run is damaged.",
             tuple(f"{name}: {n}" for name, n in missing.items()),
         )
 

@@ -7,6 +7,7 @@ A figure whose data are not stored is left out, never drawn empty.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -53,5 +54,6 @@ def write_figures(plans: Sequence[Plan], store: RunStore, out: Path) -> list[Fig
                 drawing = None if plan.not_applicable else draw(plan, store)
                 if drawing is not None:
                     folder.mkdir(parents=True, exist_ok=True)
-                    written.append(save(drawing, plan.experiment, folder))
+                    named = replace(drawing, name=drawing.name + plan.suffix)
+                    written.append(save(named, plan.name, folder))
     return written

@@ -53,12 +53,12 @@ class Maps:
         if found is None:
             return None
         row, seed, run = found
-        with np.load(store.root / run / "attention.npz", allow_pickle=False) as arrays:
-            names = sorted((n for n in arrays if n.startswith("layer")), key=lambda n: int(n[5:]))
-            layers = [arrays[name].astype(float) for name in names]
-            if not layers or not len(layers[0]):
-                return None
-            return cls(row, seed, layers, [str(g) for g in arrays["groups"]], [str(i) for i in arrays["ids"]])
+        arrays = store.arrays(run, "attention.npz") or {}
+        names = sorted((n for n in arrays if n.startswith("layer")), key=lambda n: int(n[5:]))
+        layers = [arrays[name].astype(float) for name in names]
+        if not layers or not len(layers[0]):
+            return None
+        return cls(row, seed, layers, [str(g) for g in arrays["groups"]], [str(i) for i in arrays["ids"]])
 
 
 def rollout(layers: list[np.ndarray]) -> np.ndarray:

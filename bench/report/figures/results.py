@@ -53,25 +53,18 @@ def results_of(plan: Plan, store: RunStore) -> list[Result]:
     """The rows that have results, in the plan's order. A run that diverged to infinity is none."""
     found = []
     for row in plan.rows:
-        stored = {
-            s: store.metrics(r, row.scored) for s, r in enumerate(row.runs) if has(store, r, "metrics.json")
-        }
+        stored = {s: store.metrics(r, row.scored) for s, r in enumerate(row.runs) if store.complete(r)}
         finite = {s: m for s, m in stored.items() if np.isfinite(m["MSE"])}
         if finite:
             found.append(Result(row, finite))
     return found
 
 
-def has(store: RunStore, run_id: str, file: str) -> bool:
-    """Whether a complete run has a file."""
-    return (store.root / run_id / file).is_file()
-
-
 def first_run(plan: Plan, store: RunStore, file: str) -> tuple[PlanRow, int, str] | None:
     """Row, seed and id of the first run of a fusion that has a file."""
     for row in plan.rows:
         for seed, run in enumerate(row.runs):
-            if not row.reference and has(store, run, file) and has(store, run, "metrics.json"):
+            if not row.reference and store.holds(run, file):
                 return row, seed, run
     return None
 

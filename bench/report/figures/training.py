@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from bench.metrics import PAPER_METRICS
 from bench.plan import Plan
 from bench.report.figures.drawing import Drawing
-from bench.report.figures.results import first_run, has, provenance
+from bench.report.figures.results import first_run, provenance
 from bench.report.figures.style import TWO_COLUMNS, arrow, canvas, look, unit
 from bench.store import RunStore
 
@@ -16,12 +15,11 @@ from bench.store import RunStore
 def training(plan: Plan, store: RunStore) -> Drawing | None:
     """Losses and the five test metrics over the epochs of one run, its best epoch marked."""
     found = first_run(plan, store, "test_history.parquet")
-    if found is None or not has(store, found[2], "history.parquet"):
+    if found is None:
         return None
     row, seed, run = found
-    losses = pd.read_parquet(store.root / run / "history.parquet")
-    tests = pd.read_parquet(store.root / run / "test_history.parquet")
-    if losses.empty or tests.empty:
+    losses, tests = store.frame(run, "history.parquet"), store.frame(run, "test_history.parquet")
+    if losses is None or tests is None or losses.empty or tests.empty:
         return None
     best = losses["epoch"][losses["validation_loss"].idxmin()]
     figure = canvas(TWO_COLUMNS, 3.9)
