@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.executors import local
 from encoders import audio, image, video
-from encoders.base import CannotDecode
+from encoders.decoding import CannotDecode
 
 CHUNK = 16
 """Files a worker decodes before it tells."""
