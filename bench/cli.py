@@ -64,7 +64,20 @@ OPTIONS = [
     click.option("--weights", type=click.Choice(["auto", "pretrained", "random"]), help="Of the encoders."),
     click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True),
     click.option("--jobs", type=click.IntRange(1, 1024), help="Processes (default: one per core)."),
-    click.option("--executor", type=click.Choice(["local"]), default="local", show_default=True),
+    click.option(
+        "--executor",
+        type=click.Choice(["local", "inline"]),
+        default="local",
+        show_default=True,
+        help="local: worker processes; inline: this one, for debugging, unprotected from crashes and hangs.",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(min=0),
+        default=3600,
+        show_default=True,
+        help="Seconds after which a run has failed; 0: never.",
+    ),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
     click.option(
         "--plugin",
@@ -225,7 +238,7 @@ def _draw_report(out: Path) -> None:
 def list_(what: str, as_json: bool, plugins: tuple[Path, ...]) -> None:
     """Show what there is: fusions, encoders, datasets, experiments, presets."""
     from bench.inventory import inventory
-    from bench.runner import load_plugins
+    from bench.plugins import load_plugins
 
     load_plugins(plugins)
     rows = inventory(what)

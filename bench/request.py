@@ -17,7 +17,7 @@ from bench.data.dataset import Dataset
 from bench.environment import choose_device
 from bench.errors import UsageError, did_you_mean
 from bench.experiments import EXPERIMENTS, Experiment
-from bench.runner import load_plugins
+from bench.plugins import load_plugins
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Request:
     Attributes:
         data: a name, a folder, or a dataset that was made in Python.
         missing: "keep", "drop", or both to compare them.
+        executor: where the work is done (`bench.executors`): "local" or "inline".
+        timeout: seconds after which a run has failed; 0 is no limit.
     """
 
     experiments: tuple[str, ...] = ("fusion",)
@@ -45,6 +47,7 @@ class Request:
     out: Path = Path("results")
     jobs: int = 1
     executor: str = "local"
+    timeout: float = 3600
     device: str = "auto"
     plugins: tuple[Path, ...] = ()
     settings: tuple[str, ...] = ()

@@ -45,7 +45,9 @@ def opened(path: Path) -> Iterator[Image.Image]:
         try:
             image = Image.open(path, formats=FORMATS)
         except Image.UnidentifiedImageError as error:
-            raise CannotDecode(f"it is in no image format that is read here ({', '.join(FORMATS)})") from error
+            raise CannotDecode(
+                f"it is in no image format that is read here ({', '.join(FORMATS)})"
+            ) from error
         with image:
             yield image
 
