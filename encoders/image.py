@@ -20,7 +20,7 @@ from encoders.weights import Found, WeightsUnavailable, checkpoints, torchvision
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and standard deviation of the colour channels of ImageNet."""
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""Pillow's names of the formats that are opened (JPEG is MPO too); others run programs (EPS) or crash (DDS)."""
+"""Pillow's names of the formats that are opened (JPEG is MPO too). Others run programs, or crash."""
 DENSENET_KEY = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
 
