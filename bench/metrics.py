@@ -19,6 +19,27 @@ METRICS = (*PAPER_METRICS, "RMSE", "Pearson", "Spearman", "Acc2")
 """In the order of tables. RMSE is on the target's original scale, Acc2 only for targets with a sign."""
 LOWER_IS_BETTER = frozenset({"MAE", "MSE", "MAPE", "RMSE"})
 
+BOUNDS = {
+    **dict.fromkeys(("MAE", "MSE", "MAPE", "RMSE"), (0.0, np.inf)),
+    **dict.fromkeys(("R2_score", "EVS"), (-np.inf, 1.0)),
+    **dict.fromkeys(("Pearson", "Spearman"), (-1.0, 1.0)),
+    "Acc2": (0.0, 1.0),
+}
+"""The range of each metric: an interval ends there."""
+
+UNITS = {
+    "MAE": "{target}",
+    "MSE": "({target})²",
+    "MAPE": "fraction",
+    "R2_score": "share of variance",
+    "EVS": "share of variance",
+    "RMSE": "{unit}",
+    "Pearson": "correlation",
+    "Spearman": "correlation",
+    "Acc2": "share of samples",
+}
+"""The unit of each metric; RMSE has that of the target before it is transformed."""
+
 NOTES = {
     "MAPE": "MAPE is left blank: the target crosses zero, where a percentage of it means nothing.",
     "RMSE": "RMSE is on the original scale{unit}.",

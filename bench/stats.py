@@ -15,12 +15,26 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 
+def varies(values: Sequence[float] | np.ndarray) -> bool:
+    """Whether runs have a spread: two or more, none diverged, not all the same but for rounding.
+
+    A deterministic method on a fixed split gives one number again and again, which is no spread of 0.
+    """
+    x = np.asarray(values, dtype=float)
+    if len(x) < 2 or not np.isfinite(x).all():
+        return False
+    return bool(np.ptp(x) > 1e-12 * max(1.0, float(np.abs(x).max())))
+
+
 def corrected_interval(
     values: Sequence[float], n_train: int, n_test: int, level: float = 0.95
 ) -> tuple[float, float]:
-    """Interval of the mean of one metric over runs; (nan, nan) for fewer than two, or one that diverged."""
+    """Interval of the mean of one metric over runs; (nan, nan) where `varies` is false.
+
+    With `n_test` 0 it is the plain t interval: on one fixed split no test samples are drawn.
+    """
     x = np.asarray(values, dtype=float)
-    if len(x) < 2 or not np.isfinite(x).all():
+    if not varies(x):
         return float("nan"), float("nan")
     error = x.std(ddof=1) * np.sqrt(1 / len(x) + n_test / n_train)
     half = stats.t.ppf(0.5 + level / 2, len(x) - 1) * error

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from bench.plan import Plan, PlanRow
+from bench.report.names import short
 from bench.report.sheets import Cell, Column, Line, Sheet, count, number
 from bench.store import RunStore
 
@@ -52,7 +53,7 @@ def _line(row: PlanRow, metrics: Sequence[dict[str, float | int]]) -> Line:
     cells = (
         Cell(row.method),
         Cell(row.variant),
-        Cell(", ".join(row.encoders.values()) or "–"),
+        Cell(", ".join(short(row.encoders.values()).values()) or "–"),
         count(metrics[0].get("params")),
         count(metrics[0].get("flops")),
         number(_mean(metrics, "seconds"), 1),

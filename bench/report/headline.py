@@ -33,7 +33,7 @@ class Headline:
     Attributes:
         answer: "Yes", "No" or "Not shown": does fusion help? "" where there is nothing to compare.
         reason: the numbers behind the answer.
-        verdict: which fusions cannot be told from the best.
+        verdict: which fusions cannot be distinguished from the best.
     """
 
     metric: str
@@ -51,10 +51,10 @@ def headline(plans: Sequence[Plan], store: RunStore) -> Headline | None:
     if plan is None or fused is None:
         return None
     name = labels(plan)
-    entries = [_entry("Best fusion", name(fused.row), fused)]
+    entries = [_entry(plan, "Best fusion", name(fused.row), fused)]
     answer = reason = ""
     if plain is not None:
-        entries.append(_entry("Best without fusion", name(plain.row), plain))
+        entries.append(_entry(plan, "Best without fusion", name(plain.row), plain))
         rivals = _full([result for result in results if not result.row.reference])
         # the best of many is the best by luck too: its p value is corrected for all that might have been
         p = holm({name(rival.row): _p(plan, store, rival, plain) for rival in rivals})[name(fused.row)]
@@ -65,8 +65,8 @@ def headline(plans: Sequence[Plan], store: RunStore) -> Headline | None:
 def _full(results: Sequence[Result]) -> list[Result]:
     """The rows of as many seeds and test samples as any has: fewer may have been easier."""
     most = max((len(result.runs) for result in results), default=0)
-    tested = max((result.sizes[1] for result in results), default=0)
-    return [result for result in results if len(result.runs) == most and result.sizes[1] == tested]
+    tested = max((result.tested for result in results), default=0)
+    return [result for result in results if len(result.runs) == most and result.tested == tested]
 
 
 def _lowest(results: Sequence[Result]) -> Result | None:
@@ -76,12 +76,16 @@ def _lowest(results: Sequence[Result]) -> Result | None:
 def _p(plan: Plan, store: RunStore, fused: Result, plain: Result) -> float:
     """The p value that a fusion and a row without one are equally good."""
     if plan.split == "random":
-        return corrected_paired_test(fused.against(plain, BEST_BY).tolist(), *fused.sizes)
-    return crossed_paired_test(squared_errors(fused.row, store) - squared_errors(plain.row, store))
+        return corrected_paired_test(fused.against(plain, BEST_BY).tolist(), *fused.overlap)
+    both = [seed for seed in fused.runs if seed in plain.runs]
+    errors = [squared_errors([result.row.runs[seed] for seed in both], store) for result in (fused, plain)]
+    return crossed_paired_test(errors[0] - errors[1]) if both else float("nan")
 
 
-def _entry(role: str, name: str, result: Result) -> Entry:
-    return Entry(role, name, f"{result.mean(BEST_BY):.{DECIMALS}f}", interval(*result.interval(BEST_BY)))
+def _entry(plan: Plan, role: str, name: str, result: Result) -> Entry:
+    over = "" if plan.split == "random" else " of training alone"
+    shown = interval(*result.interval(BEST_BY))
+    return Entry(role, name, f"{result.mean(BEST_BY):.{DECIMALS}f}", shown and shown + over)
 
 
 def _helps(
@@ -94,13 +98,13 @@ def _helps(
     mean, seeds = float(difference.mean()), len(difference)
     answer = "Not shown" if not p < LEVEL else "Yes" if mean < 0 else "No"
     shown = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
-    told = "" if p < LEVEL else " The difference may be chance."
+    doubt = "" if p < LEVEL else " The difference may be chance."
     if plan.split == "random":
-        low_high = interval(*corrected_interval(difference.tolist(), *fused.sizes), sign="+")
+        low_high = interval(*corrected_interval(difference.tolist(), *fused.overlap), sign="+")
         how = f", 95 % interval {low_high}, {shown} (paired corrected t-test over {seeds} seeds"
     else:
-        how = f", {shown} (paired test over {seeds} seeds and {fused.sizes[1]} test samples"
+        how = f", {shown} (paired test over {seeds} seeds and {fused.tested} test samples"
     many = f", Holm-corrected for {rivals} fusions that might have been the best" if rivals > 1 else ""
     return answer, (
-        f"The {BEST_BY} of {names[0]} less that of {names[1]} is {mean:+.{DECIMALS}f}{how}{many}).{told}"
+        f"The {BEST_BY} of {names[0]} less that of {names[1]} is {mean:+.{DECIMALS}f}{how}{many}).{doubt}"
     )

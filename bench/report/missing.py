@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench.plan import Plan, PlanRow
-from bench.stats import corrected_interval
+from bench.report.seeds import interval_over_seeds, overlap_of
 from bench.store import RunStore
 
 EXPERIMENT = "missing"
@@ -35,12 +35,12 @@ class Curves:
 
     Attributes:
         row: of the plan.
-        sizes: how many samples a run learned from and how many it was tested on.
+        overlap: what intervals correct for, as `bench.report.seeds.overlap_of` has it.
         runs: one per stored seed, as `bench.robustness.missing_curves` gives them.
     """
 
     row: PlanRow
-    sizes: tuple[int, int]
+    overlap: tuple[int, int]
     runs: tuple[pd.DataFrame, ...]
 
     @property
@@ -62,17 +62,17 @@ class Curves:
         """The area under the metric, (seeds,); the mean over sources unless one is named."""
         return np.trapezoid(self.values(metric, source), self.shares, axis=-1)
 
-    def interval(self, values: np.ndarray) -> tuple[float, float]:
-        """The corrected 95 % interval of a mean over seeds; (nan, nan) for one seed."""
-        return corrected_interval(values.tolist(), *self.sizes)
+    def interval(self, values: np.ndarray, metric: str = "") -> tuple[float, float]:
+        """The 95 % interval of a mean over seeds, in the metric's range; (nan, nan) for one seed."""
+        return interval_over_seeds(values, self.overlap, metric)
 
 
 def curves_of(plan: Plan, store: RunStore) -> list[Curves]:
     """The rows of a plan that have curves, in its order."""
-    return [found for row in plan.rows if (found := curves_of_runs(row, row.runs, store)) is not None]
+    return [found for row in plan.rows if (found := curves_of_runs(plan, row, row.runs, store)) is not None]
 
 
-def curves_of_runs(row: PlanRow, runs: Sequence[str], store: RunStore) -> Curves | None:
+def curves_of_runs(plan: Plan, row: PlanRow, runs: Sequence[str], store: RunStore) -> Curves | None:
     """The curves of some runs of a row; None where they have none.
 
     Curves are over all test samples: a row that is scored on the complete ones has none.
@@ -81,13 +81,12 @@ def curves_of_runs(row: PlanRow, runs: Sequence[str], store: RunStore) -> Curves
     found = tuple(curves for run in stored if (curves := store.missing(run)) is not None)
     if not found:
         return None
-    metrics = store.metrics(stored[0])
-    return Curves(row, (int(metrics["n_train"]), int(metrics["n_test"])), found)
+    return Curves(row, overlap_of(plan, store.metrics(stored[0])), found)
 
 
-def run_areas(row: PlanRow, run: str, store: RunStore) -> dict[str, float]:
+def run_areas(plan: Plan, row: PlanRow, run: str, store: RunStore) -> dict[str, float]:
     """The areas of one run by column of the table; empty where it has no curves."""
-    curves = curves_of_runs(row, [run], store)
+    curves = curves_of_runs(plan, row, [run], store)
     return {} if curves is None else {name: float(curves.areas(m)[0]) for name, m in AREAS.items()}
 
 
@@ -95,7 +94,7 @@ def by_source(plan: Plan, store: RunStore) -> pd.DataFrame:
     """One row per row of the plan and source: area under R2_score and what the whole source is worth.
 
     `loss_R2_score` is R2_score with the source missing from all test samples minus that with it missing from
-    none: below zero, the method gets worse. Both are means over seeds with corrected 95 % intervals.
+    none: below zero, the method gets worse. Both are means over seeds with 95 % intervals.
     """
     found = []
     for curves in curves_of(plan, store):
@@ -107,9 +106,12 @@ def by_source(plan: Plan, store: RunStore) -> pd.DataFrame:
                 "source": source,
                 "seeds": len(values),
             }
-            measured = {"area": curves.areas(CURVE, source), "loss": values[:, -1] - values[:, 0]}
-            for name, x in measured.items():
-                low, high = curves.interval(x)
+            measured = {
+                "area": (curves.areas(CURVE, source), CURVE),
+                "loss": (values[:, -1] - values[:, 0], ""),
+            }
+            for name, (x, metric) in measured.items():
+                low, high = curves.interval(x, metric)
                 column = f"{name}_{CURVE}"
                 line |= {column: float(x.mean()), f"{column}_low": low, f"{column}_high": high}
             found.append(line)

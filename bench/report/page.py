@@ -17,7 +17,9 @@ from bench.report import warnings
 from bench.report.complexity import complexity_sheet
 from bench.report.figures import Figure
 from bench.report.headline import EXPERIMENT, Headline, headline
+from bench.report.per_seed import chosen_of, per_seed
 from bench.report.provenance import encoder_sheet, environment_sheet, request_sheet, stored_runs
+from bench.report.seeds import intervals_of
 from bench.report.sheets import Sheet, beside_others, beside_paper, common, fact_sheets, results_sheet
 from bench.report.tables import caption, rows_of
 from bench.report.verdicts import verdict
@@ -150,7 +152,7 @@ def _section(
         plan=plan,
         caption="" if table.empty else caption(plan, table),
         verdict="" if top and plan.name == EXPERIMENT else verdict(plan, store),
-        note="" if sheet is None else _note(sheet, common(table)),
+        note="" if sheet is None else _note(plan, sheet, common(table), chosen_of(per_seed(plan, store))),
         table=sheet,
         paper=None if table.empty else beside_paper(plan, table) or beside_others(plan, table),
         facts=fact_sheets(plan),
@@ -159,7 +161,7 @@ def _section(
     )
 
 
-def _note(sheet: Sheet, encoders: Sequence[str]) -> str:
+def _note(plan: Plan, sheet: Sheet, encoders: Sequence[str], chosen: Sequence[str]) -> str:
     """How to read a table of results: only what it has."""
     parts = [f"All on {' and '.join(encoders)}."] if encoders else []
     if any(cell.best for line in sheet.lines for cell in line.cells):
@@ -167,8 +169,8 @@ def _note(sheet: Sheet, encoders: Sequence[str]) -> str:
     if any(line.reference for line in sheet.lines):
         parts.append("Rows marked reference use no fusion.")
     if sheet.has_intervals:
-        parts.append("Intervals: Nadeau-Bengio, corrected for overlapping splits.")
-    return " ".join([*parts, "A column's header sorts by it."])
+        parts.append(f"Intervals: {intervals_of(plan)}.")
+    return " ".join([*parts, *(f"{said}." for said in chosen), "A column's header sorts by it."])
 
 
 def picture(figure: Figure) -> Picture:

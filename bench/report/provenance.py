@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 from bench.plan import Plan
+from bench.report.names import short, stamps_of
 from bench.report.sheets import Cell, Column, Line, Sheet, count
 from bench.store import RunStore
 
@@ -66,9 +68,10 @@ def encoder_sheet(plans: Sequence[Plan]) -> Sheet | None:
     where: dict[tuple[str, str], dict[str, None]] = {}
     for plan in plans:
         for row in plan.rows:
-            stamps = {stamp.partition(" (")[0]: stamp for stamp in row.weights.split(", ")}
+            stamps = stamps_of(row.weights)
             for modality, name in row.encoders.items():
-                where.setdefault((modality, stamps.get(name, name)), {})[plan.name] = None
+                shown = stamps.get(name, stamps.get(PurePath(name).name, short([name])[name]))
+                where.setdefault((modality, shown), {})[plan.name] = None
     if not where:
         return None
     lines = tuple(

@@ -12,19 +12,16 @@ import pandas as pd
 from bench.metrics import PAPER_METRICS
 from bench.plan import Plan
 from bench.report.beside import beside_printed, printed_elsewhere
+from bench.report.names import ENCODERS, setting_apart, stamped
 from bench.report.tables import (
     DECIMALS,
     HIDDEN_FACTS,
-    comparable,
+    best_of,
     decimal,
     is_ranked,
-    lower_is_better,
     shown_columns,
 )
 from bench.report.verdicts import BEST_BY
-
-NAMES = ("method", "variant", "backbone", "text")
-"""The columns that name a row; all but the first are shown only where they set rows apart."""
 
 LONG = 40
 """Characters above which a cell may take several lines."""
@@ -97,18 +94,19 @@ def results_sheet(plan: Plan, table: pd.DataFrame) -> Sheet:
     ranked = is_ranked(plan, table)
     if ranked:
         table = table.sort_values(BEST_BY, kind="stable")
-    best = _best(table)
+    best, names = best_of(table), stamped(table)
+    named = setting_apart(names)
     lines = []
-    for row in table.to_dict("records"):
-        cells = [Cell(str(row[name]) or "–") for name in _names(table)]
-        cells += [_metric(row, name, best) for name in shown_columns(table)]
+    for row, shown, bold in zip(*(frame.to_dict("records") for frame in (table, names, best)), strict=True):
+        cells = [Cell(str(shown[name]) or "–") for name in named]
+        cells += [_metric(row, name, bold[name]) for name in shown_columns(table)]
         cells += [count(row["params"]), number(row["seconds"], 1), count(row["seeds"])]
         lines.append(Line(tuple(cells), bool(row["reference"]), _tag(row, plan.seeds)))
     measured = [
         Column(m, True, "ascending" if ranked and m == BEST_BY else "none") for m in shown_columns(table)
     ]
     columns = (
-        *(Column(name) for name in _names(table)),
+        *(Column(name) for name in named),
         *measured,
         *(Column(name, True) for name in ("params", "seconds", "seeds")),
     )
@@ -120,16 +118,17 @@ def beside_paper(plan: Plan, table: pd.DataFrame) -> Sheet | None:
     """Our figures beside those that the paper prints; None where it prints none of them."""
     if f"paper_{BEST_BY}" not in table or table[f"paper_{BEST_BY}"].isna().all():
         return None
-    table = table[table[f"paper_{BEST_BY}"].notna()]
+    table = stamped(table[table[f"paper_{BEST_BY}"].notna()])
+    named = setting_apart(table)
     lines = []
     for row in table.to_dict("records"):
-        cells = [Cell(str(row[name]) or "–") for name in _names(table)]
+        cells = [Cell(str(row[name]) or "–") for name in named]
         for metric in PAPER_METRICS:
             ours, theirs = row[metric], row[f"paper_{metric}"]
             text = f"{ours:.{DECIMALS}f} / {theirs:.{DECIMALS}f}"
             cells.append(Cell(text, ours - theirs, spread=f"{ours - theirs:+.{DECIMALS}f}"))
         lines.append(Line(tuple(cells)))
-    columns = (*(Column(name) for name in _names(table)), *(Column(m, True) for m in PAPER_METRICS))
+    columns = (*(Column(name) for name in named), *(Column(m, True) for m in PAPER_METRICS))
     title = f"{plan.title}: ours / the paper's, difference. Not like for like: the paper's data are not "
     title += "public, its weights differ, and it has one run a method."
     return Sheet(f"paper-{plan.name}", title, columns, tuple(lines))
@@ -185,9 +184,10 @@ def interval(low: float, high: float, sign: str = "") -> str:
 
 
 def common(table: pd.DataFrame) -> list[str]:
-    """The encoders that all rows have in common, which no column needs to repeat."""
-    found = {name: _distinct(table, name) for name in NAMES[2:]}
-    return [values.pop() for values in found.values() if len(values) == 1]
+    """The encoders that all rows have in common and that no column repeats."""
+    names = stamped(table)
+    found = [set(names[name]) - {""} for name in ENCODERS if name not in setting_apart(names)]
+    return [values.pop() for values in found if len(values) == 1]
 
 
 def _tag(row: Mapping[str, Any], seeds: int) -> str:
@@ -198,30 +198,7 @@ def _tag(row: Mapping[str, Any], seeds: int) -> str:
     return ", ".join(tags)
 
 
-def _distinct(table: pd.DataFrame, name: str) -> set[str]:
-    return set(table[name]) - {""} if name in table else set()
-
-
-def _names(table: pd.DataFrame) -> list[str]:
-    """Method; variant where there is one; encoders where they differ."""
-    several = [name for name in NAMES[2:] if len(_distinct(table, name)) > 1]
-    return [NAMES[0], *(name for name in NAMES[1:2] if _distinct(table, name)), *several]
-
-
-def _best(table: pd.DataFrame) -> dict[str, float]:
-    """The best mean of a fusion in each metric; none where there is nothing to compare.
-
-    A row with fewer seeds than others is never best: they may have been the easy ones.
-    """
-    fused = table[~table["reference"].astype(bool)]
-    fused = fused[comparable(fused)]
-    if len(fused) < 2:
-        return {}
-    best = {m: float(fused[m].min() if lower_is_better(m) else fused[m].max()) for m in shown_columns(table)}
-    return best | {"seeds": int(fused["seeds"].max())}
-
-
-def _metric(row: Mapping[str, Any], metric: str, best: Mapping[str, float]) -> Cell:
+def _metric(row: Mapping[str, Any], metric: str, best: bool) -> Cell:
     value, sd = float(row[metric]), float(row[f"{metric}_sd"])
     if not np.isfinite(value):
         return Cell("–" if np.isnan(value) else "diverged", float("nan"))
@@ -230,7 +207,7 @@ def _metric(row: Mapping[str, Any], metric: str, best: Mapping[str, float]) -> C
         value,
         spread=f"± {decimal(sd)}" if np.isfinite(sd) else "",
         interval=interval(float(row[f"{metric}_low"]), float(row[f"{metric}_high"])),
-        best=not row["reference"] and row["seeds"] == best.get("seeds") and value == best[metric],
+        best=best,
     )
 
 

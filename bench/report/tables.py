@@ -14,9 +14,11 @@ from bench.paper.printed import printed_row
 from bench.plan import Plan, PlanRow
 from bench.report.beside import beside_printed, printed_elsewhere
 from bench.report.missing import AREA_NOTE, AREAS, EXPERIMENT, by_source, run_areas, shown_by_source
-from bench.report.seeds import intervals_of, seeds_of
+from bench.report.names import ENCODERS, NAMES, setting_apart, stamped
+from bench.report.per_seed import chosen_of, per_seed
+from bench.report.seeds import interval_over_seeds, intervals_of, overlap_of, seeds_of
 from bench.report.verdicts import BEST_BY, verdict
-from bench.stats import corrected_interval
+from bench.stats import varies
 from bench.store import RunStore
 
 PAPER_DATASET = "livestream"
@@ -24,6 +26,8 @@ PAPER_DATASET = "livestream"
 DECIMALS = 4
 LARGE = 1000
 """A number from here on is shown without decimals."""
+HUGE = 1e12
+"""A number from here on is shown as a power of ten."""
 HIDDEN_FACTS = frozenset({"histogram"})
 """Facts that are drawn, not tabulated."""
 
@@ -46,7 +50,8 @@ def _row(plan: Plan, row: PlanRow, store: RunStore) -> dict[str, object]:
         "weights": row.weights,
     }
     # the columns up to `seconds` are a contract; what is added comes after them
-    values |= _measured(PAPER_METRICS, found)
+    overlap = overlap_of(plan, found[0])
+    values |= _measured(PAPER_METRICS, found, overlap)
     values |= {
         "seeds": len(found),
         "n_test": found[0]["n_test"],
@@ -54,7 +59,7 @@ def _row(plan: Plan, row: PlanRow, store: RunStore) -> dict[str, object]:
         "seconds": float(np.mean([run["seconds"] for run in found])),
         "flops": found[0]["flops"],
     }
-    values |= _measured([m for m in METRICS if m not in PAPER_METRICS], found)
+    values |= _measured([m for m in METRICS if m not in PAPER_METRICS], found, overlap)
     values |= {"reference": row.reference, "variant": row.variant}
     printed = None
     if plan.dataset == PAPER_DATASET:
@@ -62,34 +67,36 @@ def _row(plan: Plan, row: PlanRow, store: RunStore) -> dict[str, object]:
     for metric in PAPER_METRICS:
         values[f"paper_{metric}"] = float("nan") if printed is None else float(printed[metric])
     if plan.experiment == EXPERIMENT:
-        with_areas = [m | run_areas(row, run, store) for m, run in zip(found, runs, strict=True)]
-        values |= _measured(list(AREAS), with_areas)
+        with_areas = [m | run_areas(plan, row, run, store) for m, run in zip(found, runs, strict=True)]
+        values |= _measured(list(AREAS), with_areas, overlap)
     return values
 
 
-def _measured(metrics: Sequence[str], found: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def _measured(
+    metrics: Sequence[str], found: Sequence[Mapping[str, Any]], overlap: tuple[int, int]
+) -> dict[str, float]:
     """Mean, interval and deviation over seeds of each metric."""
     values: dict[str, float] = {}
-    sizes = found[0]["n_train"], found[0]["n_test"]
     for metric in metrics:
         x = [run.get(metric, np.nan) for run in found]
         values[metric] = float(np.mean(x))
-        values[f"{metric}_low"], values[f"{metric}_high"] = corrected_interval(x, *sizes)
-        spread = len(x) > 1 and np.isfinite(x).all()
-        values[f"{metric}_sd"] = float(np.std(x, ddof=1)) if spread else float("nan")
+        column = AREAS.get(metric, metric)
+        values[f"{metric}_low"], values[f"{metric}_high"] = interval_over_seeds(x, overlap, column)
+        values[f"{metric}_sd"] = float(np.std(x, ddof=1)) if varies(x) else float("nan")
     return values
 
 
 def write_tables(plan: Plan, store: RunStore, out: Path) -> list[Path]:
     """Write ``tables/EXPERIMENT.{md,csv,tex}``; the paths, none if there is nothing to show.
 
-    Sources that were taken away have a file of their own, ``tables/missing-sources.csv``.
+    Every number of them can be computed again from ``tables/EXPERIMENT-seeds.csv``, one row per run. Sources
+    that were taken away have a file of their own, ``tables/missing-sources.csv``.
     """
-    table = rows_of(plan, store)
+    table, seeds = rows_of(plan, store), per_seed(plan, store)
     sources = by_source(plan, store) if plan.experiment == EXPERIMENT else pd.DataFrame()
     if not table.empty:
         contents = {
-            "md": markdown(plan, table, verdict(plan, store), sources),
+            "md": markdown(plan, table, verdict(plan, store), sources, chosen_of(seeds)),
             "csv": table.drop(columns=[c for c in table if c.endswith("_sd")]).to_csv(index=False),
             "tex": latex(
                 plan,
@@ -114,9 +121,10 @@ def write_tables(plan: Plan, store: RunStore, out: Path) -> list[Path]:
     for suffix, content in contents.items():
         paths.append(folder / f"{plan.name}.{suffix}")
         paths[-1].write_text(content, encoding="utf-8")
-    if not sources.empty:
-        paths.append(folder / f"{plan.name}-sources.csv")
-        sources.to_csv(paths[-1], index=False)
+    for what, more in (("seeds", seeds), ("sources", sources)):
+        if not more.empty:
+            paths.append(folder / f"{plan.name}-{what}.csv")
+            more.to_csv(paths[-1], index=False)
     return paths
 
 
@@ -130,6 +138,8 @@ def caption(plan: Plan, table: pd.DataFrame, metrics: Sequence[str] = ()) -> str
     """What a table says of itself: dataset, samples, seeds, weights, and of its metrics (default: all)."""
     broken = f" {plan.undecodable} items could not be decoded and are absent." if plan.undecodable else ""
     over = " Mean ± standard deviation over seeds." if plan.seeds > 1 else ""
+    same = table[(table["seeds"] > 1) & table[BEST_BY].notna() & table[f"{BEST_BY}_sd"].isna()]
+    over += f" The same for every seed: {', '.join(dict.fromkeys(same['method']))}." if len(same) else ""
     stamps = [w for w in table["weights"].unique() if w]
     weights = f" Weights: {'; '.join(stamps)}." if stamps else ""
     paper = f" ({plan.paper} of the paper)" if plan.paper else ""
@@ -157,6 +167,8 @@ def notes(plan: Plan, metrics: Sequence[str]) -> list[str]:
 
 def decimal(value: float, decimals: int = DECIMALS) -> str:
     """A number as tables show it: with decimals, unless it is so large that they mean nothing."""
+    if abs(value) >= HUGE:
+        return f"{value:.3g}"
     return f"{value:.{decimals}f}" if abs(value) < LARGE else f"{value:,.0f}"
 
 
@@ -168,6 +180,21 @@ def is_ranked(plan: Plan, table: pd.DataFrame) -> bool:
 def comparable(table: pd.DataFrame) -> pd.Series:
     """The rows of most seeds and most test samples: others had other samples, maybe easier ones."""
     return (table["seeds"] == table["seeds"].max()) & (table["n_test"] == table["n_test"].max())
+
+
+def best_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Whether each measured value is the best mean of a fusion: row by column of bool.
+
+    None is where nothing is compared. A row with fewer seeds than others is never best: they may have been
+    the easy ones.
+    """
+    fused = ~table["reference"].astype(bool) & comparable(table)
+    best = pd.DataFrame(False, index=table.index, columns=shown_columns(table))
+    if fused.sum() > 1:
+        for name in best:
+            values = table.loc[fused, name]
+            best[name] = fused & (table[name] == (values.min() if lower_is_better(name) else values.max()))
+    return best
 
 
 def shown_metrics(table: pd.DataFrame) -> list[str]:
@@ -192,17 +219,20 @@ def lower_is_better(column: str) -> bool:
     return AREAS.get(column, column) in LOWER_IS_BETTER
 
 
-def markdown(plan: Plan, table: pd.DataFrame, verdict_text: str, sources: pd.DataFrame) -> str:
+def markdown(
+    plan: Plan, table: pd.DataFrame, verdict_text: str, sources: pd.DataFrame, chosen: Sequence[str] = ()
+) -> str:
     """The table for people: caption, rows best first, references marked, the paper's figures beside ours."""
     shown = _formatted(plan, table, MARKDOWN)
     lines = [f"# {plan.title}", "", caption(plan, table), "", _pipe(shown), ""]
-    if verdict_text:
-        lines += [verdict_text, ""]
-    lines += [
-        "Bold: best fusion by mean. Rows marked (reference) use no fusion: does fusion help at all?",
-        f"The CSV file beside this one has 95 % intervals ({intervals_of(plan)}).",
-        "",
-    ]
+    lines += [line for said in (verdict_text, *chosen) if said for line in (said, "")]
+    reading = ["Bold: best fusion by mean."] if best_of(table).any(axis=None) else []
+    if table["reference"].any():
+        reading.append("Rows marked (reference) use no fusion: does fusion help at all?")
+    lines += [" ".join(reading)] if reading else []
+    if table[[f"{name}_low" for name in shown_columns(table)]].notna().any(axis=None):
+        lines.append(f"The CSV file beside this one has 95 % intervals ({intervals_of(plan)}).")
+    lines += [] if lines[-1] == "" else [""]
     beside = table[table[f"paper_{BEST_BY}"].notna()]
     if not beside.empty:
         lines += [
@@ -227,10 +257,9 @@ def _regenerate(plan: Plan) -> list[str]:
 
 
 def at_a_glance(plan: Plan, table: pd.DataFrame) -> pd.DataFrame:
-    """The few columns that fit a terminal."""
+    """The few columns that fit a terminal, among them all that set rows apart."""
     shown = _formatted(plan, table, PLAIN)
-    columns = ["method", *(c for c in ("variant", "backbone") if c in shown and len(set(shown[c])) > 1)]
-    return shown[[*columns, "MSE", "R2_score", "seconds"]]
+    return shown[[*setting_apart(stamped(table)), "MSE", "R2_score", "seconds"]]
 
 
 def latex(plan: Plan, said: str, shown: pd.DataFrame) -> str:
@@ -243,7 +272,7 @@ def latex(plan: Plan, said: str, shown: pd.DataFrame) -> str:
         r"\setlength{\tabcolsep}{3pt}",
         rf"\caption{{{_escaped(said)}}}",
         rf"\label{{tab:{plan.name}}}",
-        rf"\sbox0{{\begin{{tabular}}{{{'l' * 2}{'r' * (shown.shape[1] - 2)}}}",
+        rf"\sbox0{{\begin{{tabular}}{{{''.join('l' if c in NAMES else 'r' for c in shown.columns)}}}",
         r"\toprule",
         " & ".join(_escaped(c) for c in shown.columns) + r" \\",
         r"\midrule",
@@ -274,27 +303,22 @@ PLAIN = Markup("{}", "{} *", " ± {}", DECIMALS)
 
 
 def _formatted(plan: Plan, table: pd.DataFrame, markup: Markup) -> pd.DataFrame:
-    """Cells as text; variant and encoder columns only where there are any."""
+    """Cells as text; columns that name a row only where there is something in them."""
+    table = stamped(table)
     if is_ranked(plan, table):
         table = table.sort_values(BEST_BY, kind="stable")
-    # a row with fewer seeds than the others is not compared with them
-    fused = table[~table["reference"] & comparable(table)]
     methods = zip(table["method"], table["reference"], strict=True)
     shown = pd.DataFrame({"method": [markup.reference.format(m) if r else m for m, r in methods]})
-    for column in ("variant", "backbone", "text"):
-        if table[column].any():
-            differ = len(set(table.loc[~table["reference"], column])) > 1
-            # a printed page is narrow: what all rows share stands in the caption
-            if differ or markup is not LATEX:
-                shown[column] = table[column].replace("", "–").to_numpy()
+    # a printed page is narrow: encoders without a stamp that all rows share stand in the caption
+    needed = setting_apart(table) if markup is LATEX else [name for name in NAMES if table[name].any()]
+    for column in needed[1:]:
+        shown[column] = table[column].replace("", "–").to_numpy()
+    best = best_of(table)
     for metric in printed_metrics(table) if markup is LATEX else shown_columns(table):
-        best = fused[metric].min() if lower_is_better(metric) else fused[metric].max()
         cells = []
-        for value, sd, reference in zip(
-            table[metric], table[f"{metric}_sd"], table["reference"], strict=True
-        ):
+        for value, sd, bold in zip(table[metric], table[f"{metric}_sd"], best[metric], strict=True):
             text = decimal(value, markup.decimals)
-            text = markup.bold.format(text) if value == best and not reference else text
+            text = markup.bold.format(text) if bold else text
             text += markup.spread.format(decimal(sd, markup.decimals)) if np.isfinite(sd) else ""
             cells.append(text if np.isfinite(value) else "–")
         shown[metric] = cells
@@ -307,15 +331,15 @@ def _formatted(plan: Plan, table: pd.DataFrame, markup: Markup) -> pd.DataFrame:
 
 def _shared(table: pd.DataFrame) -> str:
     """The encoders that all rows of a table have in common, as a sentence; "" if there are none."""
-    fused = table[~table["reference"]]
-    common = {m: set(fused[column]) for m, column in (("images", "backbone"), ("texts", "text"))}
-    said = [f"{names.pop()} for {m}" for m, names in common.items() if len(names) == 1 and names != {""}]
+    fused = stamped(table[~table["reference"]])
+    common = {modality: set(fused[column]) for column, modality in ENCODERS.items()}
+    said = [f"{names.pop()} for {m}s" for m, names in common.items() if len(names) == 1 and names != {""}]
     return f"Encoders: {', '.join(said)}." if said else ""
 
 
 def _beside_paper(table: pd.DataFrame) -> pd.DataFrame:
-    columns = [c for c in ("method", "variant", "backbone", "text") if table[c].any()]
-    shown = table[columns].reset_index(drop=True)
+    names = stamped(table)
+    shown = names[[name for name in NAMES if names[name].any()]].reset_index(drop=True)
     for metric in PAPER_METRICS:
         ours, theirs = table[metric].to_numpy(), table[f"paper_{metric}"].to_numpy()
         pairs = zip(ours, theirs, strict=True)

@@ -68,7 +68,7 @@ def _few_seeds(plans: Sequence[Plan]) -> Iterator[Notice]:
         fewest = min(by_count)
         yield Notice(
             f"Few seeds: {'one' if fewest == 1 else fewest}, where {ENOUGH_SEEDS} or more are wanted",
-            "With few splits of the data, intervals are wide and tests rarely tell two methods apart, even "
+            "With few splits of the data, intervals are wide and tests rarely distinguish two methods, even "
             "if they differ. One seed allows no test at all. `--seeds 10` adds to the stored runs.",
             tuple(f"{_seeds(n)}: {', '.join(names)}" for n, names in sorted(by_count.items())),
         )

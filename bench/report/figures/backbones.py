@@ -11,8 +11,9 @@ from bench.plan import Plan
 from bench.report.figures.comparison import legend
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.forest import Mark, forest, height
-from bench.report.figures.results import Result, provenance, reading, results_of
+from bench.report.figures.results import Result, ordered, provenance, reading, results_of
 from bench.report.figures.style import TWO_COLUMNS, canvas, key, mark, metric_label, shown
+from bench.report.names import short
 from bench.store import RunStore
 
 KINDS = {"image": "image backbones", "text": "text encoders"}
@@ -25,19 +26,19 @@ def backbones(plan: Plan, store: RunStore) -> Drawing | None:
     parts = {kind: part for kind, part in parts.items() if len(part) > 1}
     if not parts:
         return None
-    methods = _ordered(results)
+    methods, order = ordered(results)
     most = max(len(part) for part in parts.values())
     figure = canvas(TWO_COLUMNS, 1.3 + max(0.8, height(len(methods), most)))
     panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
     for ax, (kind, part) in zip(panels, parts.items(), strict=True):
         lanes = {name: _marks(name, part) for name in methods}
         forest(ax, lanes, len(part), "MSE", connect=True)
-        ax.set_xlabel(metric_label("MSE", plan.target, 44))
+        ax.set_xlabel(metric_label("MSE", plan, 44))
         _legend(ax, list(part), KINDS[kind])
     key(figure, legend([], references=False, seeds=plan.seeds))
     text = (
-        f"{provenance(plan)} Methods by mean MSE, the lowest at the top; left is better. In each row, from "
-        f"top to bottom, the encoders of the legend, joined by a thin line. {reading(plan)}"
+        f"{provenance(plan)} {order} Left is better. In each row, from top to bottom, the encoders of the "
+        f"legend, joined by a thin line. {reading(plan)}"
     )
     return Drawing("backbones", plan.title, text, figure)
 
@@ -62,14 +63,6 @@ def _encoders(results: Sequence[Result], kind: str) -> list[str]:
     return list(dict.fromkeys(result.row.encoders[kind] for result in results))
 
 
-def _ordered(results: Sequence[Result]) -> list[str]:
-    """Methods, the lowest MSE averaged over all encoders first."""
-    means: dict[str, list[float]] = {}
-    for result in results:
-        means.setdefault(result.row.method, []).append(result.mean("MSE"))
-    return sorted(means, key=lambda name: sum(means[name]) / len(means[name]))
-
-
 def _marks(method: str, part: dict[str, list[Result]]) -> list[Mark]:
     return [
         Mark.of(result, "MSE", group)
@@ -82,6 +75,6 @@ def _marks(method: str, part: dict[str, list[Result]]) -> list[Mark]:
 def _legend(ax: Axes, names: Sequence[str], title: str) -> None:
     """The panel's own encoders, above it."""
     ax.legend(
-        handles=[mark(i, shown(name, 24)) for i, name in enumerate(names)], title=title, ncols=2,
-        loc="lower center", bbox_to_anchor=(0.5, 1.0), handletextpad=0.3, columnspacing=1.0,
+        handles=[mark(i, shown(name, 24)) for i, name in enumerate(short(names).values())],
+        title=title, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0), handletextpad=0.3, columnspacing=1.0,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from bench.plan import Plan
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.forest import forest, height, lanes_of
-from bench.report.figures.results import conditions, provenance, reading, results_of
+from bench.report.figures.results import conditions, ordered, provenance, reading, results_of
 from bench.report.figures.style import (
     TWO_COLUMNS,
     better,
@@ -33,15 +33,16 @@ def comparison(plan: Plan, store: RunStore) -> Drawing | None:
     if all(result.row.reference for result in results):
         return None
     names = conditions(results) or [""]
-    lanes = {metric: lanes_of(results, names, metric) for metric in PANELS}
+    methods, order = ordered(results)
+    lanes = {metric: lanes_of(results, methods, names, metric) for metric in PANELS}
     figure = canvas(TWO_COLUMNS, 1.0 + height(len(lanes["MSE"]), len(names)))
     for ax, metric in zip(figure.subplots(1, 2, sharey=True), PANELS, strict=True):
         forest(ax, lanes[metric], len(names), metric)
-        ax.set_xlabel(metric_label(metric, plan.target, 44))
+        ax.set_xlabel(metric_label(metric, plan, 44))
         ax.set_title(better(metric))
     references = any(result.row.reference for result in results)
     key(figure, legend(names, references=references, seeds=plan.seeds))
-    text = f"{provenance(plan)} Methods by mean MSE, the lowest at the top. {reading(plan)}"
+    text = f"{provenance(plan)} {order} {reading(plan)}"
     if len(names) > 1:
         text += f" In each row, from top to bottom: {', '.join(names)}."
     if references:

@@ -31,22 +31,23 @@ def cost(plan: Plan, store: RunStore) -> Drawing | None:
     panels = figure.subplots(1, 2, sharey=True)
     low, high = view([_without_interval(result) for result in results], "MSE")
     panels[0].set_ylim(low - 0.04 * (high - low), high + 0.04 * (high - low))
-    panels[0].set_ylabel(metric_label("MSE", plan.target))
+    panels[0].set_ylabel(metric_label("MSE", plan))
     for ax, (quantity, label) in zip(panels, PANELS.items(), strict=True):
-        _points(ax, [r for r in results if r.mean(quantity) > 0], results, names, quantity, high)
+        _points(ax, [r for r in results if r.mean(quantity) > 0], results, names, quantity, (low, high))
         ax.set_xlabel(f"{label} (log scale)")
     references = any(result.row.reference for result in results)
     key(figure, legend(names, references=references, seeds=1))
     settle(figure)
     for ax, quantity in zip(panels, PANELS, strict=True):
-        _names(ax, [r for r in results if r.mean(quantity) > 0], quantity, high)
+        _names(ax, [r for r in results if r.mean(quantity) > 0], quantity, (low, high))
     text = (
         f"{provenance(plan)} Means over seeds; lower left is better. Seconds depend on the machine and on "
         "what else it ran. "
     )
     if len(names) > 1:
         text += "A line joins one method's points. "
-    return Drawing("cost", "MSE against parameters and seconds", text + "↑: beyond the axis.", figure)
+    text += "An arrow with a number lies beyond the axis."
+    return Drawing("cost", "MSE against parameters and seconds", text, figure)
 
 
 def _without_interval(result: Result) -> Mark:
@@ -61,11 +62,16 @@ def _by_method(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 
 def _points(
-    ax: Axes, drawn: Sequence[Result], results: Sequence[Result], names: list[str], quantity: str, high: float
+    ax: Axes,
+    drawn: Sequence[Result],
+    results: Sequence[Result],
+    names: list[str],
+    quantity: str,
+    limits: tuple[float, float],
 ) -> None:
     rows = [result.row for result in results]
     for lane in _by_method(drawn).values():
-        x, y = _places(lane, quantity, high)
+        x, y = _places(lane, quantity, limits)
         ax.plot(x, y, color="0.8", linewidth=0.7, zorder=1)
         for result, at_x, at_y in zip(lane, x, y, strict=True):
             colour, marker = look(names.index(condition(result.row, rows)))
@@ -84,18 +90,24 @@ def _points(
     ax.grid()
 
 
-def _names(ax: Axes, drawn: Sequence[Result], quantity: str, high: float) -> None:
-    """Name every method at its best point."""
+def _names(ax: Axes, drawn: Sequence[Result], quantity: str, limits: tuple[float, float]) -> None:
+    """Name every method at its best point, and wherever its value is not where the point is."""
     labels, named, others = [], [], []
     for method, lane in _by_method(drawn).items():
-        spots = list(zip(*_places(lane, quantity, high), strict=True))
         best = int(np.argmin([result.mean("MSE") for result in lane]))
-        beyond = f" {lane[best].mean('MSE'):.3g} ↑" if lane[best].mean("MSE") > high else ""
-        labels.append(shown(method, 26) + beyond)
-        named.append(spots.pop(best))
-        others += spots
+        for i, spot in enumerate(zip(*_places(lane, quantity, limits), strict=True)):
+            mean = lane[i].mean("MSE")
+            beyond = f" {mean:.3g} {'↑' if mean > limits[1] else '↓'}" if mean != spot[1] else ""
+            if i == best or beyond:
+                labels.append(shown(method, 26) + beyond)
+                named.append(spot)
+            else:
+                others.append(spot)
     place(ax, labels, named, others)
 
 
-def _places(lane: Sequence[Result], quantity: str, high: float) -> tuple[list[float], list[float]]:
-    return [r.mean(quantity) for r in lane], [min(r.mean("MSE"), high) for r in lane]
+def _places(
+    lane: Sequence[Result], quantity: str, limits: tuple[float, float]
+) -> tuple[list[float], list[float]]:
+    """Where points are drawn: at the edge of the axis where they are beyond it."""
+    return [r.mean(quantity) for r in lane], [float(np.clip(r.mean("MSE"), *limits)) for r in lane]

@@ -14,7 +14,7 @@ from bench.report.figures.drawing import Drawing
 from bench.report.figures.forest import Mark, forest, height
 from bench.report.figures.results import Result, condition, provenance, reading, results_of
 from bench.report.figures.style import GREY, TWO_COLUMNS, canvas, key, metric_label, name_rows
-from bench.stats import corrected_interval
+from bench.report.seeds import interval_over_seeds
 from bench.store import RunStore
 
 WITHOUT, ONLY = "without ", "only "
@@ -38,14 +38,14 @@ def entities(plan: Plan, store: RunStore) -> Drawing | None:
         ax = next(panels)
         forest(ax, {n: rises.get(n, []) for n in names}, len(wholes), include=[0.0])
         ax.axvline(0, color="0.3", linewidth=0.8)
-        ax.set_xlabel("rise of " + metric_label("MSE", plan.target))
+        ax.set_xlabel("rise of " + metric_label("MSE", plan))
         ax.set_title(_titled("left out", leading=rises, shares=shares))
     if alone:
         ax = next(panels)
         whole = float(np.mean([result.mean("R2_score") for result in wholes]))
         forest(ax, {n: alone.get(n, []) for n in names}, len(wholes), include=[whole])
         ax.axvline(whole, color="0.3", linewidth=0.8, linestyle="--")
-        ax.set_xlabel(metric_label("R2_score", plan.target))
+        ax.set_xlabel(metric_label("R2_score", plan))
         ax.set_title(_titled("alone", leading=alone, shares=shares))
     if shares:
         _draw_shares(next(panels), names, shares)
@@ -99,7 +99,7 @@ def _marks(results: Sequence[Result], wholes: Sequence[Result], variant: str) ->
             continue
         rise = part.against(whole, "MSE")
         if len(rise):
-            low, high = corrected_interval(rise.tolist(), *whole.sizes)
+            low, high = interval_over_seeds(rise, whole.overlap)
             marks.append(Mark(rise, float(rise.mean()), low, high, group))
     return marks
 

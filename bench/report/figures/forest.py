@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
-from bench.metrics import LOWER_IS_BETTER
+from bench.metrics import BOUNDS
 from bench.report.figures.results import Result, condition
 from bench.report.figures.style import GREY, look, name_rows
 
-BOUNDED = frozenset({"R2_score", "EVS"})
-"""The metrics that never exceed 1."""
 OUTLYING = 6.0
 """A mean this many median absolute deviations off, and off by more than the median itself, is named at the
 edge instead of drawn to scale: the mean predictor, or a run that diverged."""
@@ -44,19 +42,18 @@ class Mark:
         return cls(result.values(metric), result.mean(metric), low, high, group, result.row.reference)
 
 
-def lanes_of(results: Sequence[Result], names: Sequence[str], metric: str) -> dict[str, list[Mark]]:
-    """Method -> its marks under every one of the named conditions; the lowest mean MSE first."""
+def lanes_of(
+    results: Sequence[Result], methods: Sequence[str], names: Sequence[str], metric: str
+) -> dict[str, list[Mark]]:
+    """Method, in the order given -> its marks under every one of the named conditions."""
     rows = [result.row for result in results]
-    lanes: dict[str, list[Result]] = {}
-    for result in results:
-        lanes.setdefault(result.row.method, []).append(result)
-    ordered = sorted(lanes.items(), key=lambda lane: float(np.mean([r.mean("MSE") for r in lane[1]])))
     # a row that sees no features has no condition and stands alone
     index = {name: i for i, name in enumerate(names)}
-    return {
-        name: [Mark.of(r, metric, index.get(condition(r.row, rows), 0)) for r in lane]
-        for name, lane in ordered
-    }
+    lanes: dict[str, list[Mark]] = {method: [] for method in methods}
+    for result in results:
+        group = index.get(condition(result.row, rows), 0)
+        lanes[result.row.method].append(Mark.of(result, metric, group))
+    return lanes
 
 
 def height(lanes: int, groups: int) -> float:
@@ -115,9 +112,8 @@ def view(marks: Sequence[Mark], metric: str, include: Sequence[float] = ()) -> t
     lows, highs = [mark.low for mark in spans], [mark.high for mark in spans]
     start = max(min([low, *lows]), low - room) - 0.05 * room
     end = min(max([high, *highs]), high + room) + 0.05 * room
-    if metric in LOWER_IS_BETTER:
-        start = max(start, 0.0)
-    return start, min(end, 1.0) if metric in BOUNDED else end
+    least, most = BOUNDS.get(metric, (-np.inf, np.inf))
+    return max(start, least), min(end, most)
 
 
 def _draw(ax: Axes, mark: Mark, y: float, low: float, high: float) -> None:

@@ -49,7 +49,7 @@ def missing(plan: Plan, store: RunStore) -> Drawing | None:
         ax.tick_params(labelbottom=i + columns >= len(sources))
     panels[0, 0].set_ylim(*_limits_of_means(found, sources))
     figure.supxlabel("test samples without the source [%]", fontsize=7.5)
-    figure.supylabel(f"{CURVE} [{unit(CURVE, plan.target)}]", fontsize=7.5)
+    figure.supylabel(f"{CURVE} [{unit(CURVE, plan)}]", fontsize=7.5)
     key(figure, _legend(methods, arms, plan.seeds))
     return Drawing("missing", plan.title, f"{provenance(plan)} {_reading(plan)}", figure)
 
@@ -61,7 +61,7 @@ def _mean(ax: Axes, found: Sequence[Curves], methods: Sequence[str], arms: Seque
         colour, marker = look(i)
         values = curves.values(CURVE)
         x = 100 * curves.shares + ((i + 0.5) / len(methods) - 0.5) * SPREAD
-        ends = np.array([curves.interval(column) for column in values.T])
+        ends = np.array([curves.interval(column, CURVE) for column in values.T])
         ax.vlines(x, ends[:, 0], ends[:, 1], color=colour, alpha=0.35, linewidth=2)
         style = STYLES[arms.index(curves.row.variant) % len(STYLES)]
         ax.plot(
@@ -95,7 +95,7 @@ def _percent(ax: Axes) -> None:
 def _limits_of_seeds(found: Sequence[Curves]) -> tuple[float, float]:
     """Limits of R2_score for all seeds of the mean over sources, and the intervals as far as they fit."""
     columns = [(curves, column) for curves in found for column in curves.values(CURVE).T]
-    return view([Mark(c, float(c.mean()), *curves.interval(c)) for curves, c in columns], CURVE)
+    return view([Mark(c, float(c.mean()), *curves.interval(c, CURVE)) for curves, c in columns], CURVE)
 
 
 def _limits_of_means(found: Sequence[Curves], sources: Sequence[str]) -> tuple[float, float]:

@@ -28,7 +28,7 @@ def order(plan: Plan, store: RunStore) -> Drawing | None:
         for i, group in enumerate(groups.values()):
             _group(ax, group, orders, metric, i, len(groups))
         ax.set_title(f"{metric}\n{arrow(metric)}")
-        ax.set_ylabel(unit(metric, plan.target))
+        ax.set_ylabel(unit(metric, plan))
         _name_orders(ax, orders)
         ax.locator_params(axis="y", nbins=5)
         ax.grid(axis="y")

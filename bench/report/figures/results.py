@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.plan import Plan, PlanRow
-from bench.report.seeds import intervals_of, seeds_of
-from bench.stats import corrected_interval
+from bench.report.names import short
+from bench.report.seeds import interval_over_seeds, intervals_of, overlap_of, seeds_of, split_of
 from bench.store import RunStore
 
 
@@ -20,16 +20,17 @@ class Result:
     Attributes:
         row: of the plan.
         runs: seed -> metrics of its run; without the seeds that have no result.
+        overlap: what intervals correct for, as `bench.report.seeds.overlap_of` has it.
     """
 
     row: PlanRow
     runs: dict[int, dict[str, float | int]]
+    overlap: tuple[int, int]
 
     @property
-    def sizes(self) -> tuple[int, int]:
-        """How many samples a run learned from and how many it was tested on."""
-        first = next(iter(self.runs.values()))
-        return int(first["n_train"]), int(first["n_test"])
+    def tested(self) -> int:
+        """How many samples the first run was scored on."""
+        return int(next(iter(self.runs.values()))["n_test"])
 
     def values(self, metric: str) -> np.ndarray:
         """The metric, one per seed."""
@@ -40,8 +41,8 @@ class Result:
         return float(self.values(metric).mean())
 
     def interval(self, metric: str) -> tuple[float, float]:
-        """The corrected 95 % interval, as in the tables; (nan, nan) for one seed."""
-        return corrected_interval(self.values(metric).tolist(), *self.sizes)
+        """The 95 % interval, as in the tables; (nan, nan) for one seed."""
+        return interval_over_seeds(self.values(metric), self.overlap, metric)
 
     def against(self, other: Result, metric: str) -> np.ndarray:
         """The metric's difference to another row's, on the seeds that both have."""
@@ -56,7 +57,7 @@ def results_of(plan: Plan, store: RunStore) -> list[Result]:
         stored = {s: store.metrics(r, row.scored) for s, r in enumerate(row.runs) if store.complete(r)}
         finite = {s: m for s, m in stored.items() if np.isfinite(m["MSE"])}
         if finite:
-            found.append(Result(row, finite))
+            found.append(Result(row, finite, overlap_of(plan, next(iter(finite.values())))))
     return found
 
 
@@ -73,7 +74,8 @@ def condition(row: PlanRow, rows: Sequence[PlanRow]) -> str:
     """What sets a row apart from others of its method: encoders, how missing values are handled."""
     sets = [other.encoders for other in rows if other.encoders]
     differing = [m for m in row.encoders if len({encoders.get(m) for encoders in sets}) > 1]
-    names = [row.encoders[m] for m in sorted(differing, key=("image", "text").count, reverse=True)]
+    shown = short(name for encoders in sets for name in encoders.values())
+    names = [shown[row.encoders[m]] for m in sorted(differing, key=("image", "text").count, reverse=True)]
     arms = [row.variant] if any(other.scored == "complete" for other in rows) else []
     return ", ".join(names + arms)
 
@@ -82,6 +84,23 @@ def conditions(results: Sequence[Result]) -> list[str]:
     """The distinct conditions of rows that see any features, in order."""
     rows = [result.row for result in results]
     return list(dict.fromkeys(condition(row, rows) for row in rows if row.encoders))
+
+
+def ordered(results: Sequence[Result]) -> tuple[list[str], str]:
+    """Methods, the lowest mean MSE first, and a sentence that says so.
+
+    Only rows that were scored on as many samples as any are averaged: others had other samples. Methods
+    without such a row come last.
+    """
+    most = max(result.tested for result in results)
+    means: dict[str, list[float]] = {}
+    for result in results:
+        means.setdefault(result.row.method, []).extend([result.mean("MSE")] * (result.tested == most))
+    names = sorted(means, key=lambda name: float(np.mean(means[name])) if means[name] else np.inf)
+    same = [result for result in results if result.tested == most]
+    arms = dict.fromkeys(result.row.variant for result in same if result.row.variant)
+    over = f" of {', '.join(arms)}" if len(same) < len(results) and arms else ""
+    return names, f"Methods by mean MSE{over}, the lowest at the top."
 
 
 def provenance(plan: Plan, row: PlanRow | None = None, seed: int | None = None) -> str:
@@ -95,8 +114,8 @@ def provenance(plan: Plan, row: PlanRow | None = None, seed: int | None = None) 
         f"Dataset {plan.dataset}{description}: {plan.samples} samples; target {plan.target}.",
     ]
     if row is not None:
-        encoders = f" on {', '.join(row.encoders.values())}" if row.encoders else ""
-        parts.append(f"One run: {row.method}{encoders}, seed {seed}.")
+        encoders = f" on {', '.join(short(row.encoders.values()).values())}" if row.encoders else ""
+        parts.append(f"One run: {row.method}{encoders}, seed {seed}, on {split_of(plan)}.")
     elif plan.rows:
         parts.append(seeds_of(plan))
     if plan.rows:

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.lines import Line2D
 
-from bench.metrics import LOWER_IS_BETTER
+from bench.metrics import LOWER_IS_BETTER, UNITS
+from bench.plan import Plan
 
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.0
 """Widths in inches of a figure in a paper."""
@@ -62,7 +63,7 @@ def canvas(width: float, height: float) -> Canvas:
 
 
 def look(index: int) -> tuple[tuple[float, float, float], str]:
-    """Colour and marker of the index-th group: told apart by both, as not everyone tells colours apart."""
+    """Colour and marker of the index-th group: they differ in both, as not everyone sees colours differ."""
     colours = [c for i, c in enumerate(sns.color_palette("colorblind")) if i != 7]  # grey: for references
     return colours[index % len(colours)], _MARKERS[index % len(_MARKERS)]
 
@@ -80,15 +81,15 @@ def shown(text: object, limit: int = 34) -> str:
     return "".join(parts)
 
 
-def metric_label(metric: str, target: str, width: int = 28) -> str:
+def metric_label(metric: str, plan: Plan, width: int = 28) -> str:
     """A metric with its unit, on several lines."""
-    return f"{metric}\n{unit(metric, target, width)}"
+    return f"{metric}\n{unit(metric, plan, width)}"
 
 
-def unit(metric: str, target: str, width: int = 28) -> str:
+def unit(metric: str, plan: Plan, width: int = 28) -> str:
     """The unit of a metric, on several lines where it is long."""
-    name = {"MAE": shown(target, 60), "MSE": f"({shown(target, 60)})²", "MAPE": "fraction"}
-    return textwrap.fill(name.get(metric, "share of variance"), width)
+    original = shown(plan.unit, 60) or "original unit"
+    return textwrap.fill(UNITS[metric].format(target=shown(plan.target, 60), unit=original), width)
 
 
 def better(metric: str) -> str:

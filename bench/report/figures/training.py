@@ -33,7 +33,7 @@ def training(plan: Plan, store: RunStore) -> Drawing | None:
     for ax, metric in zip(panels, PAPER_METRICS, strict=True):
         ax.plot(tests["epoch"], tests[metric], color=blue)
         ax.set_title(f"test {metric}, {arrow(metric)}")
-        ax.set_ylabel(unit(metric, plan.target))
+        ax.set_ylabel(unit(metric, plan))
     for ax in figure.axes:
         ax.axvline(best, color="0.3", linewidth=0.8, linestyle=":")
         ax.grid()
