@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from bench import __version__
+from bench.data.problems import printable
 from bench.data.splits import KINDS
 from bench.errors import UsageError
 from bench.terminal import carry_out, console, show, told_plainly
@@ -253,6 +255,15 @@ def data() -> None:
     """Make, describe, check and convert datasets."""
 
 
+ALLOW_LINKS = click.option(
+    "--allow-links",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    multiple=True,
+    metavar="DIR",
+    help="A folder outside the dataset that links in it may lead to; may be given several times.",
+)
+
+
 @data.command()
 @click.argument("name")
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -267,7 +278,7 @@ def make(name: str, folder: Path, **arguments: Any) -> None:
     """Write the embedded dataset NAME into FOLDER: tables, images, audio and video."""
     from bench.data import catalog
 
-    console.print(f"wrote {catalog.make(name, folder, **arguments)}")
+    console.print(f"wrote {catalog.make(name, folder, **arguments)}", markup=False, soft_wrap=True)
 
 
 @data.command()
@@ -289,7 +300,8 @@ def get(name: str, folder: Path | None, origin: Path, settings: tuple[str, ...])
         if not key or not equals:
             raise UsageError(f"--set {setting!r}: write key=value, such as split=standard.")
     chosen = {key.strip(): value.strip() for key, _, value in pairs}
-    console.print(f"wrote {published.get(name, origin, folder or Path(name), chosen)}")
+    written = published.get(name, origin, folder or Path(name), chosen)
+    console.print(f"wrote {written}", markup=False, soft_wrap=True)
 
 
 @data.command()
@@ -297,15 +309,18 @@ def get(name: str, folder: Path | None, origin: Path, settings: tuple[str, ...])
 @click.option("--deep", is_flag=True, help="Decode every image, video and sound.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes for --deep (default: one per core).")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
+@ALLOW_LINKS
 @told_plainly
-def check(folder: Path, deep: bool, jobs: int | None, as_json: bool) -> None:
+def check(folder: Path, deep: bool, jobs: int | None, as_json: bool, allow_links: tuple[Path, ...]) -> None:
     """Every problem of the dataset in FOLDER, worst first, each with its mend; exit 1 if it cannot run."""
     from bench.data import checks
     from bench.environment import cores
     from bench.progress import TerminalReporter
 
     with TerminalReporter(Console(stderr=True)) as reporter:
-        problems = checks.check(folder, deep=deep, jobs=jobs or cores(), progress=reporter.working)
+        problems = checks.check(
+            folder, deep=deep, jobs=jobs or cores(), progress=reporter.working, allow_links=allow_links
+        )
     if as_json:
         click.echo(json.dumps(checks.as_json(problems), ensure_ascii=False, indent=1))
     else:
@@ -316,7 +331,7 @@ def check(folder: Path, deep: bool, jobs: int | None, as_json: bool) -> None:
         told = f"{stopping} of them in the way of a run" if stopping else "it can run"
         deeper = "" if deep else "; --deep decodes every media file too"
         found = f"{len(problems)} problem{'s' * (len(problems) != 1)}"
-        console.print(f"{folder}: {found}, {told}{deeper}.", markup=False, soft_wrap=True)
+        console.print(f"{printable(str(folder))}: {found}, {told}{deeper}.", markup=False, soft_wrap=True)
     if stopping:
         sys.exit(1)
 
@@ -324,14 +339,16 @@ def check(folder: Path, deep: bool, jobs: int | None, as_json: bool) -> None:
 @data.command()
 @click.argument("data", metavar="NAME|FOLDER")
 @click.option("--split", type=click.Choice(KINDS), default="auto", show_default=True)
+@ALLOW_LINKS
 @told_plainly
-def stats(data: str, split: str) -> None:
+def stats(data: str, split: str, allow_links: tuple[Path, ...]) -> None:
     """The target per part, what is missing from every source, samples that occur in two parts."""
     from bench.data import catalog
     from bench.data.statistics import as_bars, statistics
 
-    dataset = catalog.load(data)
-    console.print(f"{dataset.schema.name}: {len(dataset)} samples, target {dataset.schema.target.label}")
+    dataset = catalog.load(data, allow_links=allow_links)
+    head = f"{dataset.schema.name}: {len(dataset)} samples, target {dataset.schema.target.label}"
+    console.print(printable(head), markup=False, soft_wrap=True)
     tables = statistics(dataset, split)
     for name, table in tables.items():
         console.print(f"\n[bold]{name}[/bold]")
@@ -345,16 +362,18 @@ def stats(data: str, split: str) -> None:
 
 @data.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+@ALLOW_LINKS
 @told_plainly
-def init(folder: Path) -> None:
+def init(folder: Path, allow_links: tuple[Path, ...]) -> None:
     """Look at the tables and media in FOLDER and propose a dataset.toml, to be edited."""
     from bench.data.proposal import propose
 
     path = folder / "dataset.toml"
-    if path.exists():
+    if os.path.lexists(path):  # a link to nothing, too, would be written through
         raise UsageError(f"{path} is there already; edit it, or move it away for a new proposal.")
-    path.write_text(propose(folder), encoding="utf-8")
-    console.print(f"wrote {path}; read its comments, then: bench data check {folder}", soft_wrap=True)
+    path.write_text(propose(folder, allow_links), encoding="utf-8")
+    told = printable(f"wrote {path}; read its comments, then: bench data check {folder}")
+    console.print(told, markup=False, soft_wrap=True)
 
 
 @main.group()

@@ -23,4 +23,5 @@ def read_parquet(path: Path) -> pd.DataFrame:
         if cells > max(MOST_CELLS, MOST_PACKED * path.stat().st_size):
             raise Unreadable(f"it would unpack to {cells:,} values")
         table = pd.read_parquet(path)
-        return table.reset_index(drop=not any(name is not None for name in table.index.names))
+        table = table.reset_index(drop=not any(name is not None for name in table.index.names))
+        return table.set_axis([str(name) for name in table.columns], axis=1)

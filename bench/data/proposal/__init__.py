@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bench.data.problems import printable, some
 from bench.data.proposal.arrays import find_features
 from bench.data.proposal.columns import Column, Table, read_columns, referenced
 from bench.data.proposal.entities import Draft, add_features, draft_entities
@@ -20,21 +21,25 @@ from bench.data.proposal.samples import (
     sample_id,
 )
 from bench.data.proposal.survey import Survey, survey
-from bench.data.proposal.writing import comment, pair, some, write_entity, write_samples, write_target
+from bench.data.proposal.writing import comment, pair, write_entity, write_samples, write_target
 from bench.data.schema import MEDIA
 from bench.errors import DataError
 
 HEAD = "Proposed by `bench data init` from what lies here. Every guess says why: check it and change it."
 
 
-def propose(folder: Path) -> str:
+def propose(folder: Path, allow_links: tuple[Path, ...] = ()) -> str:
     """The text of a `dataset.toml` for a folder of tables and media; every guess has a comment.
+
+    Args:
+        folder: what to describe.
+        allow_links: folders outside that links in the folder may lead to; other links are not followed.
 
     Raises:
         DataError: there is no table, no id or nothing to predict; several tables could be the samples;
             a file cannot be read.
     """
-    found = survey(folder)
+    found = survey(folder, allow_links)
     tables = [read_columns(file, found) for file in found.frames]
     links = find_links(tables)
     samples, why_samples = choose_samples(tables, links, folder)
@@ -49,7 +54,7 @@ def propose(folder: Path) -> str:
         "time": (time, "a date or time in every row, for `--split time`"),
     }
     own_links = [x for x in links if x.table is samples]
-    name = folder.resolve().name or "dataset"
+    name = printable(folder.resolve().name) or "dataset"
     drafts, remarks = _entities(name, found, samples, _used(samples, id_column, target, own_links), own_links)
     if not drafts:
         raise DataError(

@@ -82,7 +82,7 @@ def _judge(file: str, name: str, found: Survey) -> Column:
     if nested := _nested(name, raw):
         return nested
     problems: list[Problem] = []
-    table = Tables(found.root, problems.append, {file: found.frames[file]})
+    table = Tables(found.root, problems.append, {file: found.frames[file][[name]]})
     cells = table.column(file, name)
     present = cells.dropna()
     if unused := _unused(name, present):

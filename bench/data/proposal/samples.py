@@ -208,7 +208,7 @@ def choose_split(table: Table) -> tuple[str | None, list[str]]:
 def choose_time(table: Table, found: Survey) -> tuple[str | None, list[str]]:
     """The column with the order of time, and remarks on others that look like one."""
     chosen, remarks = None, []
-    strict = Tables(found.root, refuse, {table.file: found.frames[table.file]})
+    strict = Tables(found.root, refuse, found.frames)
     for column in table.of_kind("date"):
         if not column.complete:
             remarks.append(f"{column.name} has empty rows; a time is needed in each")
