@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from bench.data.arrays import Header, as_texts, headers, read_npz
+from bench.data.names import words
 from bench.data.problems import printable
 from bench.data.proposal.columns import Table
 from bench.data.proposal.links import MOSTLY
-from bench.data.proposal.names import words
 from bench.data.proposal.survey import Survey
 from bench.data.schema import Features
 from bench.data.untrusted import Unreadable

@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 import numpy as np
 import pandas as pd
 
+from bench.data.names import is_key, words
 from bench.data.problems import Problem
-from bench.data.proposal.names import is_key, words
 from bench.data.proposal.survey import Survey, modality_of
 from bench.data.schema import SEPARATOR
 from bench.data.splits import OFFICIAL

@@ -6,6 +6,7 @@ import re
 from pathlib import PurePosixPath
 
 UNCOUNTED = ("series", "species", "news", "lens", "means")
+CURRENCIES = ("usd", "eur", "gbp", "cny", "yuan", "rmb", "jpy", "inr")
 LEFT_ALONE = ("ss", "us", "is", "yses", "eses", "crises")
 """Ends of words that are no plurals, or plurals of a Greek kind."""
 IE = ("movies", "cookies", "rookies", "calories", "selfies", "zombies", "hoodies", "smoothies", "brownies")
