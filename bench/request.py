@@ -26,6 +26,7 @@ class Request:
 
     Attributes:
         data: a name, a folder, or a dataset that was made in Python.
+        allow_links: folders outside the dataset's that links in it may lead to.
         missing: "keep", "drop", or both to compare them.
         executor: where the work is done (`bench.executors`): "local" or "inline".
         timeout: seconds after which a run has failed; 0 is no limit.
@@ -39,6 +40,7 @@ class Request:
     audio: str | None = None
     data: str | Dataset = "livestream"
     data_arguments: Mapping[str, Any] = field(default_factory=dict)
+    allow_links: tuple[Path, ...] = ()
     preset: str = "quick"
     seeds: int | None = None
     weights: str | None = None

@@ -76,7 +76,7 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
     dataset = (
         request.data
         if isinstance(request.data, Dataset)
-        else catalog.load(request.data, **request.data_arguments)
+        else catalog.load(request.data, allow_links=request.allow_links, **request.data_arguments)
     )
     training = asked.preset.training
     kind = kind_of(training.split, dataset.samples, dataset.schema.samples.fixed)
