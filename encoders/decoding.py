@@ -1,4 +1,4 @@
-"""Decoding files from outside: whatever a decoder raises is the file's fault, whatever it warns of stays here."""
+"""Decoding files from outside: whatever a decoder raises is the file's fault, and its warnings stay here."""
 
 from __future__ import annotations
 
