@@ -20,6 +20,8 @@ def findings() -> Iterator[tuple[str, str]]:
         yield "gpu", torch.cuda.get_device_name()
     yield "processor", f"{processor()}, {os.cpu_count()} cores"
     yield "threads", f"{torch.get_num_threads()} (each run uses 1; use --jobs for more runs at once)"
+    for whose, folder in encoders.places().items():
+        yield f"{whose} weights", f"looked for in {folder}"
     for name, where in encoders.weights_present().items():
         yield (
             f"weights of {name}",

@@ -19,7 +19,8 @@ from encoders.base import (
     weights_present,
 )
 from encoders.numeric import NumericTokenizer
-from encoders.weights import WEIGHTS, WeightsUnavailable
+from encoders.untrusted import WeightsUnavailable
+from encoders.weights import WEIGHTS, places
 
 from encoders import audio, image, text, video  # noqa: F401 - they register their encoders
 
@@ -33,6 +34,7 @@ __all__ = [
     "WeightsUnavailable",
     "get",
     "names",
+    "places",
     "register",
     "weights_present",
 ]

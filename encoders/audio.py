@@ -141,6 +141,4 @@ class Wav2Vec2(HuggingFace):
         wave = decode(Path(item), self.seconds)
         wave = np.pad(wave, (0, max(0, WINDOW - len(wave))))  # its first frame sees 400 samples
         wave = (wave - wave.mean()) / np.sqrt(wave.var() + 1e-7)
-        with torch.inference_mode():
-            values = torch.from_numpy(wave.astype(np.float32))[None].to(device)
-            return self.network(device)(values).last_hidden_state[0].mean(dim=0).cpu().numpy()
+        return self.mean_state(device, input_values=torch.from_numpy(wave.astype(np.float32))[None])

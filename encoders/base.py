@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import json
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ import torch
 from torch import nn
 
 from encoders.decoding import CannotDecode
-from encoders.weights import WEIGHTS, Found
+from encoders.untrusted import WeightsUnavailable
+from encoders.weights import WEIGHTS, Found, logger
 
 MODALITIES = ("text", "image", "video", "audio")
 """Modalities whose items an encoder turns into one vector each; "numeric" is trained with the model."""
@@ -30,7 +32,7 @@ Item = str | Path
 
 
 class UnknownEncoder(KeyError):
-    """No encoder of that name, or no such option; the message says what comes nearest and how to list all."""
+    """No encoder of that name, no such option or value; the message says what comes nearest."""
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -156,7 +158,7 @@ class Network(Encoder):
 
     @abstractmethod
     def present(self) -> Path | None:
-        """Where pretrained weights lie on this machine, by a quick look that opens no file."""
+        """Where pretrained weights lie on this machine. Raises WeightsUnavailable if they are damaged."""
 
     @abstractmethod
     def build(self) -> nn.Module:
@@ -185,7 +187,9 @@ class Network(Encoder):
             seed = int.from_bytes(hashlib.sha256(f"{self.name} seed 0".encode()).digest()[:8], "big")
             with torch.random.fork_rng(devices=[]):
                 torch.default_generator.manual_seed(seed)  # torch.manual_seed would touch the GPU's state too
-                network = self.build()
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    network = self.build()
             self._network = device, network.eval().requires_grad_(False).to(device)
         return self._network[1]
 
@@ -195,6 +199,13 @@ def evenly(count: int, wanted: int) -> list[int]:
     if count <= wanted:
         return list(range(count))
     return [math.floor((i + 0.5) * count / wanted) for i in range(wanted)]
+
+
+def within(option: str, value: Any, lowest: int, highest: int) -> int:
+    """The value of an encoder's option. Raises UnknownEncoder if it is none of lowest .. highest."""
+    if type(value) is not int or not lowest <= value <= highest:
+        raise UnknownEncoder(f"{option} must be a whole number of {lowest} to {highest}, not {value!r:.40}")
+    return value
 
 
 # ---------------------------------------------------------------------------------------------- registry
@@ -244,9 +255,19 @@ def names(modality: str) -> list[str]:
 
 
 def weights_present() -> dict[str, Path | None]:
-    """For each registered encoder that needs weights, where they lie on this machine, or None; instant."""
-    encoders = (get(modality, name) for modality in MODALITIES for name in names(modality))
-    return {encoder.name: encoder.present() for encoder in encoders if isinstance(encoder, Network)}
+    """For each registered encoder that needs weights, where they lie on this machine, or None.
+
+    Weights that are there and damaged are warned of.
+    """
+    found: dict[str, Path | None] = {}
+    for encoder in (get(modality, name) for modality in MODALITIES for name in names(modality)):
+        if isinstance(encoder, Network):
+            try:
+                found[encoder.name] = encoder.present()
+            except WeightsUnavailable as error:
+                logger.warning("%s", error)
+                found[encoder.name] = None
+    return found
 
 
 def get(modality: str, name: str, weights: str = "auto", **options: Any) -> Encoder:
@@ -261,7 +282,7 @@ def get(modality: str, name: str, weights: str = "auto", **options: Any) -> Enco
         **options: options of the encoder, such as ``size`` of an image encoder.
 
     Raises:
-        UnknownEncoder: no such modality, name or option.
+        UnknownEncoder: no such modality, name or option, or a value that the option cannot have.
         ValueError: `weights` is none of the three.
     """
     if weights not in WEIGHTS:

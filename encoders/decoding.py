@@ -1,4 +1,4 @@
-"""Decoding files from outside: whatever a decoder raises is the fault of the file; its warnings stay here."""
+"""Decoding files from outside: whatever a decoder raises is the file's fault, and its warnings stay here."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+import numpy as np
 import torch
 from torch import nn
 
 from encoders.base import Network
+from encoders.untrusted import WeightsUnavailable, check_model, first_line
 from encoders.weights import (
     Found,
-    WeightsUnavailable,
     digest_of,
     folder_weights,
     huggingface_cached,
@@ -32,6 +34,8 @@ HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 HINT = "a Hugging Face model goes by its full name (owner/model) or by a local folder with config.json; "
 UNUSED_PARTS = ("pooler.",)
 """Parameters that the last hidden state does not depend on; a checkpoint may lack them."""
+LARGEST = 2**32
+"""Numbers in a network, 17 GB: what a config.json may ask for."""
 
 
 def is_model_name(name: str) -> bool:
@@ -71,16 +75,23 @@ class HuggingFace(Network):
         return self.repositories.get(self.name, self.name)
 
     def find_weights(self) -> Found | None:
-        """The weights in the folder, in the Hub's local cache, or on the Hub."""
+        """The weights in the folder, in the Hub's local cache, or on the Hub, checked before use."""
         if self.folder:
+            check_model(self.folder)
             return look_up(self.name, self.wanted, self._in_folder, self._folder_is_incomplete)
         if self.name in self.repositories:
-            return huggingface_weights(self.repository, self.name, self.wanted, self.vocabulary)
+            return self._on_the_hub(self.wanted)
         if self.wanted == "random":
             raise WeightsUnavailable(
                 f"{self.name!r} cannot have random weights without its config.json; give a local folder"
             )
-        return huggingface_weights(self.repository, self.name, "pretrained", self.vocabulary)
+        return self._on_the_hub("pretrained")
+
+    def _on_the_hub(self, wanted: str) -> Found | None:
+        found = huggingface_weights(self.repository, self.name, wanted, self.vocabulary)
+        if found:
+            check_model(found.path)
+        return found
 
     def _in_folder(self) -> Found | None:
         return folder_weights(self.folder) if is_complete(self.folder, self.vocabulary) else None
@@ -94,6 +105,8 @@ class HuggingFace(Network):
         if self.folder:
             return self.folder if is_complete(self.folder, self.vocabulary) else None
         found = huggingface_cached(self.repository, self.vocabulary)
+        if found:
+            check_model(found.path)
         return found.path if found else None
 
     @property
@@ -104,39 +117,50 @@ class HuggingFace(Network):
 
     @cached_property
     def config(self) -> PretrainedConfig:
-        """The architecture. Raises WeightsUnavailable if the preprocessing does not fit it."""
+        """The architecture. Raises WeightsUnavailable if the preprocessing or the memory does not fit."""
         from transformers import AutoConfig
 
         folder = self.found.path if self.found else self.folder
-        config = AutoConfig.from_pretrained(folder) if folder else self.default_config()
+        if not folder:
+            return self.default_config()
+        with loading(folder / "config.json"):
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         if self.model_types and config.model_type not in self.model_types:
             raise WeightsUnavailable(
                 f"{self.name!r} is a {config.model_type} network; as {self.modality} encoder only "
                 f"{' and '.join(self.model_types)} networks are supported"
             )
+        with loading(folder / "config.json"):
+            self.check_size(config)
         return config
+
+    def check_size(self, config: PretrainedConfig) -> None:
+        """Raise ValueError if the network would not fit into memory; it is laid out without any."""
+        from transformers import AutoModel
+
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            network = AutoModel.from_config(config, trust_remote_code=False)
+        numbers = sum(tensor.numel() for tensor in (*network.parameters(), *network.buffers()))
+        if numbers > LARGEST:
+            raise ValueError(f"its network has {numbers:,} numbers, more than {LARGEST:,}")
 
     def build(self) -> nn.Module:
         """The network without any head, float32."""
         from transformers import AutoModel
 
+        config = self.config
         if self.found is None:
-            return AutoModel.from_config(self.config, trust_remote_code=False).float()
-        with quiet():
-            try:
-                network, report = AutoModel.from_pretrained(
-                    self.found.path,
-                    config=self.config,
-                    use_safetensors=True,
-                    dtype=torch.float32,
-                    trust_remote_code=False,
-                    output_loading_info=True,
-                )
-            except (OSError, ValueError, RuntimeError, KeyError) as error:
-                raise WeightsUnavailable(
-                    f"the weights of {self.name!r} in {self.found.path} cannot be loaded "
-                    f"({str(error).splitlines()[0]}); delete the folder to have them fetched again"
-                ) from error
+            with loading(self.folder or self.name):
+                return AutoModel.from_config(config, trust_remote_code=False).float()
+        with loading(self.found.path):
+            network, report = AutoModel.from_pretrained(
+                self.found.path,
+                config=config,
+                use_safetensors=True,
+                dtype=torch.float32,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
         missing = sorted(key for key in report["missing_keys"] if not key.startswith(UNUSED_PARTS))
         if missing:  # they would be random, and nobody would know
             raise WeightsUnavailable(
@@ -144,6 +168,28 @@ class HuggingFace(Network):
                 f"{self.found.path} does not hold a plain encoder"
             )
         return network
+
+    def mean_state(self, device: str, **inputs: torch.Tensor) -> np.ndarray:
+        """The mean over tokens of the last hidden state of one item: (hidden size,)."""
+        network = self.network(device)
+        with loading(self.found.path if self.found else self.folder or self.name), torch.inference_mode():
+            inputs = {name: values.to(device) for name, values in inputs.items()}
+            return network(**inputs).last_hidden_state[0].mean(dim=0).cpu().numpy()
+
+
+@contextmanager
+def loading(what: Path | str) -> Iterator[None]:
+    """Surrounds what a model from outside decides: it raises WeightsUnavailable only, and prints nothing."""
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except WeightsUnavailable:
+            raise
+        except Exception as error:
+            raise WeightsUnavailable(
+                f"{what} holds no network that can be used ({first_line(error)})"
+            ) from error
 
 
 @contextmanager

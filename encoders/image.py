@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,16 +10,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageOps
+from safetensors.torch import load_file
 from torch import nn
 
-from encoders.base import Item, Network, register, register_family
+from encoders.base import Item, Network, register, register_family, within
 from encoders.decoding import CannotDecode, decoding
-from encoders.weights import Found, WeightsUnavailable, checkpoints, torchvision_weights
+from encoders.untrusted import WeightsUnavailable, check_safetensors, first_line
+from encoders.weights import Found, sha256, torchvision_cached, torchvision_weights
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and standard deviation of the colour channels of ImageNet."""
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""Pillow's names of the formats that are opened (JPEG is MPO too). Others run programs, or crash."""
+"""Pillow's names of the formats that are opened (JPEG is MPO too). Others run programs (EPS)."""
 DENSENET_KEY = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
 
@@ -45,21 +46,21 @@ def opened(path: Path) -> Iterator[Image.Image]:
         try:
             image = Image.open(path, formats=FORMATS)
         except Image.UnidentifiedImageError as error:
-            raise CannotDecode(
-                f"it is in no image format that is read here ({', '.join(FORMATS)})"
-            ) from error
+            raise CannotDecode("it is in no image format that is read here") from error
         with image:
             yield image
 
 
 def is_torchvision_model(name: str) -> bool:
-    """Whether torchvision has a classification model of that name."""
+    """Whether torchvision has a classification model of that name; NAME@FILE gives it one's own weights."""
     from torchvision import models
 
-    return name in models.list_models(module=models)
+    return name.partition("@")[0] in models.list_models(module=models)
 
 
-@register_family("image", is_torchvision_model, "any torchvision classification model will do; ")
+@register_family(
+    "image", is_torchvision_model, "any torchvision classification model will do, or MODEL@FILE; "
+)
 @register("image", "resnet18", "resnet50", "resnet101", "densenet121")
 class Torchvision(Network):
     """Penultimate features of a torchvision classification network, for images of `size` x `size` pixels.
@@ -74,31 +75,57 @@ class Torchvision(Network):
     library = "torchvision"
 
     def __init__(self, modality: str, name: str, weights: str, *, size: int = 224):
-        super().__init__(modality, name, weights, size=size)
+        super().__init__(modality, name, weights, size=within("size", size, 32, 2048))
+        self.architecture, _, file = name.partition("@")
+        self.file = Path(file).expanduser().resolve() if file else None
+        if self.file:
+            self.name, self.asked = (
+                f"{self.architecture}@{self.file.name}",
+                f"{self.architecture}@{self.file}",
+            )
         self.statistics = IMAGENET
         self.scale = 1.0
 
     def find_weights(self) -> Found | None:
-        """Torchvision's ImageNet weights."""
-        return torchvision_weights(self.name, self.wanted)
+        """The file that the name gives, or torchvision's ImageNet weights."""
+        if self.file is None:
+            return torchvision_weights(self.name, self.wanted)
+        if self.wanted == "random":
+            raise WeightsUnavailable(f"{self.name!r} names its weights, so they cannot be random")
+        if not self.file.is_file():
+            raise WeightsUnavailable(f"{self.file}, the weights of {self.name!r}, does not exist")
+        return Found(self.file, self.file.name, sha256(self.file))
 
     def present(self) -> Path | None:
-        """The file in torch.hub's folder."""
-        return next(iter(sorted(checkpoints().glob(f"{self.name}-*.pth"))), None)
+        """The file in torch.hub's folder, or the one that the name gives."""
+        found = torchvision_cached(self.name) if self.file is None else self.find_weights()
+        return found.path if found else None
+
+    @property
+    def stamp(self) -> str:
+        """With the digest of weights of one's own: ``resnet50 (mine.pth 1a2b3c4d)``."""
+        if self.file is None or self.found is None:
+            return super().stamp
+        return f"{self.architecture} ({self.file.name} {self.found.digest[:8]})"
 
     def build(self) -> nn.Module:
         """The network, its last layer replaced by the identity."""
         from torchvision import models
 
         # Google's two networks were trained on other channel statistics and convert the input themselves.
-        converts = self.found is not None and self.name in ("googlenet", "inception_v3")
-        network = models.get_model(self.name, weights=None, **({"transform_input": True} if converts else {}))
+        converts = self.found is not None and self.architecture in ("googlenet", "inception_v3")
+        network = models.get_model(
+            self.architecture, weights=None, **({"transform_input": True} if converts else {})
+        )
         if self.found:
             load(network, self.found)
+        if self.found and self.file is None:
             transform = models.get_weight(self.found.source).transforms()
             self.statistics = tuple(transform.mean), tuple(transform.std)
         if getattr(network, "image_size", self.options["size"]) != self.options["size"]:
-            raise ValueError(f"{self.name} takes images of {network.image_size} pixels only; set its size so")
+            raise WeightsUnavailable(
+                f"{self.name} takes images of {network.image_size} pixels only; set its size so"
+            )
         last = [n for n, m in network.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
         network.set_submodule(last, nn.Identity())
         if self.found is None:
@@ -127,13 +154,20 @@ def scale_to_one(network: nn.Module, size: int) -> float:
 
 
 def load(network: nn.Module, found: Found) -> None:
-    """Load a torchvision checkpoint, weights only: a checkpoint is a pickle and may hold code otherwise."""
+    """Load a torchvision checkpoint, weights only: a pickle may hold code otherwise. Every key must fit."""
     try:
-        state = torch.load(found.path, map_location="cpu", weights_only=True)
+        if found.path.suffix == ".safetensors":
+            check_safetensors(found.path)
+            state = load_file(found.path)
+        else:
+            state = torch.load(found.path, map_location="cpu", weights_only=True)
         # The densenet files are older than the modules' names: "denselayer1.norm.1." is now "...norm1.".
         state = {DENSENET_KEY.sub(r"\1\2", key): value for key, value in state.items()}
         network.load_state_dict(state)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except WeightsUnavailable:
+        raise
+    except Exception as error:  # a file from outside makes the unpickler raise anything
         raise WeightsUnavailable(
-            f"{found.path} cannot be loaded ({str(error).splitlines()[0]}); delete it to fetch it again"
+            f"{found.path} cannot be loaded as the weights of a torchvision model ({first_line(error)}); "
+            "get the file again"
         ) from error

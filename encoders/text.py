@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import torch
 
-from encoders.base import Encoder, Item, register, register_family
+from encoders.base import Encoder, Item, register, register_family, within
 from encoders.decoding import CannotDecode
-from encoders.huggingface import HINT, HuggingFace, is_model_name
-from encoders.weights import WeightsUnavailable
+from encoders.huggingface import HINT, HuggingFace, is_model_name, loading
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -48,7 +47,7 @@ class Hashing(Encoder):
     """
 
     def __init__(self, modality: str, name: str, weights: str, *, width: int = 256):
-        super().__init__(modality, name, weights, width=width)
+        super().__init__(modality, name, weights, width=within("width", width, 16, 2**20))
 
     @cached_property
     def _hash(self) -> Callable[[list[str]], np.ndarray]:
@@ -93,7 +92,7 @@ class Transformer(HuggingFace):
     """Token numbers that the hash leaves free, because models treat some of them (padding) specially."""
 
     def __init__(self, modality: str, name: str, weights: str, *, length: int = 128):
-        super().__init__(modality, name, weights, length=length)
+        super().__init__(modality, name, weights, length=within("length", length, 1, 2**15))
 
     def default_config(self) -> PretrainedConfig:
         """The published sizes of the two base models."""
@@ -108,20 +107,18 @@ class Transformer(HuggingFace):
         """From a text to its token numbers."""
         length = self.options["length"]
         if self.found is None:
-            room = self.config.vocab_size - self.special_tokens
+            with loading(self.folder or self.name):
+                room = self.config.vocab_size - self.special_tokens
+                if room < 1:
+                    raise ValueError(f"a vocabulary of {self.config.vocab_size}")
             return lambda text: [
                 self.special_tokens + zlib.crc32(piece.encode("utf-8", "replace")) % room
                 for piece in PIECE.findall(text)[:length]
             ]
         from transformers import AutoTokenizer
 
-        try:
+        with loading(self.found.path):
             tokenizer = AutoTokenizer.from_pretrained(self.found.path, trust_remote_code=False)
-        except (OSError, ValueError, ImportError) as error:
-            raise WeightsUnavailable(
-                f"the tokenizer of {self.name!r} in {self.found.path} cannot be loaded "
-                f"({str(error).strip().splitlines()[0]})"
-            ) from error
         return lambda text: tokenizer(text, truncation=True, max_length=length)["input_ids"]
 
     def features(self, item: Item, device: str) -> np.ndarray:
@@ -132,6 +129,4 @@ class Transformer(HuggingFace):
         )  # a tokenizer normalises in its own way
         if not tokens:
             raise CannotDecode("the text has no tokens")
-        with torch.inference_mode():
-            hidden = self.network(device)(input_ids=torch.tensor([tokens], device=device)).last_hidden_state
-            return hidden[0].mean(dim=0).cpu().numpy()
+        return self.mean_state(device, input_ids=torch.tensor([tokens]))

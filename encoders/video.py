@@ -14,7 +14,7 @@ from encoders.base import Encoder, Item, evenly, register, register_family
 from encoders.decoding import CannotDecode
 from encoders.huggingface import HINT, HuggingFace, is_model_name
 from encoders.image import IMAGENET
-from encoders.media import opened
+from encoders.media import PIXELS, opened
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LONG = 3000
 """A video of more frames is sampled from its key frames only: decoding every frame would take minutes."""
 FRAMES = 16
+MOST_PATCHES = 2**16
+"""Patches that a video network may see, twenty times those of VideoMAE."""
 
 
 class Clip(NamedTuple):
@@ -142,6 +144,13 @@ class VideoMAE(HuggingFace):
 
         return VideoMAEConfig()
 
+    def check_size(self, config: PretrainedConfig) -> None:
+        """As for every network, whose table of positions is computed even if it is only laid out."""
+        patches = (config.image_size // config.patch_size) ** 2 * config.num_frames
+        if not 0 < patches <= MOST_PATCHES or not 0 < config.image_size**2 * config.num_frames <= PIXELS:
+            raise ValueError(f"{config.num_frames} frames of {config.image_size} pixels square")
+        super().check_size(config)
+
     def features(self, item: Item, device: str) -> np.ndarray:
         """The mean hidden state (hidden size,)."""
         frames = self.config.num_frames
@@ -149,6 +158,4 @@ class VideoMAE(HuggingFace):
         pixels = pixels[np.arange(frames) * len(pixels) // frames]
         mean, std = (np.array(s, dtype=np.float32) for s in IMAGENET)
         values = torch.from_numpy((pixels.astype(np.float32) / 255 - mean) / std).permute(0, 3, 1, 2)
-        with torch.inference_mode():
-            hidden = self.network(device)(pixel_values=values[None].contiguous().to(device)).last_hidden_state
-            return hidden[0].mean(dim=0).cpu().numpy()
+        return self.mean_state(device, pixel_values=values[None].contiguous())

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import json
 import logging
 import re
 import socket
@@ -25,21 +24,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from encoders.untrusted import MODEL_FILES, WeightsUnavailable, weight_files
+
 if TYPE_CHECKING:
     from torchvision.models import WeightsEnum
 
 WEIGHTS = ("auto", "pretrained", "random")
 PROBE_SECONDS = 3.0
 STALL_SECONDS = 20.0
-MODEL_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
-"""The files of a Hugging Face model that are needed: configuration, vocabulary, weights."""
 VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 
 logger = logging.getLogger("encoders")
-
-
-class WeightsUnavailable(RuntimeError):
-    """Pretrained weights were asked for and cannot be had; the message says where they were sought."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,7 @@ def look_up(
     Args:
         name: the encoder, for messages.
         wanted: "auto", "pretrained" or "random".
-        local: looks on this machine only.
+        local: looks on this machine only; raises WeightsUnavailable for weights that cannot be used.
         download: fetches from the server; raises WeightsUnavailable.
 
     Returns:
@@ -76,10 +71,8 @@ def look_up(
     """
     if wanted == "random":
         return None
-    if found := local():
-        return found
     try:
-        return download()
+        return local() or download()
     except WeightsUnavailable as error:
         if wanted == "pretrained":
             raise WeightsUnavailable(
@@ -131,6 +124,13 @@ def answers(server: str) -> bool:
     return answered.is_set()
 
 
+def places() -> dict[str, Path]:
+    """Where weights are looked for: whose they are, and the folder. TORCH_HOME and HF_HOME move them."""
+    from huggingface_hub import constants
+
+    return {"torchvision": checkpoints(), "Hugging Face": Path(constants.HF_HUB_CACHE)}
+
+
 # ------------------------------------------------------------------------------------------- torchvision
 
 
@@ -143,12 +143,6 @@ def checkpoints() -> Path:
 
 def torchvision_weights(name: str, wanted: str) -> Found | None:
     """The ImageNet weights of a torchvision model: torchvision's default ones, or others already there."""
-
-    def local() -> Found | None:
-        if not any(checkpoints().glob("*.pth")):  # spares the import of torchvision, which takes seconds
-            return None
-        there = (m for m in _torchvision_members(name) if (checkpoints() / _file_name(m.url)).is_file())
-        return next((_torchvision_found(m) for m in there), None)
 
     def download() -> Found:
         import torch
@@ -167,7 +161,39 @@ def torchvision_weights(name: str, wanted: str) -> Found | None:
             raise WeightsUnavailable(f"download of {member.url} failed ({error})") from error
         return found
 
-    return look_up(name, wanted, local, download)
+    return look_up(name, wanted, lambda: torchvision_cached(name), download)
+
+
+def torchvision_cached(name: str) -> Found | None:
+    """A model's weights in torch.hub's folder, if they are those that torchvision publishes under their name.
+
+    Raises WeightsUnavailable if there are only others.
+    """
+    if not any(checkpoints().glob("*.pth")):  # spares the import of torchvision, which takes seconds
+        return None
+    there = [found for m in _torchvision_members(name) if (found := _torchvision_found(m)).path.is_file()]
+    for found in there:
+        if sha256(found.path).startswith(found.digest):
+            return found
+    if there:
+        path = there[0].path
+        raise WeightsUnavailable(
+            f"{path} is not what torchvision publishes (its SHA-256 begins with {sha256(path)[:8]}); "
+            f"delete it, or use it under its own name as {name}@FILE"
+        )
+    return None
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, computed once per process as long as it does not change."""
+    status = path.stat()
+    return _sha256(path, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _sha256(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _torchvision_members(name: str) -> list[WeightsEnum]:
@@ -182,7 +208,7 @@ def _torchvision_members(name: str) -> list[WeightsEnum]:
 def _torchvision_found(member: WeightsEnum) -> Found:
     file = _file_name(member.url)
     digest = re.search(r"-([0-9a-f]+)\.pth$", file)  # torchvision ends file names with their SHA-256
-    return Found(checkpoints() / file, str(member), digest[1] if digest else file)
+    return Found(checkpoints() / file, str(member), digest[1] if digest else "")
 
 
 def _file_name(url: str) -> str:
@@ -239,16 +265,15 @@ def huggingface_cached(repository: str, vocabulary: bool) -> Found | None:
 
 
 def is_complete(folder: Path, vocabulary: bool) -> bool:
-    """Whether a model folder has its configuration, all its safetensors files, and a vocabulary if needed."""
+    """Whether a model folder has its configuration, all its safetensors files, and a vocabulary if needed.
+
+    Raises WeightsUnavailable if the list of these files is damaged.
+    """
     if not (folder / "config.json").is_file():
         return False
     if vocabulary and not any((folder / file).is_file() for file in VOCABULARY_FILES):
         return False
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        return all((folder / shard).is_file() for shard in shards)
-    return (folder / "model.safetensors").is_file()
+    return all((folder / name).is_file() for name in weight_files(folder))
 
 
 def folder_weights(folder: Path) -> Found:
