@@ -1,0 +1,235 @@
+"""Whatever a method does is one run that failed: the others are kept, and nothing ends or hangs the bench."""
+
+import os
+import random
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import misbehaving
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+
+from bench import executors
+from bench.cli import main
+from bench.errors import BenchError
+from bench.executors import inline, local
+from bench.failure import DETAIL, REASON, Failure
+from bench.isolation import undisturbed
+from bench.request import Request
+from bench.workflow import run
+
+PLUGIN = Path(misbehaving.__file__)
+METHODS = (*misbehaving.DO, *misbehaving.RETURNING)
+REASONS = {name: reason for name, (_, reason) in (misbehaving.FAILING | misbehaving.ENDING).items()}
+
+
+def request(folder: Path, out: Path, methods: str, **more) -> Request:
+    return Request(
+        fusions=methods, data=str(folder), out=out, backbones="resnet18", weights="random", seeds=1,
+        settings=("encoders.image_size=32", "training.epochs=1", "model.dim=16"), device="cpu", **more,
+    )  # fmt: skip
+
+
+def predictions(out: Path, method: str) -> list[float]:
+    """Of the stored run of a method."""
+    for path in (out / "runs").glob("*/config.json"):
+        if path.parent.suffix != ".failed" and f'"method": "{method}"' in path.read_text(encoding="utf-8"):
+            return pd.read_parquet(path.parent / "predictions.parquet")["y_pred"].tolist()
+    return []
+
+
+@pytest.fixture(scope="module")
+def alone(stream_folder, features, tmp_path_factory) -> Path:
+    """Where concat was run by itself, in this process."""
+    out = tmp_path_factory.mktemp("alone")
+    run(request(stream_folder, out, "concat", executor="inline"))
+    return out
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["one job", "two jobs"])
+def beside(request, stream_folder, features, tmp_path_factory) -> tuple[Path, dict[str, str]]:
+    """Where all methods that misbehave were run, concat last, and the failures."""
+    out = tmp_path_factory.mktemp("beside")
+    asked = globals()["request"](
+        stream_folder, out, ",".join([*METHODS, "concat"]), jobs=request.param, plugins=(PLUGIN,), timeout=8
+    )
+    summary = run(asked).summary
+    return out, {outcome.spec.method: outcome.error for outcome in summary.failures}
+
+
+@pytest.mark.parametrize("name", misbehaving.FAILING)
+def test_what_a_method_raises_is_why_its_run_failed(beside, name):
+    assert beside[1][name].startswith(REASONS[name])
+
+
+@pytest.mark.parametrize("name", misbehaving.ENDING)
+def test_how_a_process_ended_is_why_its_run_failed(beside, name):
+    assert beside[1][name] == f"the process ended without a result ({REASONS[name]})"
+
+
+@pytest.mark.parametrize("name", misbehaving.RETURNING)
+def test_what_is_no_fused_vector_is_a_failure(beside, name):
+    assert beside[1][name]
+
+
+@pytest.mark.parametrize("name", [*misbehaving.ALLOWED, "concat"])
+def test_the_others_are_stored(beside, name):
+    assert name not in beside[1]
+    assert len(predictions(beside[0], name)) == 8
+
+
+def test_what_comes_after_a_method_that_misbehaves_has_the_same_bits(beside, alone):
+    assert predictions(beside[0], "concat") == predictions(alone, "concat")
+
+
+def test_every_failure_is_stored_as_text_of_a_line_and_a_bounded_traceback(beside):
+    out, failures = beside
+    assert set(failures) == set(METHODS) - set(misbehaving.ALLOWED)
+    texts = [path.read_text(encoding="utf-8") for path in (out / "runs").glob("*.failed/error.txt")]
+    assert len(texts) == len(failures)
+    assert max(map(len, texts)) < DETAIL + 100
+    for reason in failures.values():
+        assert reason.isprintable()
+        assert 0 < len(reason) <= REASON + 1
+
+
+@pytest.mark.parametrize("executor", ["local", "inline"])
+def test_the_command_tells_which_run_failed_and_ends_with_1(stream_folder, features, tmp_path, executor):
+    options = {
+        "--data": stream_folder, "--out": tmp_path, "--fusion": "exits-0,concat", "--plugin": PLUGIN,
+        "--executor": executor, "--jobs": 1, "--seeds": 1, "--backbone": "resnet18", "--weights": "random",
+    }  # fmt: skip
+    small = ["--set", "encoders.image_size=32", "--set", "training.epochs=1", "--device", "cpu"]
+    result = CliRunner().invoke(main, ["run", *(str(x) for pair in options.items() for x in pair), *small])
+    assert result.exit_code == 1
+    assert "exits-0, seed 0: SystemExit: 0" in result.output
+    assert "1 failed" in result.output
+    assert "concat" in (tmp_path / "tables" / "fusion.md").read_text(encoding="utf-8")
+
+
+def test_parameters_in_a_plain_list_are_warned_of_once(stream_folder, features, tmp_path, caplog):
+    plugin = tmp_path / "hides.py"
+    plugin.write_text(
+        """
+import fusions, torch
+@fusions.register("hides", paper="none")
+class Hides(fusions.VectorFusion):
+    def __init__(self, inputs):
+        super().__init__(inputs)
+        self.factors = [torch.nn.Parameter(torch.ones(inputs.dim))]
+    def fuse_vectors(self, vectors):
+        return fusions.Fused(vectors.mean(1) * self.factors[0])
+""",
+        encoding="utf-8",
+    )
+    asked = request(stream_folder, tmp_path / "out", "hides,concat", plugins=(plugin,), executor="inline")
+    assert run(asked).summary.failures == ()
+    told = [record.getMessage() for record in caplog.records if "never trained" in record.getMessage()]
+    assert told == [
+        "hides: parameters in a plain list are never trained (factors); "
+        "use nn.ParameterList, nn.ModuleList or their Dicts"
+    ]
+
+
+# -- the executors by themselves
+
+
+def act(task):
+    """The work of the tests below, in a worker: a function of this module, or what is to be returned."""
+    return task[0](*task[1:]) if isinstance(task, tuple) else task
+
+
+def reasons(answers) -> dict:
+    return {str(task): answer.reason if isinstance(answer, Failure) else answer for task, answer in answers}
+
+
+@pytest.mark.parametrize("jobs", [1, 3, 10**30])
+def test_every_task_comes_back_once_however_many_jobs(monkeypatch, jobs):
+    monkeypatch.setattr(executors, "PER_CORE", 1)
+    monkeypatch.setattr(executors, "cores", lambda: 2)
+    found = list(local(act, ["a", "b", (os.getpid,), (os._exit, 5), "c"], jobs))
+    assert len(found) == 5
+    assert os.getpid() not in [answer for _, answer in found]
+    assert [answer.crashed for _, answer in found if isinstance(answer, Failure)] == [True]
+
+
+def test_a_task_that_cannot_be_sent_is_a_failure():
+    found = reasons(local(act, [(len, open(os.devnull)), "b"], 1))  # noqa: SIM115
+    assert found.pop("b") == "b"
+    assert "cannot be sent to a worker process (TypeError: " in next(iter(found.values()))
+
+
+def test_a_result_that_cannot_be_sent_is_a_failure():
+    assert "TypeError: " in next(iter(reasons(local(act, [(open, os.devnull)], 1)).values()))
+
+
+def test_no_worker_that_starts_is_an_error_in_words(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(BenchError, match=r"a worker process cannot start: .*exit code 1"):
+        list(local(act, ["a"], 1))
+
+
+def test_kept_workers_serve_the_next_call_unless_the_environment_changed(monkeypatch, tmp_path):
+    def process(keep=True) -> int:
+        return next(iter(reasons(local(act, [(os.getpid,)], 1, keep=keep)).values()))
+
+    first = process()
+    assert process() == first
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
+    second = process()
+    assert second != first
+    assert process(keep=False) == second
+    for ended in (first, second):
+        with pytest.raises(ProcessLookupError):
+            os.kill(ended, 0)
+
+
+def test_closing_the_iterator_ends_what_is_still_at_work():
+    answers = local(act, [(os.getpid,), (time.sleep, 1000)], 2)
+    process = next(answers)[1]
+    answers.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+    assert not executors._resting
+
+
+def test_only_ctrl_c_passes_through_the_inline_executor():
+    def leave(error):
+        raise error
+
+    tasks = [(leave, SystemExit(0)), (leave, GeneratorExit()), "a"]
+    assert list(reasons(inline(act, tasks)).values()) == ["SystemExit: 0", "GeneratorExit", "a"]
+    with pytest.raises(KeyboardInterrupt):
+        list(inline(act, [(leave, KeyboardInterrupt())]))
+
+
+STATE = {
+    "dtype": (torch.get_default_dtype, lambda: torch.set_default_dtype(torch.float64)),
+    "grad": (torch.is_grad_enabled, lambda: torch.set_grad_enabled(False)),
+    "threads": (torch.get_num_threads, lambda: torch.set_num_threads(2)),
+    "device": (lambda: str(torch.get_default_device()), lambda: torch.set_default_device("meta")),
+    "torch's seed": (lambda: torch.get_rng_state().tolist(), lambda: torch.manual_seed(5)),
+    "numpy's seed": (lambda: str(np.random.get_state()), lambda: np.random.seed(5)),  # noqa: NPY002
+    "python's seed": (random.getstate, lambda: random.seed(5)),
+    "numpy's errors": (np.geterr, lambda: np.seterr(all="raise")),
+    "folder": (os.getcwd, lambda: os.chdir("/")),
+    "environment": (lambda: os.environ.get("NEW"), lambda: os.environ.update(NEW="1")),
+    "warnings": (lambda: list(warnings.filters), lambda: warnings.simplefilter("error")),
+    "recursion": (sys.getrecursionlimit, lambda: sys.setrecursionlimit(5000)),
+    "output": (lambda: id(sys.stdout), lambda: setattr(sys, "stdout", None)),
+    "descriptors": (lambda: os.fstat(1).st_ino, lambda: os.close(1)),
+}
+
+
+@pytest.mark.parametrize("what", STATE)
+def test_what_a_run_changes_is_put_back(what):
+    ask, change = STATE[what]
+    before = ask()
+    with undisturbed():
+        change()
+    assert ask() == before
