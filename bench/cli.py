@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -15,8 +16,8 @@ from click.core import ParameterSource
 
 from bench import __version__
 from bench.data.splits import KINDS
-from bench.errors import UsageError
-from bench.terminal import carry_out, console, printable, show, stderr_console, told_plainly
+from bench.errors import UsageError, printable
+from bench.terminal import carry_out, console, show, stderr_console, told_plainly
 
 if TYPE_CHECKING:
     from bench.request import Request
@@ -34,6 +35,14 @@ def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
         command = option(command)
     return command
 
+
+ALLOW_LINKS = click.option(
+    "--allow-links",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    multiple=True,
+    metavar="DIR",
+    help="A folder outside the dataset that links in it may lead to; may be given several times.",
+)
 
 OPTIONS = [
     click.option("--fusion", "fusions", help="all, names or globs, with commas (default: the experiment's)."),
@@ -53,6 +62,7 @@ OPTIONS = [
         type=click.FloatRange(0, 1, max_open=True),
         help="Share of the embedded dataset's values that are left empty (0).",
     ),
+    ALLOW_LINKS,
     click.option("--split", type=click.Choice(KINDS), help="How the test part is chosen (auto)."),
     click.option(
         "--missing",
@@ -64,7 +74,20 @@ OPTIONS = [
     click.option("--weights", type=click.Choice(["auto", "pretrained", "random"]), help="Of the encoders."),
     click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True),
     click.option("--jobs", type=click.IntRange(1, 1024), help="Processes (default: one per core)."),
-    click.option("--executor", type=click.Choice(["local"]), default="local", show_default=True),
+    click.option(
+        "--executor",
+        type=click.Choice(["local", "inline"]),
+        default="local",
+        show_default=True,
+        help="local: worker processes; inline: this one, for debugging, unprotected from crashes and hangs.",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(min=0),
+        default=3600,
+        show_default=True,
+        help="Seconds after which a run has failed; 0: never.",
+    ),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
     click.option(
         "--plugin",
@@ -225,7 +248,7 @@ def _draw_report(out: Path) -> None:
 def list_(what: str, as_json: bool, plugins: tuple[Path, ...]) -> None:
     """Show what there is: fusions, encoders, datasets, experiments, presets."""
     from bench.inventory import inventory
-    from bench.runner import load_plugins
+    from bench.plugins import load_plugins
 
     load_plugins(plugins)
     rows = inventory(what)
@@ -267,7 +290,7 @@ def make(name: str, folder: Path, **arguments: Any) -> None:
     """Write the embedded dataset NAME into FOLDER: tables, images, audio and video."""
     from bench.data import catalog
 
-    console.print(f"wrote {catalog.make(name, folder, **arguments)}")
+    console.print(f"wrote {catalog.make(name, folder, **arguments)}", markup=False, soft_wrap=True)
 
 
 @data.command()
@@ -289,7 +312,8 @@ def get(name: str, folder: Path | None, origin: Path, settings: tuple[str, ...])
         if not key or not equals:
             raise UsageError(f"--set {setting!r}: write key=value, such as split=standard.")
     chosen = {key.strip(): value.strip() for key, _, value in pairs}
-    console.print(f"wrote {published.get(name, origin, folder or Path(name), chosen)}")
+    written = published.get(name, origin, folder or Path(name), chosen)
+    console.print(f"wrote {written}", markup=False, soft_wrap=True)
 
 
 @data.command()
@@ -297,15 +321,18 @@ def get(name: str, folder: Path | None, origin: Path, settings: tuple[str, ...])
 @click.option("--deep", is_flag=True, help="Decode every image, video and sound.")
 @click.option("--jobs", type=click.IntRange(1, 1024), help="Processes for --deep (default: one per core).")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
+@ALLOW_LINKS
 @told_plainly
-def check(folder: Path, deep: bool, jobs: int | None, as_json: bool) -> None:
+def check(folder: Path, deep: bool, jobs: int | None, as_json: bool, allow_links: tuple[Path, ...]) -> None:
     """Every problem of the dataset in FOLDER, worst first, each with its mend; exit 1 if it cannot run."""
     from bench.data import checks
     from bench.environment import cores
     from bench.progress import TerminalReporter
 
     with TerminalReporter(stderr_console) as reporter:
-        problems = checks.check(folder, deep=deep, jobs=jobs or cores(), progress=reporter.working)
+        problems = checks.check(
+            folder, deep=deep, jobs=jobs or cores(), progress=reporter.working, allow_links=allow_links
+        )
     if as_json:
         click.echo(json.dumps(checks.as_json(problems), ensure_ascii=False, indent=1))
     else:
@@ -324,14 +351,16 @@ def check(folder: Path, deep: bool, jobs: int | None, as_json: bool) -> None:
 @data.command()
 @click.argument("data", metavar="NAME|FOLDER")
 @click.option("--split", type=click.Choice(KINDS), default="auto", show_default=True)
+@ALLOW_LINKS
 @told_plainly
-def stats(data: str, split: str) -> None:
+def stats(data: str, split: str, allow_links: tuple[Path, ...]) -> None:
     """The target per part, what is missing from every source, samples that occur in two parts."""
     from bench.data import catalog
     from bench.data.statistics import as_bars, statistics
 
-    dataset = catalog.load(data)
-    console.print(f"{dataset.schema.name}: {len(dataset)} samples, target {dataset.schema.target.label}")
+    dataset = catalog.load(data, allow_links=allow_links)
+    head = f"{dataset.schema.name}: {len(dataset)} samples, target {dataset.schema.target.label}"
+    console.print(head, soft_wrap=True)
     tables = statistics(dataset, split)
     for name, table in tables.items():
         console.print(f"\n{name}", style="bold")
@@ -345,15 +374,16 @@ def stats(data: str, split: str) -> None:
 
 @data.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+@ALLOW_LINKS
 @told_plainly
-def init(folder: Path) -> None:
+def init(folder: Path, allow_links: tuple[Path, ...]) -> None:
     """Look at the tables and media in FOLDER and propose a dataset.toml, to be edited."""
     from bench.data.proposal import propose
 
     path = folder / "dataset.toml"
-    if path.exists():
+    if os.path.lexists(path):  # a link to nothing, too, would be written through
         raise UsageError(f"{path} is there already; edit it, or move it away for a new proposal.")
-    path.write_text(propose(folder), encoding="utf-8")
+    path.write_text(propose(folder, allow_links), encoding="utf-8")
     console.print(f"wrote {path}; read its comments, then: bench data check {folder}", soft_wrap=True)
 
 

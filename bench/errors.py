@@ -1,6 +1,7 @@
 """Errors a user can mend. The command line prints their message, one or two lines, and no traceback."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -29,3 +30,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     known = list(known)
     close = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}."
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""Text in one line, with escapes for what steers a terminal or cannot be encoded: ``\x1b``, ``\udcff``.
+
+    `keep` are characters that stay nevertheless, such as the ends of lines.
+    """
+
+    def plain(character: str) -> bool:
+        return character.isprintable() or character in keep or unicodedata.category(character) == "Zs"
+
+    return "".join(c if plain(c) else ascii(c)[1:-1] for c in text)

@@ -15,8 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from bench.errors import printable
 from bench.runner import Outcome
-from bench.terminal import printable
 
 
 class TerminalReporter:

@@ -17,7 +17,7 @@ from bench.data.dataset import Dataset
 from bench.environment import choose_device
 from bench.errors import UsageError, did_you_mean
 from bench.experiments import EXPERIMENTS, Experiment
-from bench.runner import load_plugins
+from bench.plugins import load_plugins
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,10 @@ class Request:
 
     Attributes:
         data: a name, a folder, or a dataset that was made in Python.
+        allow_links: folders outside the dataset's that links in it may lead to.
         missing: "keep", "drop", or both to compare them.
+        executor: where the work is done (`bench.executors`): "local" or "inline".
+        timeout: seconds after which a run has failed; 0 is no limit.
     """
 
     experiments: tuple[str, ...] = ("fusion",)
@@ -37,6 +40,7 @@ class Request:
     audio: str | None = None
     data: str | Dataset = "livestream"
     data_arguments: Mapping[str, Any] = field(default_factory=dict)
+    allow_links: tuple[Path, ...] = ()
     preset: str = "quick"
     seeds: int | None = None
     weights: str | None = None
@@ -45,6 +49,7 @@ class Request:
     out: Path = Path("results")
     jobs: int = 1
     executor: str = "local"
+    timeout: float = 3600
     device: str = "auto"
     plugins: tuple[Path, ...] = ()
     settings: tuple[str, ...] = ()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import logging
 import time
-import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,20 +18,30 @@ from threadpoolctl import threadpool_limits
 from bench.config import RunSpec
 from bench.data.splits import Parts, kind_of, split
 from bench.environment import describe
-from bench.errors import BenchError, UsageError
 from bench.executors import EXECUTORS
+from bench.failure import Failure
 from bench.features.store import FeatureSet
+from bench.isolation import undisturbed
 from bench.metrics import score
 from bench.model import FusionModel, build_model
+from bench.plugins import carried, load_plugins
 from bench.references import REFERENCES
 from bench.robustness import missing_curves
 from bench.store import RunResult, RunStore
 from bench.train import attention_maps, flops, predict, train
+from fusions import registry
+from fusions.testing import unregistered
+
+log = logging.getLogger("bench")
 
 
 @dataclass(frozen=True)
 class Task:
-    """One run to execute, with all that a fresh process needs for it."""
+    """One run to execute, with all that a fresh process needs for it.
+
+    Attributes:
+        entry: the method, where neither this package nor a plugin file brings it.
+    """
 
     spec: RunSpec
     features: FeatureSet
@@ -40,6 +49,7 @@ class Task:
     device: str
     plugins: tuple[Path, ...] = ()
     observe: frozenset[str] = frozenset()
+    entry: registry.Entry | None = None
 
 
 @dataclass(frozen=True)
@@ -65,44 +75,60 @@ def run_all(
     *,
     jobs: int,
     executor: str = "local",
+    timeout: float = 0,
     force: bool = False,
     progress: Callable[[int, int, Outcome | None], None] = lambda done, total, last: None,
 ) -> Summary:
-    """Execute every task without a stored result (or all of them, with `force`)."""
+    """Execute every task without a stored result (or all of them, with `force`).
+
+    Whatever a method does, it is one run that failed, which is stored as a failure; the others go on.
+    `timeout` is in seconds for one run, 0 for none.
+    """
     store.sweep()
     distinct: dict[str, Task] = {}
     for task in tasks:  # experiments that share a run may want to observe different things in it
         others = distinct[task.spec.id].observe if task.spec.id in distinct else store.observed(task.spec)
         distinct[task.spec.id] = replace(task, observe=task.observe | others)
-    todo = [t for t in distinct.values() if force or not store.has(t.spec, t.observe)]
+    todo = [
+        replace(t, entry=carried(t.spec.method, t.plugins))
+        for t in distinct.values()
+        if force or not store.has(t.spec, t.observe)
+    ]
     failures: list[Outcome] = []
+    hiding: set[str] = set()
     if todo:
         progress(0, len(todo), None)
-        for done, outcome in enumerate(EXECUTORS[executor](run_task, todo, jobs), start=1):
-            failures += [outcome] if outcome.error else []
+    with closing(EXECUTORS[executor](run_task, todo, jobs, timeout=timeout)) as answers:
+        for done, (task, answer) in enumerate(answers, start=1):
+            outcome = Outcome(task.spec)
+            if isinstance(answer, Failure):
+                store.save_failure(task.spec, answer.detail)
+                outcome = Outcome(task.spec, answer.reason)
+                failures.append(outcome)
+            elif answer and task.spec.method not in hiding:
+                hiding.add(task.spec.method)
+                log.warning("%s: %s", task.spec.method, answer[0])
             progress(done, len(todo), outcome)
     failures.sort(key=lambda outcome: (outcome.spec.method, outcome.spec.seed))
     return Summary(len(todo), len(distinct) - len(todo), tuple(failures))
 
 
-def run_task(task: Task) -> Outcome:
-    """Execute one run in this process and store it; a failure is stored as a failure."""
+def run_task(task: Task) -> list[str]:
+    """Execute one run in this process and store it; what its method hides from the optimiser."""
     store = RunStore(task.out)
     load_plugins(task.plugins)
-    torch.set_num_threads(1)  # the same bits whatever the number of processes
-    try:
-        with threadpool_limits(1):
-            result = execute(task.spec, _shared(task.features), torch.device(task.device), task.observe)
-    except BenchError as error:
-        store.save_failure(task.spec, str(error))
-        return Outcome(task.spec, str(error))
-    except Exception as error:  # a method of anyone's may fail in any way: keep why, go on with the others
-        store.save_failure(task.spec, traceback.format_exc())
-        return Outcome(
-            task.spec, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        )
-    store.save(task.spec, result)
-    return Outcome(task.spec)
+    if task.entry:
+        registry.adopt(task.entry)
+    spec, features, hidden = task.spec, _shared(task.features), []
+    with undisturbed(), threadpool_limits(1):
+        torch.set_num_threads(1)  # the same bits whatever the number of processes
+        if spec.method not in REFERENCES and not registry.get(spec.method).bundled:
+            hidden = unregistered(
+                build_model(features, spec.method, spec.options, spec.model, spec.seed).fusion
+            )
+        result = execute(spec, features, torch.device(task.device), task.observe)
+    store.save(spec, result)
+    return hidden
 
 
 def execute(
@@ -195,24 +221,3 @@ _features: dict[str, FeatureSet] = {}
 def _shared(features: FeatureSet) -> FeatureSet:
     """The copy of these features whose files this process has open already."""
     return _features.setdefault(features.fingerprint, features)
-
-
-_plugins: set[Path] = set()
-
-
-def load_plugins(paths: Iterable[Path]) -> None:
-    """Run plugin files, which register fusions, once per process. Raises UsageError."""
-    for path in paths:
-        path = path.resolve()
-        if path in _plugins:
-            continue
-        spec = importlib.util.spec_from_file_location(f"bench_plugin_{path.stem}", path)
-        if spec is None or spec.loader is None or not path.is_file():
-            raise UsageError(f"--plugin {path}: not a Python file.")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:  # anyone's code, which may fail in any way
-            raise UsageError(f"--plugin {path}: {type(error).__name__}: {error}") from error
-        _plugins.add(path)

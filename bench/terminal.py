@@ -7,7 +7,6 @@ shown as they are, never read as markup, and what a terminal would obey or canno
 from __future__ import annotations
 
 import logging
-import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.errors import BenchError
+from bench.errors import BenchError, printable
 
 if TYPE_CHECKING:
     from bench.plan import Plan
@@ -28,13 +27,8 @@ if TYPE_CHECKING:
     from bench.runner import Summary
     from bench.store import RunStore
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that steer a terminal, turn the direction of writing, or cannot be encoded."""
-
-
-def printable(text: str) -> str:
-    r"""Text without what a terminal obeys or cannot encode: such characters become ``\x1b``, ``\udcff``."""
-    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+LINES = "\n\t"
+"""What a console may get beside printable characters."""
 
 
 class _Escaping(Console):
@@ -42,7 +36,7 @@ class _Escaping(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """The text as it is, but for what `printable` escapes."""
-        return super().render_str(printable(text), **options)
+        return super().render_str(printable(text, keep=LINES), **options)
 
 
 console = _Escaping(markup=False, emoji=False, highlight=False)
@@ -88,7 +82,7 @@ def told_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def say_error(text: str) -> None:
     """Print an error."""
-    click.echo(f"bench: {printable(text)}", err=True)
+    click.echo(f"bench: {printable(text, keep=LINES)}", err=True)
 
 
 def show(table: pd.DataFrame) -> None:

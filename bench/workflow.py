@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol
 
 import encoders
@@ -77,7 +76,7 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
     dataset = (
         request.data
         if isinstance(request.data, Dataset)
-        else catalog.load(request.data, **request.data_arguments)
+        else catalog.load(request.data, allow_links=request.allow_links, **request.data_arguments)
     )
     training = asked.preset.training
     kind = kind_of(training.split, dataset.samples, dataset.schema.samples.fixed)
@@ -87,7 +86,7 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
     variants = {e.name: variants_of(e, choice, request.missing) for e in asked.experiments}
     _check_set_fusions(request.settings, [v for found in variants.values() for v in found])
     features, encoded = _features(
-        dataset, [v for found in variants.values() for v in found], asked, request.jobs, reporter
+        dataset, [v for found in variants.values() for v in found], asked, request, reporter
     )
     plans, archived, tasks = [], [], []
     for experiment in asked.experiments:
@@ -123,6 +122,7 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
         store,
         jobs=request.jobs,
         executor=request.executor,
+        timeout=request.timeout,
         force=request.force,
         progress=reporter.running,
     )
@@ -208,7 +208,7 @@ def _key(chosen: Mapping[str, str]) -> Encoding:
 
 
 def _features(
-    dataset: Dataset, variants: Sequence[Variant], asked: Resolved, jobs: int, reporter: Reporter
+    dataset: Dataset, variants: Sequence[Variant], asked: Resolved, request: Request, reporter: Reporter
 ) -> tuple[dict[Encoding, FeatureSet], int]:
     """The features of every combination of encoders in the plan, and how many items were encoded."""
     total, found = 0, {}
@@ -220,7 +220,12 @@ def _features(
         built = {modality: available[modality, name] for modality, name in chosen.items()}
         try:
             found[_key(chosen)], encoded = encode(
-                dataset, built, jobs=jobs, device=asked.device.type, progress=reporter.encoding
+                dataset,
+                built,
+                jobs=request.jobs,
+                executor=request.executor,
+                device=asked.device.type,
+                progress=reporter.encoding,
             )
         except encoders.WeightsUnavailable as error:
             raise UsageError(str(error)) from None
@@ -242,10 +247,9 @@ def _spec(variant: Variant, asked: Resolved, seed: int, dataset: str, features: 
         chosen = {name: getattr(training, name) for name in ("validation", "test", "split", "missing")}
         training = TrainingConfig(**chosen)
     else:
-        file = Path(fusions.get(variant.method).file).resolve()
-        if not file.is_relative_to(Path(str(fusions.__file__)).resolve().parent):
-            # from a plugin file or another package: its own source decides the number too
-            code = hashlib.sha256(code.encode() + file.read_bytes()).hexdigest()[:16]
+        entry = fusions.get(variant.method)
+        if not entry.bundled:  # from a plugin file, a notebook or another package
+            code = hashlib.sha256(code.encode() + entry.source).hexdigest()[:16]
     return RunSpec(
         method=variant.method,
         options=dict(variant.options),

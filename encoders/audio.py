@@ -10,7 +10,8 @@ import av
 import numpy as np
 import torch
 
-from encoders.base import CannotDecode, Encoder, Item, register, register_family
+from encoders.base import Encoder, Item, register, register_family
+from encoders.decoding import CannotDecode
 from encoders.huggingface import HINT, HuggingFace, is_model_name
 from encoders.media import opened
 
@@ -32,9 +33,9 @@ def decode(path: Path, seconds: float, rate: int = RATE) -> np.ndarray:
     """
     limit = int(seconds * rate)
     chunks, read, frame = [], 0, None
-    with opened(path, "audio") as (container, stream):
+    with opened(path, "audio") as media:
         resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
-        for frame in container.decode(stream):
+        for frame in media.frames():
             for piece in resampler.resample(frame):
                 chunks.append(piece.to_ndarray()[0])
                 read += piece.samples

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from encoders.decoding import CannotDecode
 from encoders.weights import WEIGHTS, Found
 
 MODALITIES = ("text", "image", "video", "audio")
@@ -33,10 +34,6 @@ class UnknownEncoder(KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0])
-
-
-class CannotDecode(Exception):
-    """Raised inside an encoder for an item that is not what it should be; the message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -191,15 +188,6 @@ class Network(Encoder):
                 network = self.build()
             self._network = device, network.eval().requires_grad_(False).to(device)
         return self._network[1]
-
-
-def reason(error: BaseException, path: Path) -> str:
-    """What `error` says about the file `path`, in one line and without the path.
-
-    The same content may lie under another name elsewhere, so a stored reason must not name the file.
-    """
-    text = " ".join(str(getattr(error, "strerror", None) or error).replace(str(path), "the file").split())
-    return text or type(error).__name__
 
 
 def evenly(count: int, wanted: int) -> list[int]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pickle
 import re
-import struct
-import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,38 +13,43 @@ import torch
 from PIL import Image, ImageOps
 from torch import nn
 
-from encoders.base import CannotDecode, Item, Network, reason, register, register_family
+from encoders.base import Item, Network, register, register_family
+from encoders.decoding import CannotDecode, decoding
 from encoders.weights import Found, WeightsUnavailable, checkpoints, torchvision_weights
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and standard deviation of the colour channels of ImageNet."""
-DECODING_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-"""What Pillow raises for broken files; OSError includes unknown formats and truncated data."""
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""Pillow's names of the formats that are opened (JPEG is MPO too). Others run programs, or crash."""
 DENSENET_KEY = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
 
 def decode(path: Path, size: int) -> np.ndarray:
     """Read an image file as RGB, upright, squeezed to a square: uint8 (size, size, 3).
 
-    Pillow's limit against decompression bombs stays on. Raises CannotDecode.
+    Raises CannotDecode.
     """
-    try:
-        with Image.open(path) as image:
-            image.draft("RGB", (2 * size, 2 * size))  # lets JPEG decode at a fraction of a large size
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-            return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR))
-    except Image.UnidentifiedImageError as error:
-        raise CannotDecode("no image format that Pillow knows") from error
-    except DECODING_ERRORS as error:
-        raise CannotDecode(reason(error, path)) from error
+    with opened(path) as image:
+        image.draft("RGB", (2 * size, 2 * size))  # lets JPEG decode at a fraction of a large size
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+        return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """Open an image file, its header only. Every fault of it, here or in the body, becomes CannotDecode.
+
+    Pillow's limit against decompression bombs stays on: Image.DecompressionBombError is the cause then.
+    """
+    with decoding(path):
+        try:
+            image = Image.open(path, formats=FORMATS)
+        except Image.UnidentifiedImageError as error:
+            raise CannotDecode(
+                f"it is in no image format that is read here ({', '.join(FORMATS)})"
+            ) from error
+        with image:
+            yield image
 
 
 def is_torchvision_model(name: str) -> bool:

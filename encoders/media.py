@@ -1,40 +1,135 @@
-"""Opening video and audio files with PyAV (FFmpeg)."""
+"""Opening video and audio files with PyAV (FFmpeg), as files from anywhere: one file, nothing beside it.
+
+FFmpeg knows formats that are lists of other files or addresses (HLS, concat, DASH, SDP, numbered images) and
+tells a format by the content, whatever the name. Only the containers of FORMATS are opened, the others not
+even read; the file is read by this module, and FFmpeg is refused every further one.
+"""
 
 from __future__ import annotations
 
+import io
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NoReturn
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 
-from encoders.base import CannotDecode, reason
+from encoders.decoding import CannotDecode, decoding
+
+FORMATS = (
+    *("mov", "matroska", "avi", "flv", "asf", "mpeg", "mpegts", "ogg", "gif"),
+    *("wav", "w64", "mp3", "aac", "ac3", "flac", "aiff", "caf", "au", "amr", "wv", "tta", "voc"),
+)
+"""FFmpeg's names of the containers that are opened; "mov" is MP4 too, "matroska" WebM."""
+STRETCH = 2**26
+"""Bytes that are read for one packet at most: without a frame in 64 MB, there will be none."""
+PACKETS = 2**22
+"""Packets of one file, over a day of video and sound."""
+PIXELS = 2**26
+"""Pixels of one frame, twice those of 8K."""
+RATES = range(100, 2**20)
+"""Sampling rates of sound in Hz; resampling from others takes gigabytes."""
+SECONDS = 600.0
+"""Processor time for one file."""
+OPTIONS = {
+    "format_whitelist": ",".join(FORMATS),
+    "protocol_whitelist": "file",
+    "max_pixels": str(PIXELS),
+}
+
+
+class _Limited(io.FileIO):
+    """A file of which STRETCH bytes are read between two packets, within SECONDS."""
+
+    def __init__(self, path: Path):
+        super().__init__(path)
+        self.unrewarded = 0
+        self.start = time.process_time()
+
+    def read(self, size: int | None = -1, /) -> bytes | None:
+        data = super().read(size)
+        self.unrewarded += len(data or b"")
+        if self.unrewarded > STRETCH:
+            raise CannotDecode(f"its first {STRETCH >> 20} MB, or as many between two frames, hold no frame")
+        self.check_time()
+        return data
+
+    def check_time(self) -> None:
+        if time.process_time() - self.start > SECONDS:
+            raise CannotDecode(f"decoding it takes more than {SECONDS / 60:.0f} minutes")
+
+
+class Opened:
+    """An open file and one of its streams.
+
+    Attributes:
+        container: the file.
+        stream: its first video or audio stream.
+    """
+
+    def __init__(self, file: _Limited, container: InputContainer, kind: str):
+        streams = container.streams.video if kind == "video" else container.streams.audio
+        if not streams:
+            raise CannotDecode(f"it has no {kind} stream")
+        self.container = container
+        self.stream: VideoStream | AudioStream = streams[0]
+        self._file = file
+        self._check_size()
+
+    def _check_size(self) -> None:
+        codec = self.stream.codec_context
+        if codec is None:
+            raise CannotDecode("there is no decoder for its codec")
+        if isinstance(self.stream, VideoStream):
+            codec.options = {"max_pixels": OPTIONS["max_pixels"]}  # a stream may grow on its way
+            if codec.width * codec.height > PIXELS:
+                raise CannotDecode(f"its frames have {codec.width} x {codec.height} pixels")
+        elif codec.sample_rate not in RATES:
+            raise CannotDecode(f"its sampling rate is {codec.sample_rate} Hz")
+
+    def packets(self) -> Iterator[Packet]:
+        """The packets of the stream, within the limits; the last ones are empty and flush the decoder."""
+        for number, packet in enumerate(self.container.demux()):  # of all streams: each shows that it goes on
+            self._file.unrewarded = 0
+            self._file.check_time()
+            if number >= PACKETS:
+                raise CannotDecode(f"it has more than {PACKETS:,} packets")
+            if packet.stream_index == self.stream.index:
+                yield packet
+
+    def frames(self) -> Iterator[Any]:
+        """The decoded frames of the stream, av.VideoFrame or av.AudioFrame."""
+        for packet in self.packets():
+            yield from packet.decode()
+
+    @property
+    def duration(self) -> float:
+        """The stated length in seconds, 0 if the file states none."""
+        if self.stream.duration and self.stream.time_base:
+            return float(self.stream.duration * self.stream.time_base)
+        return self.container.duration / av.time_base if self.container.duration else 0.0
 
 
 @contextmanager
-def opened(path: Path, kind: str) -> Iterator[tuple[InputContainer, VideoStream | AudioStream]]:
+def opened(path: Path, kind: str) -> Iterator[Opened]:
     """Open a file and its first stream of a kind, "video" or "audio".
 
     Every fault of the file, here or in the body of the ``with``, becomes CannotDecode.
     """
-    try:
-        # A playlist may name addresses elsewhere; only this machine's files are read.
-        with av.open(
-            str(path), options={"protocol_whitelist": "file"}, metadata_errors="replace"
-        ) as container:
-            streams = container.streams.video if kind == "video" else container.streams.audio
-            if not streams:
-                raise CannotDecode(f"it has no {kind} stream")
-            yield container, streams[0]
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise CannotDecode(reason(error, path)) from error
+    with decoding(path), _Limited(path) as file:
+        try:
+            container = av.open(file, options=OPTIONS, metadata_errors="replace", io_open=_refuse)
+        except av.ArgumentError as error:  # FFmpeg's answer for a format that is not on the list
+            raise CannotDecode("it is in no video or audio format that is read here") from error
+        with container:
+            yield Opened(file, container, kind)
 
 
-def duration(container: InputContainer, stream: VideoStream | AudioStream) -> float:
-    """The stated length in seconds, 0 if the file states none."""
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return container.duration / av.time_base if container.duration else 0.0
+def _refuse(url: str, flags: int, options: dict[str, str]) -> NoReturn:
+    raise CannotDecode("it refers to another file")

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import torch
 
-from encoders.base import CannotDecode, Encoder, Item, register, register_family
+from encoders.base import Encoder, Item, register, register_family
+from encoders.decoding import CannotDecode
 from encoders.huggingface import HINT, HuggingFace, is_model_name
 from encoders.weights import WeightsUnavailable
 

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from av.video.reformatter import VideoReformatter
 
-from encoders.base import CannotDecode, Encoder, Item, evenly, register, register_family
+from encoders.base import Encoder, Item, evenly, register, register_family
+from encoders.decoding import CannotDecode
 from encoders.huggingface import HINT, HuggingFace, is_model_name
 from encoders.image import IMAGENET
-from encoders.media import duration, opened
+from encoders.media import opened
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -36,22 +37,22 @@ def decode(path: Path, choose: Callable[[int], list[int]], size: int) -> Clip:
 
     Raises CannotDecode if the file is broken or no frame of it can be decoded.
     """
-    with opened(path, "video") as (container, stream):
-        key_frames = [packet.is_keyframe for packet in container.demux(stream) if packet.size]
+    with opened(path, "video") as media:
+        key_frames = [packet.is_keyframe for packet in media.packets() if packet.size]
     only_keys = len(key_frames) > LONG
     wanted = choose(sum(key_frames) if only_keys else len(key_frames))
     taken = {}
     reformatter = VideoReformatter()  # kept over the frames, since making one costs more than using it
-    with opened(path, "video") as (container, stream):
+    with opened(path, "video") as media:
         if only_keys:
-            stream.codec_context.skip_frame = "NONKEY"
-        for position, frame in enumerate(container.decode(stream) if wanted else ()):
+            media.stream.codec_context.skip_frame = "NONKEY"
+        for position, frame in enumerate(media.frames() if wanted else ()):
             if position in wanted:
                 small = reformatter.reformat(frame, size, size, "rgb24", interpolation="AREA")
                 taken[position] = small.to_ndarray()
             if position >= wanted[-1]:
                 break
-        seconds = duration(container, stream)
+        seconds = media.duration
     if not taken:
         raise CannotDecode("it has no frame that can be decoded")
     return Clip(np.array(list(taken)), np.stack(list(taken.values())), seconds)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import inspect
+import sys
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, TypeVar
 
 from fusions.base import Fusion, Inputs
+from fusions.identity import identity
 
 ENTRY_POINT_GROUP = "fusion_bench.fusions"
 """Other installed packages add methods by naming a module of theirs under this entry-point group."""
@@ -35,12 +39,18 @@ class Entry:
         cls: the class, built as ``cls(inputs, **options)``.
         paper: where the method was published.
         doi: its DOI, or "".
+        file: the file that defines it, or what stands for one: ``<stdin>``, a notebook's cell.
+        line: where in it the class was registered.
+        text: what that file held when the class was registered; None where it is no file.
     """
 
     name: str
     cls: type[Fusion]
     paper: str
     doi: str
+    file: str
+    line: int
+    text: bytes | None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -49,9 +59,20 @@ class Entry:
         return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
     @property
-    def file(self) -> str:
-        """The file that defines the method."""
-        return inspect.getfile(self.cls)
+    def source(self) -> bytes:
+        """What identifies the method: the text of its file, or its code where it comes from no file."""
+        return identity(self.cls).encode() if self.text is None else self.text
+
+    @property
+    def bundled(self) -> bool:
+        """Whether the method is one of this package's own."""
+        return Path(self.file).resolve().is_relative_to(Path(__file__).resolve().parent)
+
+    def redefines(self, other: Entry) -> bool:
+        """Whether this is `other` again: run again, edited and loaded again, or both from no file."""
+        if self.text is None or other.text is None:
+            return self.text is other.text
+        return self.file == other.file and (self.line == other.line or self.text != other.text)
 
 
 _entries: dict[str, Entry] = {}
@@ -59,17 +80,40 @@ _entry_points_loaded = False
 
 
 def register(name: str, *, paper: str, doi: str = "") -> Callable[[F], F]:
-    """Class decorator: make a fusion known as `name`. Raises ValueError if the name is taken."""
+    """Class decorator: make a fusion known as `name`.
+
+    The same class again, from an edited file or from a notebook's cell, replaces what it was. Raises
+    ValueError if the name is taken by another.
+    """
 
     def add(cls: F) -> F:
-        if name in _entries:
+        caller = sys._getframe(1)
+        file = _file_of(cls) or caller.f_code.co_filename
+        text = Path(file).read_bytes() if Path(file).is_file() else None
+        entry = Entry(name, cls, paper, doi, file, caller.f_lineno, text)
+        if name in _entries and not entry.redefines(_entries[name]):
             raise ValueError(
                 f"fusion {name!r} is already registered in {_entries[name].file}; choose another name"
             )
-        _entries[name] = Entry(name, cls, paper, doi)
+        adopt(entry)
         return cls
 
     return add
+
+
+def adopt(entry: Entry) -> None:
+    """Make a method known that was registered in another process."""
+    _entries[entry.name] = entry
+
+
+def _file_of(cls: type) -> str | None:
+    """The file of a class's module; a class of `__main__` may come from a file, a cell or standard input."""
+    if cls.__module__ == "__main__":
+        return None
+    try:
+        return inspect.getfile(cls)
+    except (TypeError, OSError):  # from exec: there is no such module
+        return None
 
 
 def names(pattern: str = "*") -> list[str]:
@@ -110,8 +154,12 @@ def _load_entry_points() -> None:
         _entry_points_loaded = True
         for point in entry_points(group=ENTRY_POINT_GROUP):
             try:
-                point.load()
-            except Exception as error:  # a broken plugin must not take the built-in methods down with it
+                with redirect_stdout(sys.stderr):
+                    point.load()
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # a broken plugin must not take the built-in methods down with it
+                why = " ".join(str(error).split()) or type(error).__name__
                 warnings.warn(
-                    f"fusion plugin {point.name!r} ({point.value}) failed to load: {error}", stacklevel=2
+                    f"fusion plugin {point.name!r} ({point.value}) failed to load: {why}", stacklevel=2
                 )

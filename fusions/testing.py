@@ -4,8 +4,8 @@
     check_fusion("mfb", parameters=12_345)          # a registered name, or a class
     check_fusion(MyFusion, layers=1)
 
-Each check is a function in `CHECKS` that takes a builder and raises AssertionError with what is wrong, so
-that a test suite can run them one by one:
+Each check is a function in `CHECKS` that takes a builder and raises AssertionError with what is wrong, or
+whatever the method raises, so that a test suite can run them one by one:
 
     @pytest.mark.parametrize("check", CHECKS)
     def test_contract(check): check(builder(MyFusion))
@@ -87,14 +87,41 @@ def check_fusion(method: str | type[Fusion], *, parameters: int | None = None, *
         **options: options of the constructor.
     """
     make = builder(method, **options)
+    name = method if isinstance(method, str) else method.__name__
     for check in CHECKS:
         try:
             check(make)
-        except AssertionError as error:
-            raise AssertionError(f"{method}: {check.__name__}: {error}") from error
+        except Exception as error:
+            what = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
+            raise AssertionError(f"{name}: {check.__name__}: {what}") from error
     if parameters is not None:
         count = count_parameters(make(example_inputs()))
-        assert count == parameters, f"{method}: has {count:,} parameters, not {parameters:,}"
+        assert count == parameters, f"{name}: has {count:,} parameters, not {parameters:,}"
+
+
+def unregistered(fusion: nn.Module) -> list[str]:
+    """Where tensors and modules hide from the optimiser, `to` and `state_dict`: a sentence per attribute."""
+    known = {id(x) for x in (*fusion.parameters(), *fusion.buffers(), *fusion.modules())}
+    found = []
+    for path, module in fusion.named_modules():
+        for name, value in vars(module).items():
+            if name in ("_parameters", "_buffers", "_modules"):
+                continue
+            hidden = [x for x in _leaves(value) if isinstance(x, Tensor | nn.Module) and id(x) not in known]
+            if not hidden:
+                continue
+            place = f"{path}.{name}".lstrip(".")
+            kind = type(value).__name__
+            if any(isinstance(x, nn.Module) or x.requires_grad for x in hidden):
+                found.append(
+                    f"parameters in a plain {kind} are never trained ({place}); "
+                    "use nn.ParameterList, nn.ModuleList or their Dicts"
+                )
+            else:
+                found.append(
+                    f"tensors in a plain {kind} are never moved or stored ({place}); use register_buffer"
+                )
+    return found
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -112,7 +139,6 @@ def _ready(
     torch.manual_seed(seed)
     inputs = example_inputs(groups)
     fusion = make(inputs)
-    assert isinstance(fusion, Fusion), f"{type(fusion).__name__} is not a subclass of fusions.Fusion"
     with torch.no_grad():
         for parameter in fusion.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
@@ -173,11 +199,25 @@ def _backward(fusion: Fusion, tokens: Mapping[Source, Tokens]) -> None:
 # -- checks
 
 
+def check_builds(make: Builder) -> None:
+    """It can be built for 1 to 6 groups and is a fusion."""
+    for groups in range(1, 7):
+        fusion = make(example_inputs(groups))
+        assert isinstance(fusion, Fusion), f"{type(fusion).__name__} is not a subclass of fusions.Fusion"
+
+
+def check_registered(make: Builder) -> None:
+    """No tensor or module hides where the optimiser, `to` and `state_dict` do not see it."""
+    hidden = unregistered(make(example_inputs()))
+    assert not hidden, "; ".join(hidden)
+
+
 def check_shape(make: Builder) -> None:
     """The vector is (B, d) or (B, G, d), finite, for 1 to 6 groups."""
     for groups in range(1, 7):
-        fusion, inputs = _ready(make, groups)
-        fused = fusion(example_tokens(inputs))
+        fusion, inputs = _ready(make, groups, dtype=torch.float32)
+        fused = fusion(example_tokens(inputs, dtype=torch.float32))
+        assert isinstance(fused, Fused), f"forward returns {type(fused).__name__}, not Fused"
         _assert_shape(fused, BATCH, inputs.dim)
         _assert_finite(fused.vector, f"the vector of {groups} groups")
 
@@ -198,6 +238,21 @@ def check_batch_mates(make: Builder) -> None:
         _assert_same(together[row], alone[0], 1e-6, "the rest of the batch")
     backwards = fusion(_rows(tokens, list(range(BATCH))[::-1])).vector
     _assert_same(together, backwards.flip(0), 1e-6, "the order of the batch")
+
+
+def check_batch_mates_in_training(make: Builder) -> None:
+    """A row in training does not depend on the other samples, whatever dropout draws."""
+    fusion, inputs = _ready(make)
+    tokens = example_tokens(inputs)
+    others = torch.arange(BATCH).view(-1, 1, 1, 1) > 0
+    changed = {
+        s: Tokens(torch.where(others, 1.5 * t.values + 1, t.values), t.mask) for s, t in tokens.items()
+    }
+    rows = []
+    for batch in (tokens, changed):
+        torch.manual_seed(1)  # the same dropout for both
+        rows.append(fusion.train()(batch).vector[0])
+    _assert_same(*rows, 1e-6, "the rest of the batch, through its mean or other statistics (use LayerNorm),")
 
 
 def check_padding(make: Builder) -> None:
@@ -276,21 +331,6 @@ def check_gradients_at_zero(make: Builder) -> None:
                 parameter.zero_()
 
 
-def check_registered(make: Builder) -> None:
-    """No tensor or module hides where the optimiser, `to` and `state_dict` do not see it."""
-    fusion, _ = _ready(make)
-    known = {id(x) for x in (*fusion.parameters(), *fusion.buffers(), *fusion.modules())}
-    for path, module in fusion.named_modules():
-        for name, value in vars(module).items():
-            if name in ("_parameters", "_buffers", "_modules"):
-                continue
-            hidden = [x for x in _leaves(value) if isinstance(x, Tensor | nn.Module) and id(x) not in known]
-            place = f"{path}.{name}".lstrip(".")
-            assert not hidden, (
-                f"{place} hides {len(hidden)} tensors or modules; use ParameterList or ModuleList"
-            )
-
-
 def check_dtypes(make: Builder) -> None:
     """Works in float32, float64 and bfloat16, and returns what it is given, backward included."""
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
@@ -359,7 +399,11 @@ def _leaves(value: object) -> Iterator[object]:
 
 
 CHECKS: tuple[Callable[[Builder], None], ...] = (
+    check_builds,
+    check_registered,
     check_shape,
+    check_dtypes,
+    check_batch_mates_in_training,
     check_batch_of_one,
     check_batch_mates,
     check_padding,
@@ -368,10 +412,8 @@ CHECKS: tuple[Callable[[Builder], None], ...] = (
     check_absent,
     check_gradients,
     check_gradients_at_zero,
-    check_registered,
-    check_dtypes,
     check_seed,
     check_state_dict,
     check_attention,
 )
-"""Every check, each taking a `Builder`."""
+"""Every check, each taking a `Builder`; a cause comes before what follows from it."""

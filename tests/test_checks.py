@@ -22,6 +22,7 @@ from bench.data.checks import as_json, check, media
 from bench.data.problems import Problem
 from bench.data.statistics import first_parts
 from bench.errors import DataError
+from bench.executors import inline
 from bench.features.encode import encode
 
 
@@ -30,6 +31,11 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shops") / "sound"
     build(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch):
+    monkeypatch.setattr(media, "local", inline)
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +149,7 @@ def test_decoding_tells_how_far_it_is_and_finds_the_same_whichever_worker_is_fir
     )
     told = []
     alone = check(folder, deep=True, progress=lambda what, done, total: told.append((done, total)))
-    monkeypatch.setattr(media, "local", lambda work, tasks, jobs: map(work, reversed(tasks)))
+    monkeypatch.setattr(media, "local", lambda work, tasks, jobs: inline(work, tasks[::-1]))
     assert alone == check(folder, deep=True)
     assert [p.column for p in alone] == ["clip", "photo"]
     assert told[-1][0] == told[-1][1] == len(list(folder.glob("*/*.*")))

@@ -157,6 +157,36 @@ class AcrossSamples(Sound):
         return super().fuse_vectors(vectors - vectors.mean(0, keepdim=True))
 
 
+class AcrossSamplesInTraining(Sound):
+    def fuse_vectors(self, vectors: Tensor) -> Fused:
+        mean = vectors.mean(0, keepdim=True).detach()
+        return super().fuse_vectors(vectors - mean if self.training else vectors)
+
+
+class NormalisesTheBatch(Sound):
+    def __init__(self, inputs: Inputs) -> None:
+        super().__init__(inputs)
+        self.norm = nn.BatchNorm1d(inputs.dim)
+
+    def fuse_vectors(self, vectors: Tensor) -> Fused:
+        return Fused(self.norm(super().fuse_vectors(vectors).vector))
+
+
+class ReturnsATensor(Sound):
+    def fuse_vectors(self, vectors: Tensor) -> Fused:
+        return super().fuse_vectors(vectors).vector
+
+
+class WithoutConstructor(Sound):
+    def __init__(self, inputs: Inputs) -> None:
+        raise ValueError("no luck")
+
+
+class Sized32(Sound):
+    def fuse_vectors(self, vectors: Tensor) -> Fused:
+        return super().fuse_vectors(vectors @ torch.eye(vectors.shape[-1]))
+
+
 class CountsPadding(Sound):
     def fuse(self, groups: dict[str, Group]) -> Fused:
         return Fused(
@@ -243,7 +273,12 @@ def test_sound_method_passes() -> None:
 @pytest.mark.parametrize(
     ("method", "check"),
     [
-        (HidesParameters, "check_registered"),
+        (HidesParameters, "check_registered: parameters in a plain list are never trained.*ParameterList"),
+        (NormalisesTheBatch, "check_batch_mates_in_training: the rest of the batch.*LayerNorm"),
+        (AcrossSamplesInTraining, "check_batch_mates_in_training"),
+        (ReturnsATensor, "ReturnsATensor: check_shape: forward returns Tensor, not Fused"),
+        (WithoutConstructor, "WithoutConstructor: check_builds: ValueError: no luck"),
+        (Sized32, "check_dtypes: RuntimeError: "),
         (UntrainedParameter, "check_gradients"),
         (AcrossSamples, "check_batch_mates"),
         (CountsPadding, "check_padding"),
@@ -263,6 +298,12 @@ def test_sound_method_passes() -> None:
 def test_checks_catch(method: type[Fusion], check: str) -> None:
     with pytest.raises(AssertionError, match=check):
         check_fusion(method)
+
+
+def test_what_a_method_raises_stays_the_cause() -> None:
+    with pytest.raises(AssertionError) as error:
+        check_fusion(WithoutConstructor)
+    assert isinstance(error.value.__cause__, ValueError)
 
 
 def test_wrong_parameter_count_is_caught() -> None:

@@ -11,8 +11,9 @@ from click.testing import CliRunner
 
 from bench.__main__ import main as entry
 from bench.cli import main
+from bench.errors import printable
 from bench.progress import TerminalReporter
-from bench.terminal import console, printable, show, stderr_console, told_plainly
+from bench.terminal import console, show, stderr_console, told_plainly
 
 HOSTILE = [
     "[/red]",
@@ -54,7 +55,7 @@ def test_what_comes_from_outside_is_printed_as_it_is(text, capsys):
 
 
 def test_printable_keeps_every_language_and_layout():
-    assert printable("直播 é\tx\ny ±") == "直播 é\tx\ny ±"
+    assert printable("直播\u3000é\tx\ny ±", keep="\n\t") == "直播\u3000é\tx\ny ±"
     assert printable("\x1b\x00\udc80\u2028\r") == "\\x1b\\x00\\udc80\\u2028\\r"
 
 

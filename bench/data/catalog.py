@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from importlib.resources import files
@@ -12,6 +13,7 @@ from typing import Any
 
 from bench.data import livestream
 from bench.data.dataset import Dataset, read_dataset
+from bench.data.problems import printable
 from bench.data.schema import read_schema
 from bench.errors import DataError, UsageError, did_you_mean
 from bench.features.cache import cache_dir
@@ -23,11 +25,12 @@ EMBEDDED: dict[str, Callable[..., None]] = {"livestream": livestream.generate}
 """Name -> generator ``generate(root, **arguments)`` of an embedded dataset."""
 
 
-def load(name_or_path: str, **arguments: Any) -> Dataset:
+def load(name_or_path: str, *, allow_links: tuple[Path, ...] = (), **arguments: Any) -> Dataset:
     """The dataset of an embedded name, generated on first use, or of a folder.
 
     Args:
         name_or_path: "livestream", or a folder that holds a dataset.toml (or fits a shipped example).
+        allow_links: folders outside that links in the folder may lead to.
         arguments: for the generator of an embedded dataset (`streams`, `interaction`, `seed`).
 
     Raises:
@@ -43,9 +46,9 @@ def load(name_or_path: str, **arguments: Any) -> Dataset:
             f"no dataset {name_or_path!r}: not an embedded name and not a folder; "
             f"{did_you_mean(name_or_path, EMBEDDED)}"
         )
-    if (folder / "dataset.toml").is_file():
-        return read_dataset(folder)
-    return _by_example(folder)
+    if os.path.lexists(folder / "dataset.toml"):
+        return read_dataset(folder, allow_links=allow_links)
+    return _by_example(folder, allow_links)
 
 
 def make(name: str, folder: Path | None = None, **arguments: Any) -> Path:
@@ -69,15 +72,15 @@ def make(name: str, folder: Path | None = None, **arguments: Any) -> Path:
     return folder
 
 
-def _by_example(folder: Path) -> Dataset:
+def _by_example(folder: Path, allow_links: tuple[Path, ...]) -> Dataset:
     """Read a folder without a description with the shipped example whose tables and columns fit it."""
     examples = sorted(Path(str(files("bench.data"))).glob("examples/*.toml"))
     for path in examples:
         try:
-            return Dataset(folder, read_schema(path))
+            return Dataset(folder, read_schema(path), allow_links=allow_links)
         except DataError:
             continue
     raise DataError(
-        f"{folder} has no dataset.toml, and no shipped example fits it; describe it in a dataset.toml "
-        "(README, 'Bring your data')."
+        f"{printable(str(folder))} has no dataset.toml, and no shipped example fits it; "
+        "describe it in a dataset.toml (README, 'Bring your data')."
     )

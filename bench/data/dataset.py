@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,9 +14,11 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from bench.data.patterns import paths_of
 from bench.data.precomputed import Vectors, read_vectors
-from bench.data.problems import Problem, Report, inside, nameable, refuse, rows_where
-from bench.data.schema import MEDIA, SEPARATOR, Schema, first_problem, read_schema
+from bench.data.problems import Problem, Report, refuse, rows_where
+from bench.data.reach import LEAVES, Fault, nameable, reachable
+from bench.data.schema import MEDIA, Schema, first_problem, read_schema
 from bench.data.splits import OFFICIAL
 from bench.data.tables import Tables
 from bench.errors import DataError
@@ -49,6 +49,7 @@ class Dataset:
         schema: its description.
         frames: tables by the name that the schema has for them, where they are at hand already.
         report: told of every problem; the default raises DataError for one that cannot be worked around.
+        allow_links: folders outside that links in the folder may lead to; nothing else outside is read.
 
     Raises:
         DataError: a table, a column or a value is not what the description says.
@@ -60,9 +61,11 @@ class Dataset:
         schema: Schema,
         frames: Mapping[str, pd.DataFrame] | None = None,
         report: Report = refuse,
+        *,
+        allow_links: tuple[Path, ...] = (),
     ) -> None:
         self.root, self.schema, self.report = root, schema, report
-        self.tables = Tables(root, report, frames)
+        self.tables = Tables(root, report, frames, allow_links)
         self._in_memory = frozenset(frames or {})
         samples = schema.samples
         self.ids: list[str] = self._ids().tolist()
@@ -94,6 +97,7 @@ class Dataset:
         root: Path | str = ".",
         name: str = "frames",
         description: str = "",
+        allow_links: tuple[Path, ...] = (),
         **columns: str,
     ) -> Dataset:
         """A dataset from DataFrames in hand; what `dataset.toml` says is said in arguments.
@@ -106,6 +110,7 @@ class Dataset:
             root: the folder that paths of media and features are relative to.
             name: for captions.
             description: for captions.
+            allow_links: folders outside `root` that links in it may lead to.
             columns: which columns of `samples` are ``id``, ``split``, ``group``, ``time``. Without ``id``
                 the index is the id.
 
@@ -137,7 +142,7 @@ class Dataset:
             schema = Schema.model_validate(raw)
         except ValidationError as error:
             raise DataError(f"from_frames: {first_problem(error)}") from None
-        return cls(Path(root), schema, frames)
+        return cls(Path(root), schema, frames, allow_links=allow_links)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -154,7 +159,8 @@ class Dataset:
             digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
         files = {self.root / name for name in tables - self._in_memory}
         features = [f.file for e in entities for f in e.features.values()]
-        files |= {self.root / name for name in features if inside(self.root, name)}  # others are refused
+        links = self.tables.allow_links
+        files |= {self.root / name for name in features if reachable(self.root, name, links)}  # else refused
         files |= {path for s, raw in self._raw.items() if s.modality in MEDIA for path in raw.items}
         for path in sorted(files):
             digest.update(os.path.relpath(path, self.root).encode())
@@ -196,7 +202,8 @@ class Dataset:
         entity = self.schema.entities[source.entity]
         column = entity.id if entity.table else self.schema.samples.id
         ids = self.tables.column(self.table_of(source.entity), column)
-        return read_vectors(self.root, entity.features[source.modality], ids, self.report)
+        features, links = entity.features[source.modality], self.tables.allow_links
+        return read_vectors(self.root, features, ids, self.report, links)
 
     # -- samples ----------------------------------------------------------------------------------
 
@@ -337,58 +344,31 @@ class Dataset:
 
     def _paths(self, file: str, column: str) -> pd.Series:
         """The relative paths that a media column or path pattern names, indexed by row."""
-        entries = self._filled(file, column) if "{" in column else self.tables.keys(file, column, many=True)
-        names = entries.unique()
-        usable = {name: nameable(name) for name in names}
-        # links are resolved, so that nothing outside the folder is ever read
-        within = {
-            name: not usable[name] or (not Path(name).is_absolute() and inside(self.root, name))
-            for name in names
-        }
-        faults = (
-            ("unusable-path", usable, "can be no file's name", "mend the cell"),
-            (
-                "path-leaves-folder",
-                within,
-                "leaves the dataset's folder",
-                "copy the file into the folder and use a relative path",
-            ),
-        )
-        for kind, good, what, mend in faults:
-            bad = ~entries.map(good).to_numpy(dtype=bool)
-            if bad.any():
-                rows = tuple(dict.fromkeys((entries.index[bad] + 2).tolist()))
-                what = f"the path {entries[bad].iloc[0][:80]!r} {what}"
-                self.report(Problem(kind, what, mend, file, column, rows))
-        good = entries.map(lambda name: usable[name] and within[name]).to_numpy(dtype=bool)
-        return entries[good]
+        if "{" in column:
+            entries = paths_of(self.tables, file, column)
+        else:
+            entries = self.tables.keys(file, column, many=True)
+        refused = {name: self._refused(name) for name in entries.unique()}
+        for fault in dict.fromkeys(filter(None, refused.values())):
+            kind, what, mend = fault
+            bad = entries.map(lambda name, fault=fault: refused[name] == fault).to_numpy(dtype=bool)
+            rows = tuple(dict.fromkeys((entries.index[bad] + 2).tolist()))
+            what = f"the path {entries[bad].iloc[0][:80]!r} {what}"
+            self.report(Problem(kind, what, mend, file, column, rows))
+        good = entries.map(lambda name: refused[name] is None).to_numpy(dtype=bool)
+        return entries[good].astype("string")
 
-    def _filled(self, file: str, pattern: str) -> pd.Series:
-        """A path pattern filled from every row; nothing where a column that it names is empty."""
-        filled = pd.Series("", index=self.tables.table(file).index, dtype="string")
-        many = "*" in pattern
-        for text, column in re.findall(r"([^{]*)(?:{([^}]+)})?", pattern):
-            filled = filled + text
-            if column:
-                cells = self.tables.column(file, column)
-                filled = filled + (cells.map(glob.escape, na_action="ignore") if many else cells)
-        filled = filled[filled.notna()]
-        if not many:
-            return filled
-        found = {name: sorted(self._matching(name)) for name in filled.unique()}
-        rows = filled.index.repeat([len(found[name]) for name in filled])
-        return pd.Series([path for name in filled for path in found[name]], index=rows, dtype="string")
-
-    def _matching(self, pattern: str) -> list[str]:
-        if SEPARATOR in pattern or Path(pattern).is_absolute() or ".." in Path(pattern).parts:
-            return [pattern]  # reported as leaving the folder, or as a file that is not there
-        try:
-            found = [path for path in self.root.glob(pattern) if path.is_file()]
-        except ValueError:  # "**" that is not a whole part of the path
-            return [pattern]
-        return [str(path.relative_to(self.root)) for path in found]
+    def _refused(self, name: str) -> Fault | None:
+        """Why a media file of this path is never looked for."""
+        if not name.isascii() and name.encode(errors="replace").decode() != name:
+            return "unusable-path", "is not UTF-8", "rename the file"
+        if not nameable(name):
+            return "unusable-path", "can be no file's name", "mend the cell"
+        # links are followed, so that nothing outside the folder is ever read
+        outside = Path(name).is_absolute() or not reachable(self.root, name, self.tables.allow_links)
+        return LEAVES if outside else None
 
 
-def read_dataset(folder: Path) -> Dataset:
-    """Read a folder with a `dataset.toml`."""
-    return Dataset(folder, read_schema(folder / "dataset.toml"))
+def read_dataset(folder: Path, *, allow_links: tuple[Path, ...] = ()) -> Dataset:
+    """Read a folder with a `dataset.toml`; its links may lead out of it into the folders `allow_links`."""
+    return Dataset(folder, read_schema(folder / "dataset.toml", allow_links), allow_links=allow_links)

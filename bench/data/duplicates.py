@@ -93,7 +93,7 @@ def _files(items: list[Path]) -> np.ndarray:
     sizes = [path.stat().st_size if path.is_file() else -1 for path in items]
     count = Counter(sizes)
     names = [
-        content_key(path) if size >= 0 and count[size] > 1 else str(path)
+        content_key(path) if size >= 0 and count[size] > 1 else ascii(path)  # a name may be no UTF-8
         for path, size in zip(items, sizes, strict=True)
     ]
     return _hashed(np.array(names, dtype=object))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from bench.data.problems import Problem, Report, inside, nameable, rows_where
+from bench.data import arrays
+from bench.data.parquet import read_parquet
+from bench.data.problems import Problem, Report, rows_where, some
+from bench.data.reach import refusal
 from bench.data.schema import Features
+from bench.data.untrusted import Unreadable
 from bench.features.ragged import Ragged
 
 CHUNK = 65_536
@@ -31,52 +32,54 @@ class Vectors(NamedTuple):
     values: np.ndarray
 
 
-UNREADABLE = (ValueError, OSError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
-"""What NumPy raises for broken files; MemoryError where a header claims more than there is."""
-
-
 class _Fault(Exception):
     """A file that is not what the description says: kind, what, mend."""
 
 
-def read_vectors(root: Path, features: Features, ids: pd.Series, report: Report) -> Vectors:
-    """Read the features of the rows `ids` of an entity's table; every row is empty if that is impossible."""
+def read_vectors(
+    root: Path,
+    features: Features,
+    ids: pd.Series,
+    report: Report,
+    allow_links: tuple[Path, ...] = (),
+) -> Vectors:
+    """Read the features of the rows `ids` of an entity's table; every row is empty if that is impossible.
+
+    Links may lead out of the folder `root` into the folders `allow_links` only.
+    """
     nothing = Vectors(
         Ragged.from_lengths(np.zeros(0, np.int64), np.zeros(len(ids), np.int64)), np.zeros((0, 1))
     )
     path = root / features.file
     try:
-        if not nameable(features.file) or not inside(root, features.file):
-            raise _Fault("path-leaves-folder", "leaves the dataset's folder", "copy it into the folder")
-        if not path.is_file():
-            raise _Fault("missing-features", "does not exist", "put the file there or mend its name")
+        if refused := refusal(root, features.file, allow_links, missing="missing-features"):
+            raise _Fault(*refused)
         rows, values, keys = (
             _parquet(path, features) if path.suffix == ".parquet" else _arrays(path, features)
         )
         rows = _aligned(rows, keys, ids, features, report)
-    except _Fault as fault:
-        report(Problem(*fault.args, file=features.file, column=features.array or ""))
-        return nothing
-    return _without_absent(rows, values, features, report)
+    except Unreadable as error:
+        fix = "save plain arrays of numbers, or columns of lists of numbers, again"
+        fault = "unreadable-features", f"cannot be read ({error})", fix
+    except _Fault as error:
+        fault = error.args
+    else:
+        return _without_absent(rows, values, features, report)
+    report(Problem(*fault, file=features.file, column=features.array or ""))
+    return nothing
 
 
 def _arrays(path: Path, features: Features) -> tuple[Ragged, np.ndarray, np.ndarray | None]:
     plain = path.suffix == ".npy"
-    try:
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(loaded, np.ndarray) != plain:
-            what = f"is {'no' if plain else 'an'} .npy file, whatever its name says"
-            raise _Fault("unreadable-features", what, "rename it, and mend the description")
-        if plain:
-            values, keys, offsets = loaded, None, None
-        else:
-            with loaded as file:
-                values = _named(file, features.array)
-                keys = _named(file, features.key) if features.key else None
-                offsets = _named(file, features.offsets) if features.offsets else None
-    except UNREADABLE as error:
-        what = f"cannot be read ({_reason(error)})"
-        raise _Fault("unreadable-features", what, "save plain arrays, no objects") from None
+    if arrays.kind_of(path) == ("npz" if plain else "npy"):
+        what = f"is {'no' if plain else 'an'} .npy file, whatever its name says"
+        raise _Fault("unreadable-features", what, "rename it, and mend the description")
+    if plain:
+        values, keys, offsets = arrays.open_npy(path), None, None
+    else:
+        values = _named(path, features.array)
+        keys = _named(path, features.key) if features.key else None
+        offsets = _named(path, features.offsets) if features.offsets else None
     fits = values.dtype.kind in "iuf" and values.ndim in (2, 3) and values.shape[-1] > 0
     if not fits:
         what = f"has shape {values.shape} of {values.dtype}, not (rows, D) or (rows, L, D) real numbers"
@@ -99,27 +102,25 @@ def _arrays(path: Path, features: Features) -> tuple[Ragged, np.ndarray, np.ndar
     return Ragged.from_lengths(np.arange(len(values)), lengths), values, keys
 
 
-def _named(file: np.lib.npyio.NpzFile, name: str | None) -> np.ndarray:
-    if name not in file:
-        has = ", ".join(file.files) or "none"
+def _named(path: Path, name: str) -> np.ndarray:
+    names = arrays.names(path)
+    if name not in names:
         raise _Fault(
-            "missing-array", f"has no array {name!r}; it has: {has}", "mend the description or the file"
+            "missing-array",
+            f"has no array {name!r}; it has: {some(names) or 'none'}",
+            "mend the description or the file",
         )
-    return file[name]
+    return arrays.read_npz(path, name)
 
 
 def _parquet(path: Path, features: Features) -> tuple[Ragged, np.ndarray, np.ndarray | None]:
-    try:
-        table = pd.read_parquet(path)
-    except (OSError, ValueError, NotImplementedError, pa.ArrowException) as error:
-        what = f"cannot be read ({_reason(error)})"
-        raise _Fault("unreadable-features", what, "save it as parquet again") from None
-    if features.key and features.key in table.index.names:  # a column that pandas set aside
-        table = table.reset_index(features.key)
+    table = read_parquet(path)
     for column in (features.array, features.key):
         if column and column not in table.columns:
-            has = ", ".join(map(str, table.columns))
-            raise _Fault("missing-array", f"has no column {column!r}; it has: {has}", "mend the description")
+            what = f"has no column {column!r}; it has: {some(map(str, table.columns))}"
+            raise _Fault("missing-array", what, "mend the description")
+        if column and list(table.columns).count(column) > 1:
+            raise _Fault("repeated-column", f"has several columns named {column!r}", "rename all but one")
     rows = [_vectors_of(cell) for cell in table[features.array]]
     widths = {row.shape[1] for row in rows if len(row)}
     if len(widths) > 1:
@@ -127,7 +128,7 @@ def _parquet(path: Path, features: Features) -> tuple[Ragged, np.ndarray, np.nda
         raise _Fault("unreadable-features", what, "give every row vectors of one width")
     lengths = [len(row) for row in rows]
     values = np.concatenate([row for row in rows if len(row)]) if widths else np.zeros((0, 1))
-    keys = table[features.key].astype("string").to_numpy() if features.key else None
+    keys = _texts(table[features.key], features).to_numpy() if features.key else None
     return Ragged.from_lengths(np.arange(len(values)), lengths), values, keys
 
 
@@ -142,7 +143,9 @@ def _vectors_of(cell: object) -> np.ndarray:
             raise TypeError
         else:
             array = np.array([np.asarray(part, dtype=np.float32) for part in cell], dtype=np.float32)
-    except (TypeError, ValueError):
+        if array.ndim > 2:
+            raise TypeError
+    except (TypeError, ValueError, OverflowError):
         what = "holds something that is no list of numbers"
         raise _Fault("unreadable-features", what, "save lists of numbers, or lists of lists") from None
     if array.size == 0:
@@ -150,9 +153,12 @@ def _vectors_of(cell: object) -> np.ndarray:
     return array[None] if array.ndim == 1 else array
 
 
-def _reason(error: BaseException) -> str:
-    """The first words of an error, in one line."""
-    return " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
+def _texts(keys: np.ndarray | pd.Series, features: Features) -> pd.Series:
+    try:
+        return arrays.as_texts(keys)
+    except Unreadable:
+        what = f"{features.key!r} does not hold texts or numbers"
+        raise _Fault("bad-key", what, "write the ids as the table does") from None
 
 
 def _aligned(
@@ -164,10 +170,10 @@ def _aligned(
             what = f"has {len(rows)} rows where the table has {len(ids)}"
             raise _Fault("wrong-length", what, "give it one row per row of the table, or a `key`")
         return rows
-    if keys.ndim != 1 or len(keys) != len(rows) or pd.Series(keys).duplicated().any():
+    texts = _texts(keys, features) if keys.ndim == 1 else pd.Series(dtype="string")
+    if len(texts) != len(rows) or texts.duplicated().any():
         raise _Fault("bad-key", f"{features.key!r} does not name every row once", "mend the key")
-    texts = np.char.decode(keys, "utf-8", "replace") if keys.dtype.kind == "S" else keys
-    index = pd.Index(pd.Series(texts).astype("string"))
+    index = pd.Index(texts)
     found = index.get_indexer(pd.Index(ids))
     if len(ids) and (found < 0).all():
         what = f"{features.key!r} has none of the table's ids, but {', '.join(map(repr, index[:2]))}"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from bench.errors import DataError
+from bench.errors import DataError, printable
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class Problem:
     def __str__(self) -> str:
         more = f" ({self.count} such rows)" if self.count > 1 else ""
         colon = ":" if self.rows or self.column else ""  # "samples.csv has no ..." reads without
-        return f"{self.place}{colon} {self.what}{more}; {self.mend}.".lstrip()
+        return printable(f"{self.place}{colon} {_short(self.what)}{more}; {_short(self.mend)}.".lstrip())
 
 
 Report = Callable[[Problem], None]
@@ -72,11 +70,12 @@ def rows_where(bad: Sequence[bool] | np.ndarray) -> tuple[int, ...]:
     return tuple((np.flatnonzero(bad) + 2).tolist())
 
 
-def inside(root: Path, name: str) -> bool:
-    """Whether the path `name` stays in the folder `root` when its links are followed."""
-    return Path(os.path.realpath(root / name)).is_relative_to(os.path.realpath(root))
+def _short(text: str, most: int = 500) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
-def nameable(name: str) -> bool:
-    """Whether a file can have this path at all: no NUL, no part of more than 255 bytes."""
-    return "\0" not in name and all(len(part.encode(errors="replace")) <= 255 for part in Path(name).parts)
+def some(names: Iterable[str], most: int = 8) -> str:
+    """The first names, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return printable(", ".join(_short(name, 80) for name in names[:most])) + more

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bench.data.problems import Problem
+from bench.data.problems import Problem, printable, some
+from bench.data.reach import refusal
 from bench.errors import DataError, did_you_mean
 from fusions import Source
 
@@ -22,12 +24,14 @@ MODALITIES = ("text", "image", "numeric", "video", "audio")
 MEDIA = ("image", "video", "audio")
 SEPARATOR = "|"
 """Between several item ids or several paths in one cell."""
+LARGEST = 1 << 20
+"""Bytes of a description."""
 
 
 def _distinct(columns: list[str]) -> list[str]:
-    repeated = sorted({c for c in columns if columns.count(c) > 1})
+    repeated = sorted(c for c, times in Counter(columns).items() if times > 1)
     if repeated:
-        raise ValueError(f"names {', '.join(repeated)} more than once")
+        raise ValueError(f"names {some(repeated)} more than once")
     return columns
 
 
@@ -237,26 +241,26 @@ class BadDescription(DataError):
         self.problems = problems
 
 
-def read_schema(path: Path) -> Schema:
+def read_schema(path: Path, allow_links: tuple[Path, ...] = ()) -> Schema:
     """Read a `dataset.toml`. Raises BadDescription that says which field is wrong and how to mend it."""
+    if refused := refusal(path.parent, path.name, allow_links, missing="no-description"):
+        raise _bad(path, *refused)
+    size = path.stat().st_size
+    if size > LARGEST:
+        raise _bad(path, "not-toml", f"is too large for a description ({size:,} bytes)", "write it anew")
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         rows = (int(line[1]),) if line else ()
-        what = f"is not valid TOML: {error}"
-        problem = Problem("not-toml", what, "mend that line", path.name, rows=rows)
-        raise BadDescription(f"{path} {what}.\nMend that line and run again.", (problem,)) from None
-    except RecursionError:
-        what, mend = "is nested too deeply to be a description", "write it anew"
-        raise BadDescription(
-            f"{path} {what}; {mend}.", (Problem("not-toml", what, mend, path.name),)
-        ) from None
+        raise _bad(path, "not-toml", f"is not valid TOML: {error}", "mend that line", rows) from None
     except UnicodeDecodeError as error:
-        what, mend = f"is not UTF-8 text ({error.reason} at byte {error.start})", "save it as UTF-8"
-        raise BadDescription(
-            f"{path} {what}; {mend}.", (Problem("not-utf8", what, mend, path.name),)
-        ) from None
+        what = f"is not UTF-8 text ({error.reason} at byte {error.start})"
+        raise _bad(path, "not-utf8", what, "save it as UTF-8") from None
+    except ValueError:  # Python converts no more digits than 4,300
+        raise _bad(path, "not-toml", "has a number with thousands of digits", "shorten it") from None
+    except RecursionError:
+        raise _bad(path, "not-toml", "is nested too deeply to be a description", "write it anew") from None
     try:
         return Schema.model_validate(raw)
     except ValidationError as error:
@@ -264,7 +268,12 @@ def read_schema(path: Path) -> Schema:
             Problem("bad-description", message, "mend that field", path.name, where)
             for where, message in _problems(error)
         )
-        raise BadDescription(f"{path}: {first_problem(error)}", problems) from None
+        raise BadDescription(printable(f"{path}: {first_problem(error)}"), problems) from None
+
+
+def _bad(path: Path, kind: str, what: str, mend: str, rows: tuple[int, ...] = ()) -> BadDescription:
+    problem = Problem(kind, what, mend, path.name, rows=rows)
+    return BadDescription(printable(f"{path} {what}; {mend}."), (problem,))
 
 
 def first_problem(error: ValidationError) -> str:

@@ -11,16 +11,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from bench.data.problems import Problem, Report, inside, nameable, rows_where
+from bench.data.parquet import read_parquet
+from bench.data.problems import Problem, Report, rows_where, some
+from bench.data.reach import refusal
 from bench.data.schema import SEPARATOR
+from bench.data.untrusted import Unreadable, reading
 
 TRUTHS = {"true": "1", "false": "0"}
 LARGEST = float(np.finfo(np.float32).max)
 """Features are 32-bit numbers; a larger one would become infinite."""
 SEPARATORS = {";": "semicolons", "\t": "tabs"}
 """What other programs put between columns."""
+LONGEST_HEADER = 1 << 24
+"""Characters of the first line of a CSV file."""
 
 
 class _Fault(Exception):
@@ -34,10 +38,17 @@ class Tables:
         root: the folder.
         report: told of every fault.
         frames: tables by name that are at hand already; they come before files.
+        allow_links: folders outside that links in the folder may lead to.
     """
 
-    def __init__(self, root: Path, report: Report, frames: Mapping[str, pd.DataFrame] | None = None) -> None:
-        self.root, self.report = root, report
+    def __init__(
+        self,
+        root: Path,
+        report: Report,
+        frames: Mapping[str, pd.DataFrame] | None = None,
+        allow_links: tuple[Path, ...] = (),
+    ) -> None:
+        self.root, self.report, self.allow_links = root, report, allow_links
         self._read = {name: frame.reset_index(drop=True) for name, frame in (frames or {}).items()}
 
     def table(self, file: str) -> pd.DataFrame:
@@ -51,7 +62,7 @@ class Tables:
         raw = self._raw(file, column)
         try:
             texts = raw.astype("string").str.strip()
-        except (ValueError, TypeError, pa.ArrowException):  # bytes, and what else Parquet can hold
+        except Exception:  # bytes, and what else Parquet can hold
             mend = "save it as text or numbers"
             self.report(Problem("not-text", "does not hold texts or numbers", mend, file, column))
             texts = pd.Series(pd.NA, index=raw.index, dtype="string")
@@ -106,8 +117,8 @@ class Tables:
         if column in table.columns:
             return table[column]
         if len(table.columns):  # a table that could not be read at all has been reported already
-            has = ", ".join(map(str, table.columns))
-            what, mend = f"has no column {column!r}; it has: {has}", "mend the description or the header"
+            what = f"has no column {column!r}; it has: {some(map(str, table.columns))}"
+            mend = "mend the description or the header"
             # the place is the file; the column is not there
             self.report(Problem("missing-column", what, mend, file))
         return pd.Series(pd.NA, index=table.index, dtype="string")
@@ -120,14 +131,14 @@ class Tables:
     def _load(self, file: str) -> pd.DataFrame:
         path, table = self.root / file, pd.DataFrame()
         try:
-            if not nameable(file) or not inside(self.root, file):
-                raise _Fault("path-leaves-folder", "leaves the dataset's folder", "copy it into the folder")
-            if not path.is_file():
-                mend = "put the table there or mend its name in the description"
-                raise _Fault("missing-table", "does not exist", mend)
-            table = _parquet(path) if path.suffix == ".parquet" else self._csv(file, path)
+            if refused := refusal(self.root, file, self.allow_links, missing="missing-table"):
+                raise _Fault(*refused)
+            table = read_parquet(path) if path.suffix == ".parquet" else self._csv(file, path)
             if table.empty:
                 raise _Fault("empty-table", "has no rows", "add some, or take it out of the description")
+        except Unreadable as error:
+            what = f"cannot be read as a table: {error}"
+            self.report(Problem("unreadable-table", what, "mend the file", file))
         except _Fault as fault:
             kind, what, mend, *rows = fault.args
             self.report(Problem(kind, what, mend, file, rows=tuple(rows)))
@@ -159,9 +170,7 @@ class Tables:
 def _csv_rows(path: Path) -> pd.DataFrame:
     """All rows of a CSV file as texts, blank lines among them, indexed by their number in the file from 0."""
     try:
-        with path.open(encoding="utf-8-sig") as lines:
-            # how many columns there are is told by the first line that is not blank
-            leading, first = next(((n, line) for n, line in enumerate(lines) if line.strip()), (0, ""))
+        leading, first = _first_line(path)
         for separator, name in SEPARATORS.items():
             if separator in first and "," not in first:
                 raise _Fault("wrong-separator", f"has its columns separated by {name}", "save it with commas")
@@ -175,17 +184,32 @@ def _csv_rows(path: Path) -> pd.DataFrame:
             skip_blank_lines=False,
         )
         return rows.set_axis(rows.index + leading)
-    except UnicodeDecodeError:
-        raise _not_utf8(path) from None
+    except _Fault:
+        raise
     except pd.errors.EmptyDataError:
         raise _Fault("empty-table", "is empty", "add a header and rows") from None
-    except pd.errors.ParserError as error:
-        raise _misshapen(path, error) from None
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from None
+    except Exception as error:
+        with reading(path):
+            fault = _not_utf8(path) or _misshapen(path)
+            if fault is None:
+                raise error
+        raise fault from None
 
 
-def _not_utf8(path: Path) -> _Fault:
+def _first_line(path: Path) -> tuple[int, str]:
+    """How many blank lines come first, and the line after them, which tells how many columns there are."""
+    with path.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(iter(lambda: lines.readline(LONGEST_HEADER), "")):
+            if len(line) == LONGEST_HEADER:
+                what = f"its first line is longer than {LONGEST_HEADER:,} characters"
+                raise _Fault("unreadable-table", what, "save it as CSV, a row a line")
+            if line.strip():
+                return number, line
+    return 0, ""
+
+
+def _not_utf8(path: Path) -> _Fault | None:
+    """Which row of a CSV file is no UTF-8."""
     content = path.read_bytes()
     try:
         content.decode("utf-8-sig")
@@ -195,10 +219,10 @@ def _not_utf8(path: Path) -> _Fault:
         row = content.count(b"\n", 0, error.start) + 1
         what = f"is not UTF-8 (byte {content[error.start]:#04x})"
         return _Fault("not-utf8", what, "save it as UTF-8", row)
-    raise AssertionError("pandas and Python disagree on UTF-8")
+    return None
 
 
-def _misshapen(path: Path, error: Exception) -> _Fault:
+def _misshapen(path: Path) -> _Fault | None:
     """Which row of a CSV file has more fields than the header, or a quote that is never closed."""
     width, row = 0, 0
     with path.open(encoding="utf-8-sig", newline="") as lines:
@@ -210,22 +234,7 @@ def _misshapen(path: Path, error: Exception) -> _Fault:
                     mend = "put quotes around a text that has a comma, or delete what is too much"
                     return _Fault("long-row", what, mend, row)
         except csv.Error as fault:
-            if "unexpected end" not in str(fault):
-                return _unreadable(path, error)
-            mend = "close it, or double a quote that is part of the text"
-            return _Fault("open-quote", "a quote that opens here is never closed", mend, row + 1)
-    return _unreadable(path, error)
-
-
-def _parquet(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_parquet(path)
-        # an index with a name is a column that pandas set aside
-        return table.reset_index(drop=not any(name is not None for name in table.index.names))
-    except (OSError, ValueError, NotImplementedError, pa.ArrowException) as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: Exception) -> _Fault:
-    reason = " ".join(str(error).replace(str(path), path.name).split()).removesuffix(".")
-    return _Fault("unreadable-table", f"cannot be read as a table: {reason[:200]}", "mend the file")
+            if "unexpected end" in str(fault):
+                mend = "close it, or double a quote that is part of the text"
+                return _Fault("open-quote", "a quote that opens here is never closed", mend, row + 1)
+    return None

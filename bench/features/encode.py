@@ -6,7 +6,8 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,8 +18,9 @@ from threadpoolctl import threadpool_limits
 
 import encoders
 from bench.data.dataset import Dataset, RawTokens
-from bench.errors import DataError
-from bench.executors import local
+from bench.errors import BenchError, DataError
+from bench.executors import EXECUTORS
+from bench.failure import Failure
 from bench.features.cache import ItemCache, cache_dir, content_key
 from bench.features.ragged import Ragged
 from bench.features.store import FeatureSet, SourceFeatures
@@ -30,8 +32,8 @@ log = logging.getLogger("bench")
 LAYOUT = "3"
 """Version of the arrays a source's folder holds; part of the folder's name."""
 
-CHUNK = 8
-"""Items a worker encodes before it writes them to the cache; what a kill can cost."""
+TEXTS = 8
+"""Texts a worker encodes at a time, which take it a moment; files are encoded one by one."""
 
 MISSING = ""
 """The key of a file that is not there."""
@@ -45,6 +47,7 @@ def encode(
     chosen: Mapping[str, encoders.Encoder],
     *,
     jobs: int = 1,
+    executor: str = "inline",
     device: str = "cpu",
     progress: Progress = lambda what, done, total: None,
 ) -> tuple[FeatureSet, int]:
@@ -54,6 +57,7 @@ def encode(
         dataset: the data.
         chosen: modality -> encoder; sources of a text or media modality without one are left out.
         jobs: processes.
+        executor: where items are encoded (`bench.executors`); "inline" is this process.
         device: where the encoders run.
         progress: told how far it is.
 
@@ -76,7 +80,7 @@ def encode(
             raw = {s: dataset.raw(s) for s in absent}
             keys = {s: [_key(item) for item in raw[s].items] for s in absent}
             items = {k: i for s in absent for k, i in zip(keys[s], raw[s].items, strict=True) if k != MISSING}
-            encoded += _encode_missing(encoder, items, jobs, device, progress)
+            encoded += _encode_missing(encoder, items, jobs, executor, device, progress)
             for source in absent:
                 features, failed = _assemble(dataset, source, raw[source], keys[source], encoder)
                 _store(features, failed, wanted[source])
@@ -116,22 +120,49 @@ def _encode_missing(
     encoder: encoders.Encoder,
     items: Mapping[str, str | Path],
     jobs: int,
+    executor: str,
     device: str,
     progress: Progress,
 ) -> int:
-    missing = sorted(ItemCache(encoder.fingerprint).missing(items))
+    """Encode what the cache lacks; an item that ends its process, and again when alone, is undecodable."""
+    cache = ItemCache(encoder.fingerprint)
+    missing = sorted(cache.missing(items))
+    total, done = len(missing), 0
     if not missing:
         return 0
-    chunks = []
-    for start in range(0, len(missing), CHUNK):
-        keys = missing[start : start + CHUNK]
-        chunks.append(_Chunk(encoder.recipe, keys, [items[key] for key in keys], device))
-    done = 0
-    progress(encoder.stamp, 0, len(missing))
-    for n in local(_encode_chunk, chunks, jobs):
-        done += n
-        progress(encoder.stamp, done, len(missing))
-    return len(missing)
+    progress(encoder.stamp, done, total)
+    chunks = [
+        _Chunk(encoder.recipe, keys, [items[k] for k in keys], device) for keys in _chunks(missing, items)
+    ]
+    suspects: list[_Chunk] = []
+    for chunk, failure in _encoded(chunks, jobs, executor):
+        if failure:
+            suspects += [
+                chunk._replace(keys=[k], items=[i]) for k, i in zip(chunk.keys, chunk.items, strict=True)
+            ]
+        else:
+            done += len(chunk.keys)
+            progress(encoder.stamp, done, total)
+    for chunk, failure in _encoded(suspects, 1, executor):
+        if failure:
+            cache.put([(chunk.keys[0], encoders.Undecodable(f"its decoder crashed: {failure.reason}"))])
+        done += 1
+        progress(encoder.stamp, done, total)
+    return total
+
+
+def _encoded(chunks: Sequence[_Chunk], jobs: int, executor: str) -> Iterator[tuple[_Chunk, Failure | None]]:
+    """Each chunk once its items are in the cache, or with how its process ended. Raises BenchError."""
+    with closing(EXECUTORS[executor](_encode_chunk, chunks, jobs, keep=True)) as answers:
+        for chunk, answer in answers:
+            if isinstance(answer, Failure) and not answer.crashed:
+                raise BenchError(answer.reason)
+            yield chunk, answer
+
+
+def _chunks(keys: Sequence[str], items: Mapping[str, str | Path]) -> list[Sequence[str]]:
+    size = TEXTS if isinstance(items[keys[0]], str) else 1
+    return [keys[start : start + size] for start in range(0, len(keys), size)]
 
 
 class _Chunk(NamedTuple):
@@ -141,13 +172,12 @@ class _Chunk(NamedTuple):
     device: str
 
 
-def _encode_chunk(chunk: _Chunk) -> int:
+def _encode_chunk(chunk: _Chunk) -> None:
     torch.set_num_threads(1)  # the same bits whatever the number of processes
     with threadpool_limits(1):
         encoder = _encoder(*chunk.recipe)
         results = encoder.encode(chunk.items, device=chunk.device)
         ItemCache(encoder.fingerprint).put(zip(chunk.keys, results, strict=True))
-    return len(chunk.keys)
 
 
 @lru_cache(maxsize=2)

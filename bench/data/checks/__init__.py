@@ -5,6 +5,7 @@ Reading the dataset reports what reading finds; the modules here look further, o
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from importlib.resources import files as resources
@@ -13,7 +14,7 @@ from typing import Any
 
 from bench.data.checks import columns, files, leaks, shape
 from bench.data.dataset import Dataset
-from bench.data.problems import Problem, Report
+from bench.data.problems import Problem, Report, printable
 from bench.data.schema import BadDescription, Schema, read_schema
 
 Progress = Callable[[str, int, int], None]
@@ -26,6 +27,7 @@ def check(
     deep: bool = False,
     jobs: int = 1,
     progress: Progress = lambda what, done, total: None,
+    allow_links: tuple[Path, ...] = (),
 ) -> list[Problem]:
     """Every problem of the dataset in a folder, one for all cells with the same fault, worst first.
 
@@ -34,9 +36,10 @@ def check(
         deep: decode every media file, as the encoders do, too.
         jobs: processes that decode.
         progress: told how far decoding is.
+        allow_links: folders outside that links in the folder may lead to.
     """
     found: list[Problem] = []
-    dataset = _read(folder, found.append)
+    dataset = _read(folder, found.append, allow_links)
     if dataset is not None:
         for source in dataset.schema.sources:
             if dataset.schema.precomputed(source):
@@ -51,32 +54,32 @@ def check(
 
 def as_json(problems: Sequence[Problem]) -> list[dict[str, Any]]:
     """The problems for programs: every field, with `severity` and `count`."""
-    return [{"severity": p.severity, "count": p.count, **asdict(p), "rows": list(p.rows)} for p in problems]
+    rows = [{"severity": p.severity, "count": p.count, **asdict(p), "rows": list(p.rows)} for p in problems]
+    return [{k: printable(v) if isinstance(v, str) else v for k, v in row.items()} for row in rows]
 
 
-def _read(folder: Path, report: Report) -> Dataset | None:
+def _read(folder: Path, report: Report, allow_links: tuple[Path, ...]) -> Dataset | None:
     path = folder / "dataset.toml"
-    if not path.is_file():
-        schema = _fitting_example(folder)
-        if schema is None:
-            what = "does not exist, and no shipped example fits the folder"
-            report(Problem("no-description", what, f"let `bench data init {folder}` propose one", path.name))
-            return None
-        return Dataset(folder, schema, report=report)
     try:
-        return Dataset(folder, read_schema(path), report=report)
+        there = os.path.lexists(path)
+        schema = read_schema(path, allow_links) if there else _fitting_example(folder, allow_links)
     except BadDescription as error:
         for problem in error.problems:
             report(problem)
         return None
+    if schema is None:
+        what = "does not exist, and no shipped example fits the folder"
+        report(Problem("no-description", what, f"let `bench data init {folder}` propose one", path.name))
+        return None
+    return Dataset(folder, schema, report=report, allow_links=allow_links)
 
 
-def _fitting_example(folder: Path) -> Schema | None:
+def _fitting_example(folder: Path, allow_links: tuple[Path, ...]) -> Schema | None:
     """The shipped description whose tables and columns are all there."""
     for path in sorted(Path(str(resources("bench.data"))).glob("examples/*.toml")):
         found: list[Problem] = []
         schema = read_schema(path)
-        Dataset(folder, schema, report=found.append)
+        Dataset(folder, schema, report=found.append, allow_links=allow_links)
         if not {"missing-table", "missing-column"} & {problem.kind for problem in found}:
             return schema
     return None

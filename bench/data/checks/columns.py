@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bench.data.dataset import Dataset
-from bench.data.problems import Problem, Report, rows_where
+from bench.data.problems import Problem, Report, rows_where, some
 from bench.data.schema import SEPARATOR, Entity
 
 ENOUGH = 5
@@ -55,7 +55,7 @@ def _unused(dataset: Dataset, report: Report) -> None:
         unused = [c for c in there if c not in columns]
         # where a column is missing, that is told, with the names of all that are there
         if unused and columns - {None} <= set(there):
-            what = f"has columns that the description does not use: {', '.join(map(str, unused))}"
+            what = f"has columns that the description does not use: {some(map(str, unused))}"
             mend = "name them in the description, or leave them if that is meant"
             report(Problem("unused-column", what, mend, file, stops=False))
 
@@ -88,7 +88,7 @@ def _numeric_text(file: str, column: str, cells: pd.Series, report: Report) -> N
     if len(filled) < ENOUGH or pd.to_numeric(filled, errors="coerce").isna().any():
         return
     length = filled.str.len()
-    if filled.str.fullmatch(r"\d+").all() and length.min() == length.max():
+    if filled.str.fullmatch(r"[0-9]+").all() and length.min() == length.max():
         return
     what, mend = "all texts are numbers", "list the column under `numeric`, unless they are mere labels"
     report(Problem("numeric-text", what, mend, file, column, stops=False))
@@ -106,7 +106,7 @@ def _mojibake(file: str, column: str, cells: pd.Series, report: Report) -> None:
 def _dates(file: str, column: str, cells: pd.Series, report: Report) -> None:
     """Dates such as 20260531 among the numbers: their differences mean nothing."""
     filled = cells.dropna().str.removesuffix(".0")
-    if len(filled) < ENOUGH or not filled.str.fullmatch(r"(?:19|20)\d{6}").all():
+    if len(filled) < ENOUGH or not filled.str.fullmatch(r"(?:19|20)[0-9]{6}").all():
         return
     if np.mean(pd.to_datetime(filled, format="%Y%m%d", errors="coerce").notna()) == 1:
         what = f"the numbers are dates ({filled.iloc[0]})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,8 @@ from PIL import Image
 from bench.data.dataset import Dataset
 from bench.data.problems import Problem, Report
 from bench.data.schema import MEDIA
+from encoders.decoding import CannotDecode
+from encoders.image import opened
 from fusions import Source
 
 HARMLESS = ("wrong-suffix",)
@@ -117,18 +118,16 @@ def look(path: Path, modality: str) -> Finding | None:
 
 
 def _image(path: Path) -> Finding | None:
-    """What Pillow says of an image's header, with its own limit of pixels, under which the encoders stand."""
+    """What opening an image as the encoders do says of its header."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            Image.open(path).close()
-    except Image.DecompressionBombError:
-        return "huge-image", f"has more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels"
-    except Image.UnidentifiedImageError:
-        return "other-modality", "is no image that Pillow knows"
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        return "undecodable", f"cannot be decoded ({' '.join(str(error).split())})"
-    return None
+        with opened(path):
+            return None
+    except CannotDecode as error:
+        if isinstance(error.__cause__, Image.DecompressionBombError):
+            return "huge-image", f"has more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels"
+        if isinstance(error.__cause__, Image.UnidentifiedImageError):
+            return "other-modality", "is no image of a format that is read here"
+        return "undecodable", f"cannot be decoded ({error})"
 
 
 def _tell(

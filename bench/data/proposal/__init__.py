@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
+from bench.data.dataset import Dataset
+from bench.data.problems import printable, some
 from bench.data.proposal.arrays import find_features
 from bench.data.proposal.columns import Column, Table, read_columns, referenced
-from bench.data.proposal.entities import Draft, add_features, draft_entities
+from bench.data.proposal.entities import Draft, add_features, draft_entities, leave_out
 from bench.data.proposal.links import Link, find_id, find_links
 from bench.data.proposal.paths import find_patterns
 from bench.data.proposal.samples import (
@@ -20,21 +23,26 @@ from bench.data.proposal.samples import (
     sample_id,
 )
 from bench.data.proposal.survey import Survey, survey
-from bench.data.proposal.writing import comment, pair, some, write_entity, write_samples, write_target
-from bench.data.schema import MEDIA
+from bench.data.proposal.writing import comment, pair, write_entity, write_samples, write_target
+from bench.data.schema import MEDIA, Schema
+from bench.data.suspects import suspects
 from bench.errors import DataError
 
 HEAD = "Proposed by `bench data init` from what lies here. Every guess says why: check it and change it."
 
 
-def propose(folder: Path) -> str:
+def propose(folder: Path, allow_links: tuple[Path, ...] = ()) -> str:
     """The text of a `dataset.toml` for a folder of tables and media; every guess has a comment.
+
+    Args:
+        folder: what to describe.
+        allow_links: folders outside that links in the folder may lead to; other links are not followed.
 
     Raises:
         DataError: there is no table, no id or nothing to predict; several tables could be the samples;
             a file cannot be read.
     """
-    found = survey(folder)
+    found = survey(folder, allow_links)
     tables = [read_columns(file, found) for file in found.frames]
     links = find_links(tables)
     samples, why_samples = choose_samples(tables, links, folder)
@@ -49,22 +57,33 @@ def propose(folder: Path) -> str:
         "time": (time, "a date or time in every row, for `--split time`"),
     }
     own_links = [x for x in links if x.table is samples]
-    name = folder.resolve().name or "dataset"
+    name = printable(folder.resolve().name) or "dataset"
     drafts, remarks = _entities(name, found, samples, _used(samples, id_column, target, own_links), own_links)
+    remarks = [*found.notes, *_unlinked(tables, samples, links), *remarks]
+    group_columns = groups(samples, id_column.name)
+
+    def written() -> str:
+        sections = [
+            [comment(HEAD), pair("name", name), pair("description", "")],
+            write_target(target),
+            write_samples(fields, group_columns, split_remarks + time_remarks),
+            *(write_entity(draft) for draft in drafts),
+            [comment(f"not used: {remark}") for remark in remarks],
+        ]
+        return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+    if drafts:  # what `bench data check` would warn of is not proposed
+        schema = Schema.model_validate(tomllib.loads(written()))
+        read = Dataset(folder, schema, found.frames, lambda problem: None, allow_links=allow_links)
+        leave_out(drafts, suspects(read))
+        remarks += [f"{d.table.file}: {'; '.join(d.remarks)}" for d in drafts if d.empty]
+        drafts = [draft for draft in drafts if not draft.empty]
     if not drafts:
         raise DataError(
             f"{folder / samples.file} has nothing to predict {target.column} from; "
             f"add columns, or media files named by {id_column.name}."
         )
-    remarks = [*found.notes, *_unlinked(tables, samples, links), *remarks]
-    sections = [
-        [comment(HEAD), pair("name", name), pair("description", "")],
-        write_target(target),
-        write_samples(fields, groups(samples, id_column.name), split_remarks + time_remarks),
-        *(write_entity(draft) for draft in drafts),
-        [comment(f"not used: {remark}") for remark in remarks],
-    ]
-    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+    return written()
 
 
 def _used(samples: Table, id_column: Column, target: Target, links: list[Link]) -> dict[str, str]:

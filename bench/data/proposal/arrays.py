@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 import numpy as np
 import pandas as pd
 
+from bench.data.arrays import Header, as_texts, headers, read_npz
+from bench.data.names import words
+from bench.data.problems import printable
 from bench.data.proposal.columns import Table
 from bench.data.proposal.links import MOSTLY
-from bench.data.proposal.names import words
 from bench.data.proposal.survey import Survey
 from bench.data.schema import Features
+from bench.data.untrusted import Unreadable
 from bench.errors import DataError
 
 WORDS = {
@@ -47,16 +47,15 @@ class Found:
 
 
 @dataclass(frozen=True)
-class _Header:
+class _Array:
     file: str
-    name: str | None
-    shape: tuple[int, ...]
-    dtype: np.dtype
+    header: Header
 
     @property
     def what(self) -> str:
-        name = f"{self.name!r} of {self.file}" if self.name else self.file
-        return f"{name}, {' x '.join(map(str, self.shape))} {self.dtype}"
+        name, shape, dtype = self.header
+        where = f"{name!r} of {self.file}" if name else self.file
+        return f"{where}, {' x '.join(map(str, shape))} {dtype}"
 
 
 def find_features(found: Survey, tables: list[tuple[Table, str]]) -> list[Found]:
@@ -71,13 +70,12 @@ def find_features(found: Survey, tables: list[tuple[Table, str]]) -> list[Found]
     """
     results = [_vectors(table, column.name) for table, _ in tables for column in table.of_kind("vectors")]
     for file in found.arrays:
-        headers = list(_headers(found.root, file))
-        offsets = [h for h in headers if h.dtype.kind in "iu" and len(h.shape) == 1]
-        for header in headers:
-            if why_not := _unfit(header):
-                results.append(Found(header.what, why_not=why_not))
+        arrays = _arrays(found.root, file)
+        for array in arrays:
+            if why_not := _unfit(array.header):
+                results.append(Found(array.what, why_not=why_not))
             else:
-                results.append(_fit(found.root, header, offsets, _key_headers(headers, header), tables))
+                results.append(_fit(found.root, array, arrays, tables))
     return results
 
 
@@ -86,30 +84,19 @@ def _vectors(table: Table, column: str) -> Found:
     return Found(f"column {column!r} of {table.file}", table.file, _modality(column, table.file), features)
 
 
-def _headers(root: Path, file: str) -> Iterator[_Header]:
-    """Name, shape and type of every array of a file; no array is loaded, no object ever."""
-    path = root / file
+def _arrays(root: Path, file: str) -> list[_Array]:
+    """What is in a file; no array is loaded, no object ever."""
     try:
-        if path.suffix.lower() == ".npy":
-            with path.open("rb") as stream:
-                yield _Header(file, None, *_shape(stream))
-            return
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                with archive.open(member) as stream:
-                    yield _Header(file, member.removesuffix(".npy"), *_shape(stream))
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} cannot be read ({error}); save the arrays again, or take it out.") from None
+        return [_Array(file, header) for header in headers(root / file)]
+    except Unreadable as error:
+        raise _damaged(root / file, error) from None
 
 
-def _shape(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    version = np.lib.format.read_magic(stream)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(stream)
-    return shape, dtype
+def _damaged(path: Path, error: Unreadable) -> DataError:
+    return DataError(printable(f"{path} cannot be read ({error}); save the arrays again, or take it out."))
 
 
-def _unfit(header: _Header) -> str:
+def _unfit(header: Header) -> str:
     if header.dtype.hasobject:
         return "Python objects are never loaded; save it as numbers"
     if header.dtype.kind != "f":
@@ -119,42 +106,48 @@ def _unfit(header: _Header) -> str:
     return ""
 
 
-def _key_headers(headers: list[_Header], array: _Header) -> list[_Header]:
-    """The arrays of the same file that may name the rows of `array`."""
-    return [h for h in headers if h.dtype.kind in "Uiu" and h.shape == array.shape[:1]]
-
-
-def _fit(
-    root: Path, array: _Header, offsets: list[_Header], keys: list[_Header], tables: list[tuple[Table, str]]
-) -> Found:
-    """The table whose rows an array follows."""
-    modality = _modality(array.name or "", array.file)
+def _fit(root: Path, array: _Array, others: list[_Array], tables: list[tuple[Table, str]]) -> Found:
+    """The table whose rows an array follows; the others are those of its file."""
+    name, shape, _ = array.header
+    modality = _modality(name, array.file)
+    keys = [o for o in others if o.header.dtype.kind in "Uiu" and o.header.shape == shape[:1]]
+    offsets = [o for o in others if o.header.dtype.kind in "iu" and len(o.header.shape) == 1]
     for table, id_column in tables:
         ids = table.columns[id_column].cells
         for key in keys:
-            values = pd.Series(_load(root, key)).astype("string")
+            values = _keys(root, key)
             if not values.duplicated().any() and ids.isin(values).mean() >= MOSTLY:
                 same = len(values) == len(ids) and (values.to_numpy() == ids.to_numpy()).all()
-                features = Features(file=array.file, array=array.name, key=None if same else key.name)
-                return Found(array.what, table.file, modality, features)
+                by = None if same else key.header.name
+                return Found(array.what, table.file, modality, Features(file=array.file, array=name, key=by))
     for table, _ in tables:
-        if array.shape[0] == table.rows:
-            return Found(array.what, table.file, modality, Features(file=array.file, array=array.name))
+        if shape[0] == table.rows:
+            return Found(array.what, table.file, modality, Features(file=array.file, array=name or None))
         for cut in offsets:
-            if len(array.shape) == 2 and cut.shape == (table.rows + 1,) and _cuts(_load(root, cut), array):
-                features = Features(file=array.file, array=array.name, offsets=cut.name)
+            if len(shape) == 2 and cut.header.shape == (table.rows + 1,) and _cuts(_load(root, cut), shape):
+                features = Features(file=array.file, array=name, offsets=cut.header.name)
                 return Found(array.what, table.file, modality, features)
     counts = ", ".join(f"{table.file} {table.rows}" for table, _ in tables)
     return Found(array.what, why_not=f"as many rows as no table ({counts})")
 
 
-def _load(root: Path, header: _Header) -> np.ndarray:
-    with np.load(root / header.file, allow_pickle=False) as file:
-        return file[str(header.name)]
+def _load(root: Path, array: _Array) -> np.ndarray:
+    try:
+        return read_npz(root / array.file, array.header.name)
+    except Unreadable as error:
+        raise _damaged(root / array.file, error) from None
 
 
-def _cuts(offsets: np.ndarray, array: _Header) -> bool:
-    return bool(offsets[0] == 0 and offsets[-1] == array.shape[0] and (np.diff(offsets) >= 0).all())
+def _keys(root: Path, array: _Array) -> pd.Series:
+    """An array as keys; no keys where it does not hold texts."""
+    try:
+        return as_texts(_load(root, array))
+    except Unreadable:
+        return pd.Series(dtype="string")
+
+
+def _cuts(offsets: np.ndarray, shape: tuple[int, ...]) -> bool:
+    return bool(offsets[0] == 0 and offsets[-1] == shape[0] and (offsets[1:] >= offsets[:-1]).all())
 
 
 def _modality(name: str, file: str) -> str:

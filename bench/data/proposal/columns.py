@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 import numpy as np
 import pandas as pd
 
+from bench.data.names import is_key, words
 from bench.data.problems import Problem
-from bench.data.proposal.names import is_key, words
 from bench.data.proposal.survey import Survey, modality_of
 from bench.data.schema import SEPARATOR
 from bench.data.splits import OFFICIAL
@@ -82,7 +82,7 @@ def _judge(file: str, name: str, found: Survey) -> Column:
     if nested := _nested(name, raw):
         return nested
     problems: list[Problem] = []
-    table = Tables(found.root, problems.append, {file: found.frames[file]})
+    table = Tables(found.root, problems.append, {file: found.frames[file][[name]]})
     cells = table.column(file, name)
     present = cells.dropna()
     if unused := _unused(name, present):

@@ -8,13 +8,14 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from bench.data.names import entity_name, subject
 from bench.data.proposal.arrays import Found
 from bench.data.proposal.columns import Column, Table
 from bench.data.proposal.links import Link
-from bench.data.proposal.names import entity_name, subject
 from bench.data.proposal.paths import Pattern
 from bench.data.proposal.samples import skewness
 from bench.data.schema import MODALITIES, Features
+from bench.data.suspects import Suspect
 
 LONG_TAIL = 10.0
 """Largest over smallest positive value from which a skewed number is taken as log(1 + x)."""
@@ -156,6 +157,22 @@ def add_features(drafts: list[Draft], found: list[Found]) -> list[str]:
                     f"features take the place of {item.modality} = {columns}; keep one of the two"
                 )
     return remarks
+
+
+def leave_out(drafts: list[Draft], found: list[Suspect]) -> None:
+    """Take inputs out that tell the target by themselves or look like another, and say why."""
+    by_name = {draft.name: draft for draft in drafts}
+    for source, problem in found:
+        draft, modality = by_name[source.entity], source.modality
+        if modality in draft.features:
+            del draft.features[modality]
+        else:
+            draft.columns[modality].remove(problem.column)
+            if not draft.columns[modality]:
+                del draft.columns[modality]
+            draft.log = [column for column in draft.log if column != problem.column]
+        name = problem.column or problem.file
+        draft.remarks.append(f"left out: {name} ({problem.what}); put it in if it is known before the target")
 
 
 def _free(name: str, taken: set[str]) -> str:

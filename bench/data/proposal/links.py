@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
+from bench.data.names import singular, subject, words
 from bench.data.proposal.columns import HEAD, Column, Table
-from bench.data.proposal.names import singular, subject, words
 from bench.data.schema import SEPARATOR
 
 MOSTLY = 0.8

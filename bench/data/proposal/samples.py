@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from bench.data.names import CURRENCIES, words
 from bench.data.problems import refuse
 from bench.data.proposal.columns import Column, Table
 from bench.data.proposal.links import Link, find_id
-from bench.data.proposal.names import words
 from bench.data.proposal.survey import Survey
 from bench.data.tables import Tables
 from bench.errors import DataError
@@ -24,7 +24,6 @@ TARGETS = (
     "engagement", "popularity", "views", "likes", "gross", "value", "cost",
 )  # fmt: skip
 """Names of numbers that one wants to predict, the plainest first."""
-CURRENCIES = ("usd", "eur", "gbp", "cny", "yuan", "rmb", "jpy", "inr")
 DECADES = 100.0
 """Largest over smallest value from which a skewed positive target is learned as its logarithm."""
 FEWEST_FOR_LEAK = 20
@@ -208,7 +207,7 @@ def choose_split(table: Table) -> tuple[str | None, list[str]]:
 def choose_time(table: Table, found: Survey) -> tuple[str | None, list[str]]:
     """The column with the order of time, and remarks on others that look like one."""
     chosen, remarks = None, []
-    strict = Tables(found.root, refuse, {table.file: found.frames[table.file]})
+    strict = Tables(found.root, refuse, found.frames)
     for column in table.of_kind("date"):
         if not column.complete:
             remarks.append(f"{column.name} has empty rows; a time is needed in each")

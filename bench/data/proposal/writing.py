@@ -7,19 +7,17 @@ import re
 import textwrap
 from collections.abc import Iterable, Mapping
 
+from bench.data.problems import printable, some
 from bench.data.proposal.entities import Draft
 from bench.data.proposal.samples import Target
 from bench.data.schema import MODALITIES
 
 WIDTH = 100
-SHOWN = 8
-"""Alternatives named in one comment."""
 
 
 def comment(text: str) -> str:
     """Lines of a TOML comment; what stands in data never ends one early."""
-    plain = "".join(c if c.isprintable() else " " for c in text)
-    return "\n".join(textwrap.wrap(plain, WIDTH, initial_indent="# ", subsequent_indent="#   "))
+    return "\n".join(textwrap.wrap(printable(text), WIDTH, initial_indent="# ", subsequent_indent="#   "))
 
 
 def string(text: str) -> str:
@@ -39,13 +37,6 @@ def pair(key: str, value: str | bool | Iterable[str]) -> str:
 def header(*parts: str) -> str:
     """``[entities.house]``, quoted where TOML wants it."""
     return f"[{'.'.join(p if re.fullmatch('[A-Za-z0-9_-]+', p) else string(p) for p in parts)}]"
-
-
-def some(names: Iterable[str]) -> str:
-    """The first names, and how many more there are."""
-    names = list(names)
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 def write_target(target: Target) -> list[str]:

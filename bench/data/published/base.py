@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from bench.data.untrusted import Unreadable, reading
 from bench.errors import DataError
 
 
@@ -98,10 +99,11 @@ def read_table(path: Path, columns: Sequence[str], *, header: bool = True) -> pd
         DataError: it cannot be read, or has other columns.
     """
     try:
-        table = pd.read_csv(
-            path, dtype=str, keep_default_na=False, encoding="utf-8-sig", header=0 if header else None
-        )
-    except ValueError as error:  # pandas' own errors and UnicodeDecodeError are ValueErrors
+        with reading(path):
+            table = pd.read_csv(
+                path, dtype=str, keep_default_na=False, encoding="utf-8-sig", header=0 if header else None
+            )
+    except Unreadable as error:
         raise unreadable(path, error) from None
     if not header:
         if table.shape[1] != len(columns):

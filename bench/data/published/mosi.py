@@ -17,7 +17,6 @@ Everything is one entity, `utterance`: what is fused is the modalities of one mo
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -25,8 +24,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from bench.data.arrays import read_npz
 from bench.data.published.base import Originals, Printed, Published, read_table, unreadable
 from bench.data.splits import OFFICIAL
+from bench.data.untrusted import Unreadable
 from bench.errors import DataError, UsageError, did_you_mean
 
 VIDEOS = (52, 10, 31)
@@ -148,9 +149,8 @@ def _joined(originals: Originals) -> Corpus:
     names = {"utterance_id": "id", "split_bclstm": "bclstm"}
     table = read_table(path, ["row", "utterance_id", *COLUMNS[1:-1], "split_bclstm"]).rename(columns=names)
     try:
-        with np.load(originals["features.npz"], allow_pickle=False) as file:
-            arrays = {name: file[name] for name in (*FEATURES, "label")}
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        arrays = {name: read_npz(originals["features.npz"], name) for name in (*FEATURES, "label")}
+    except Unreadable as error:
         raise unreadable(originals["features.npz"], error) from None
     try:
         rows, sentiment = table["row"].astype(int).to_numpy(), table["sentiment"].astype(float).to_numpy()

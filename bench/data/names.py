@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-UNCOUNTED = ("series", "species", "news")
+UNCOUNTED = ("series", "species", "news", "lens", "means")
+CURRENCIES = ("usd", "eur", "gbp", "cny", "yuan", "rmb", "jpy", "inr")
+LEFT_ALONE = ("ss", "us", "is", "yses", "eses", "crises")
+"""Ends of words that are no plurals, or plurals of a Greek kind."""
+IE = ("movies", "cookies", "rookies", "calories", "selfies", "zombies", "hoodies", "smoothies", "brownies")
+"""Words on -ies that do not stand for -y."""
+ES = ("sses", "shes", "ches", "xes", "zzes", "uses", "gases", "lenses", "aliases", "canvases", "atlases")
+"""Ends from which -es is taken,"""
+S = ("ouses", "auses", "excuses", "caches")
+"""but not from these."""
 KEY_WORDS = ("id", "ids", "uid", "uuid", "guid")
 """Last words of names of columns that name rows."""
 
@@ -16,12 +25,13 @@ def words(name: str) -> list[str]:
 
 
 def singular(word: str) -> str:
-    """One of what a plural names: commodities -> commodity, houses -> house."""
-    if word in UNCOUNTED or len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
+    """One of what a plural names: commodities -> commodity, houses -> house. Doubtful ones are left alone."""
+    if word in UNCOUNTED or len(word) < 4 or not word.endswith("s") or word.endswith(LEFT_ALONE):
         return word
     if word.endswith("ies"):
-        return word[:-3] + "y"
-    return word[:-2] if word.endswith(("sses", "shes", "ches", "xes")) else word[:-1]
+        return word[:-1] if len(word) == 4 or word.endswith(IE) else word[:-3] + "y"
+    es = len(word) > 4 and word.endswith(ES) and not word.endswith(S)
+    return word[:-2] if es else word[:-1]
 
 
 def is_key(name: str) -> bool:

@@ -1,0 +1,192 @@
+"""Inputs that tell the target by themselves, or look like another target: what is not known before it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from bench.data.dataset import Dataset
+from bench.data.names import CURRENCIES, singular, words
+from bench.data.problems import Problem
+from fusions import Source
+
+TELLS = 0.9
+"""Share of the target's variance that an input alone must explain to be named."""
+ORDERS = 0.98
+"""Rank correlation with the target from which an input is named even if there are few samples."""
+RESEMBLES = 0.9
+"""Rank correlation from which a column of numbers looks like another target."""
+FEW, ENOUGH, PLENTY = 10, 20, 30
+"""Samples with a value from which an order, a resemblance, a curve mean something."""
+LOOKED_AT = 50_000
+"""Samples that are looked at; more tell no more."""
+VECTORS_LOOKED_AT = 2_000
+OUTCOMES = {
+    "target", "label", "leak", "leaked", "sale", "revenue", "gross", "profit", "turnover", "gmv",
+    "engagement", "popularity", "like", "view",
+}  # fmt: skip
+"""Words in names of numbers that are results themselves, where they are in the table of samples."""
+NOT_NOUNS = {*CURRENCIES, "log", "total", "mean", "avg", "average", "sum", "max", "min", "number", "count"}
+NUMBER = r"(-?[0-9]+(?:\.[0-9]+)?)"
+"""The first number in a text."""
+
+
+class Suspect(NamedTuple):
+    """An input that should perhaps not be one: whose it is, and what to tell."""
+
+    source: Source
+    problem: Problem
+
+
+def suspects(dataset: Dataset) -> list[Suspect]:
+    """The columns and features, one problem each. They are warnings: only the user knows what came first."""
+    known = np.flatnonzero(np.isfinite(dataset.target))
+    # in an order of chance, or equal values would bring samples in the order of the file
+    chosen = np.random.default_rng(0).permutation(known)[:LOOKED_AT]
+    found = []
+    for source in dataset.schema.sources:
+        if dataset.schema.precomputed(source):
+            problems = [_dimension(dataset, source, chosen[:VECTORS_LOOKED_AT])]
+        elif source.modality == "numeric":
+            problems = [_number(dataset, source, c, chosen) for c in _columns(dataset, source)]
+        elif source.modality == "text":
+            problems = [_text(dataset, source, c, chosen) for c in _columns(dataset, source)]
+        else:
+            continue
+        found += [Suspect(source, problem) for problem in problems if problem]
+    return found
+
+
+def _columns(dataset: Dataset, source: Source) -> list[str]:
+    return dataset.schema.entities[source.entity].columns(source.modality)
+
+
+def _number(dataset: Dataset, source: Source, column: str, chosen: np.ndarray) -> Problem | None:
+    """A column of numbers, or what it comes to over the items of a sample."""
+    file, y = dataset.table_of(source.entity), dataset.target[chosen]
+    resembles = 0.0
+    for how, values in _over_items(dataset, source.entity, dataset.tables.numbers(file, column)):
+        x = values[chosen]
+        told, order = explained(x[:, None], y)[0], rank_correlation(x, y)
+        if told > TELLS or order > ORDERS:
+            return _leak(f"the {how}column", max(told, order**2), file, column)
+        if np.isfinite(x).sum() >= ENOUGH:
+            resembles = max(resembles, order)
+    own = dataset.schema.entities[source.entity].table is None
+    if resembles > RESEMBLES:
+        why = f"its rank correlation with it is {resembles:.2f}"
+    elif named_alike(column, dataset.schema.target.column, own=own):
+        why = "by its name"
+    else:
+        return None
+    what, fix = f"looks like another target: {why}", "take it out if it is not known before the target is"
+    return Problem("other-target", what, fix, file, column, stops=False)
+
+
+def _text(dataset: Dataset, source: Source, column: str, chosen: np.ndarray) -> Problem | None:
+    """A column of texts as labels, and by the first number in them: a target with its unit is the target."""
+    file, y = dataset.table_of(source.entity), dataset.target[chosen]
+    cells, items = dataset.tables.column(file, column), dataset.items[source.entity]
+    labels = np.full(len(dataset), -1)
+    single = np.diff(items.offsets) == 1
+    labels[single] = pd.factorize(cells)[0][items.values[items.offsets[:-1][single]]]
+    numbers = pd.to_numeric(cells.str.extract(NUMBER, expand=False), errors="coerce")
+    values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    told = between(labels[chosen], y)
+    for _, of_sample in _over_items(dataset, source.entity, values):
+        x = of_sample[chosen]
+        order = rank_correlation(x, y)
+        told = max(told, explained(x[:, None], y)[0], order**2 if order > ORDERS else 0.0)
+    return _leak("the column", told, file, column) if told > TELLS else None
+
+
+def _dimension(dataset: Dataset, source: Source, chosen: np.ndarray) -> Problem | None:
+    """The dimension of precomputed features, a mean over a sample's vectors, that tells most."""
+    rows, values = dataset.vectors(source)
+    items, features = dataset.items[source.entity], dataset.schema.entities[source.entity].features
+    means, y = [], []
+    for sample in chosen:
+        of_sample = items.values[items.offsets[sample] : items.offsets[sample + 1]]
+        tokens = [rows.values[rows.offsets[row] : rows.offsets[row + 1]] for row in of_sample]
+        if sum(map(len, tokens)):
+            means.append(np.asarray(values[np.concatenate(tokens)], dtype=np.float64).mean(0))
+            y.append(dataset.target[sample])
+    if not means:
+        return None
+    told = explained(np.stack(means), np.array(y))
+    best, spec = int(told.argmax()), features[source.modality]
+    if told[best] <= TELLS:
+        return None
+    return _leak(f"dimension {best} of the features", told[best], spec.file, spec.array or "")
+
+
+def _leak(what: str, share: float, file: str, column: str) -> Problem:
+    fix = "take it out if it is not known before the target is"
+    what = f"{what} alone tells the target almost perfectly ({share:.1%} of its variance)"
+    return Problem("leak", what, fix, file, column, stops=False)
+
+
+def _over_items(dataset: Dataset, entity: str, values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """How numbers (R,) of an entity's rows can be taken together, and what that is (N,), NaN for none."""
+    items, n = dataset.items[entity], len(dataset)
+    sample = np.repeat(np.arange(n), np.diff(items.offsets))
+    of_item = values[items.values]
+    known = np.isfinite(of_item)
+    sample, of_item = sample[known], of_item[known]
+    count = np.bincount(sample, minlength=n)
+    total = np.bincount(sample, of_item, minlength=n)
+    some = np.where(count > 0, 1.0, np.nan)
+    several = bool((count > 1).any())
+    yield "mean of the " if several else "", some * total / np.maximum(count, 1)
+    if several:
+        yield "sum of the ", some * total
+        for how, take in (("maximum of the ", np.maximum), ("minimum of the ", np.minimum)):
+            start = -np.inf if take is np.maximum else np.inf
+            extreme = np.full(n, start)
+            take.at(extreme, sample, of_item)
+            yield how, np.where(count > 0, extreme, np.nan)
+
+
+def explained(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The share of the variance of `y` (N,) that each column of `x` (N, D) explains by itself; (D,).
+
+    However the curve runs: between neighbours in `x`, `y` differs by its noise only (Rice's estimate of the
+    residual variance). The larger of the share of `y` and of its ranks, which no single value decides.
+    """
+    known = np.isfinite(x).all(1)
+    x, y = x[known], y[known]
+    if len(y) < PLENTY or np.ptp(y) == 0:
+        return np.zeros(x.shape[1])
+    order = np.argsort(x, axis=0, kind="stable")
+    shares = [1 - (np.diff(v[order], axis=0) ** 2).mean(0) / (2 * v.var()) for v in (y, rankdata(y))]
+    return np.maximum.reduce([*shares, np.zeros(x.shape[1])])
+
+
+def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Spearman's, absolute; 0 where it means nothing."""
+    known = np.isfinite(x)
+    if known.sum() < FEW or np.ptp(x[known]) == 0 or np.ptp(y[known]) == 0:
+        return 0.0
+    return abs(float(np.corrcoef(rankdata(x[known]), rankdata(y[known]))[0, 1]))
+
+
+def between(labels: np.ndarray, y: np.ndarray) -> float:
+    """Share of the variance of `y` between labels, adjusted for their number; 0 with few samples a label."""
+    known = labels >= 0
+    n, distinct = int(known.sum()), len(np.unique(labels[known]))
+    if n < FEW or distinct > n // 2 or y[known].var() == 0:
+        return 0.0
+    groups = pd.Series(y[known]).groupby(labels[known])
+    within = (y[known] - groups.transform("mean").to_numpy()) ** 2
+    return float(1 - (within.sum() / (n - distinct)) / y[known].var(ddof=1))
+
+
+def named_alike(column: str, target: str, *, own: bool) -> bool:
+    """Whether a column of numbers is named like the target, or with `own`, in its table, like any result."""
+    said = {singular(word) for word in words(column)}
+    nouns = [singular(w) for w in words(target) if w not in NOT_NOUNS and w.isalpha() and len(w) > 2]
+    return bool(said & {*nouns[-1:], *(OUTCOMES if own else ())})
