@@ -26,8 +26,8 @@ from bench.report.figures import DRAWN, Figure, write_figures
 from bench.report.figures.attention import attention_mean, rollout
 from bench.report.figures.drawing import Drawing, settle
 from bench.report.figures.forest import Mark, view
-from bench.report.figures.results import results_of
-from bench.report.figures.style import settings, shown
+from bench.report.figures.results import ordered, results_of
+from bench.report.figures.style import settings, shown, unit
 from bench.report.tables import rows_of
 from bench.store import RunStore
 
@@ -236,6 +236,57 @@ def test_an_outlying_mean_does_not_stretch_the_axis():
     low, high = view(marks, "MSE")
     assert 0 <= low < 0.4
     assert 0.6 < high < 1
+
+
+def words(canvas: Canvas) -> list[str]:
+    return [text.get_text() for text in canvas.findobj(Text)]
+
+
+@pytest.fixture
+def kept_and_dropped(tmp_path) -> Workshop:
+    """Dropping incomplete samples does well on the few that are left, but for mult."""
+    workshop = Workshop(tmp_path)
+    arms = {"keep": (0.6, 0.62, 0.64), "drop, on complete samples": (0.5, 0.1, 5.0)}
+    rows = [
+        Row(n, x, arm) for arm, xs in arms.items() for n, x in zip(("memf", "tfn", "mult"), xs, strict=True)
+    ]
+    plan = workshop.plan("fusion", rows)
+    for i in (3, 4, 5):
+        workshop.rescore(plan, i, [{"n_test": 5}] * 3)
+        plan.rows[i].scored = "complete"
+    return workshop
+
+
+def test_every_point_beyond_the_axis_has_its_value(kept_and_dropped, monkeypatch):
+    canvases = record(monkeypatch)
+    kept_and_dropped.draw()
+    mse = rows_of(kept_and_dropped.plans[0], kept_and_dropped.store).set_index(["method", "variant"])["MSE"]
+    beyond = f"{mse['mult', 'drop, on complete samples']:.3g}"
+    assert words(canvases["cost"]).count(f"mult {beyond} ↑") == 2, "in both panels"
+    assert words(canvases["cost"]).count("mult") == 2, "and its best point by its name"
+    assert f"{beyond} →" in words(canvases["fusion"])
+    check_legible("cost", canvases["cost"])
+
+
+def test_methods_are_ordered_by_rows_of_the_same_samples(kept_and_dropped):
+    (plan,), store = kept_and_dropped.plans, kept_and_dropped.store
+    names, said = ordered(results_of(plan, store))
+    assert names == ["memf", "tfn", "mult"], "as kept: tfn is best on the few that are complete"
+    assert said == "Methods by mean MSE of keep, the lowest at the top."
+    assert said in kept_and_dropped.draw()["fusion"].caption
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("MAE", "log10(price [USD])"), ("MSE", "(log10(price [USD]))²"), ("R2_score", "share of variance"),
+        ("RMSE", "USD"), ("Pearson", "correlation"), ("Spearman", "correlation"), ("MAPE", "fraction"),
+        ("Acc2", "share of samples"), ("EVS", "share of variance"),
+    ],
+)  # fmt: skip
+def test_every_metric_has_its_unit(tmp_path, metric, expected):
+    plan = Workshop(tmp_path, target="log10(price [USD])").plan("data", unit="USD")
+    assert unit(metric, plan) == expected
 
 
 def test_names_that_no_font_can_draw_stay_apart():

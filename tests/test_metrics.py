@@ -113,7 +113,9 @@ def test_a_prediction_beyond_all_numbers_leaves_rmse_blank():
 # --- stored and shown ---------------------------------------------------------------------------------
 
 
-def stored(out, target: Target, true: np.ndarray, predicted: np.ndarray) -> tuple[RunStore, Plan]:
+def stored(
+    out, target: Target, true: np.ndarray, predicted: np.ndarray, method: str = "concat"
+) -> tuple[RunStore, Plan]:
     """A plan of one method with two runs that predict the same."""
     store, runs = RunStore(out), []
     metrics = score(target, true, predicted) | {
@@ -122,13 +124,13 @@ def stored(out, target: Target, true: np.ndarray, predicted: np.ndarray) -> tupl
     }  # fmt: skip
     for seed in (0, 1):
         spec = RunSpec(
-            method="concat", model=ModelConfig(), training=TrainingConfig(), seed=seed, dataset="d",
+            method=method, model=ModelConfig(), training=TrainingConfig(), seed=seed, dataset="d",
             encoders={}, features="", code="",
         )  # fmt: skip
         predictions = pd.DataFrame({"id": np.arange(len(true)), "y_true": true, "y_pred": predicted})
         store.save(spec, RunResult(metrics, predictions, pd.DataFrame(), {}))
         runs.append(spec.id)
-    row = PlanRow(method="concat", encoders={}, weights="", options={}, reference=False, runs=runs)
+    row = PlanRow(method=method, encoders={}, weights="", options={}, reference=False, runs=runs)
     plan = Plan(
         experiment="fusion", title="T", paper="", dataset="d", description="", samples=20, target="y",
         unit=target.unit, preset="quick", seeds=2, undecodable=0, command="", rows=[row],
@@ -187,13 +189,9 @@ def test_a_blank_metric_is_a_dash_or_no_column_an_empty_cell_and_a_note(tmp_path
 
 def test_a_dash_stands_where_only_some_rows_have_a_metric(tmp_path):
     """A constant prediction has no correlation; beside others the column is there."""
-    _, plan = stored(tmp_path, SIGNED, CROSSING, CLOSE)
-    _, constant = stored(tmp_path / "constant", SIGNED, CROSSING, np.full(4, 1.0))
-    spec = constant.rows[0].model_copy(update={"method": "mean", "runs": ["a", "b"]})
-    for run, name in zip(constant.rows[0].runs, spec.runs, strict=True):
-        (tmp_path / "constant" / "runs" / run).rename(tmp_path / "runs" / name)
-    plan = plan.model_copy(update={"rows": [*plan.rows, spec]})
-    store = RunStore(tmp_path)
+    store, plan = stored(tmp_path, SIGNED, CROSSING, CLOSE)
+    _, constant = stored(tmp_path, SIGNED, CROSSING, np.full(4, 1.0), "mean")
+    plan = plan.model_copy(update={"rows": [*plan.rows, *constant.rows]})
     write_tables(plan, store, tmp_path)
     lines = (tmp_path / "tables" / "fusion.md").read_text(encoding="utf-8").splitlines()
     table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|"]

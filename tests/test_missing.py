@@ -95,7 +95,7 @@ def test_no_other_experiment_has_areas(workshop):
 def test_files(workshop):
     plan = compared(workshop, {"memf": 0.4, "concat": 0.8}).model_copy(update={"paper": ""})
     paths = {path.name: path for path in write_tables(plan, workshop.store, workshop.out)}
-    assert paths.keys() == {"missing.md", "missing.csv", "missing.tex", "missing-sources.csv"}
+    assert paths.keys() == {f"missing{end}" for end in (".md", ".csv", ".tex", "-seeds.csv", "-sources.csv")}
     sources = pd.read_csv(paths["missing-sources.csv"])
     assert list(sources["source"]) == 4 * list(FALLS)
     assert sources["loss_R2_score"].tolist() == pytest.approx(4 * [-fall for fall in FALLS.values()])
@@ -191,7 +191,7 @@ def with_levels(tmp_path: Path, full: dict[str, list[float]], dropout: dict[str,
     return verdict(plan, workshop.store)
 
 
-def test_the_verdict_tells_apart_what_is_far_apart(tmp_path):
+def test_the_verdict_distinguishes_what_is_far_apart(tmp_path):
     mfb, memf, late = [0.70, 0.60, 0.65, 0.67], [0.60, 0.69, 0.62, 0.67], [0.30, 0.21, 0.24, 0.29]
     said = with_levels(
         tmp_path,
@@ -200,18 +200,20 @@ def test_the_verdict_tells_apart_what_is_far_apart(tmp_path):
     )
     assert said == (
         "By a paired corrected t-test over 4 seeds, Holm, 5 %: "
-        "With full data, mfb has the largest mean area under R2_score; told from it: late; not told: memf. "
-        "With source dropout, memf has the largest mean area under R2_score; told from it: mfb, late. "
+        "With full data, mfb has the largest mean area under R2_score; distinguished from it: late; "
+        "not distinguished: memf. "
+        "With source dropout, memf has the largest mean area under R2_score; distinguished from it: mfb, "
+        "late. "
         "Source dropout changes the area of mfb (-0.795, p 0.00), late (+0.001, p 0.00); "
-        "for memf nothing can be told."
+        "for memf nothing can be shown."
     )
 
 
-def test_the_verdict_says_so_when_nothing_can_be_told(tmp_path):
+def test_the_verdict_says_so_when_nothing_can_be_distinguished(tmp_path):
     noisy = {"mfb": [0.1, 0.6, 0.3], "memf": [0.5, 0.2, 0.4]}
     said = with_levels(tmp_path, noisy, {name: x[::-1] for name, x in noisy.items()})
-    assert said.count("nothing else can be told from it, the order may be chance") == 2
-    assert "Whether source dropout changes the area can be told for no method (smallest p" in said
+    assert said.count("no other can be distinguished from it, the order may be chance") == 2
+    assert "That source dropout changes the area cannot be shown for any method (smallest p" in said
 
 
 def test_the_verdict_leaves_out_a_method_that_lacks_a_seed(workshop):
@@ -260,7 +262,7 @@ def test_the_experiment_leaves_its_files(done):
     files = {
         str(path.relative_to(done)) for kind in ("tables", "figures") for path in (done / kind).iterdir()
     }
-    tables = {f"tables/missing{end}" for end in (".md", ".csv", ".tex", "-sources.csv")}
+    tables = {f"tables/missing{end}" for end in (".md", ".csv", ".tex", "-seeds.csv", "-sources.csv")}
     assert files == tables | {"figures/missing.png", "figures/missing.svg"}
     assert pd.read_csv(done / "tables" / "missing.csv")[["area_MSE", "area_R2_score"]].notna().all(axis=None)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.stats import corrected_interval, corrected_paired_test, crossed_paired_test, holm
+from bench.stats import corrected_interval, corrected_paired_test, crossed_paired_test, holm, varies
 
 
 def test_without_overlap_the_correction_is_the_plain_t_test(rng):
@@ -34,7 +34,20 @@ def test_one_run_gives_no_interval_and_no_verdict():
     assert np.isnan(corrected_paired_test([0.4], 80, 20))
 
 
-def test_identical_runs_are_never_told_apart():
+@pytest.mark.parametrize("values", [[2.3194] * 5, [0.1 + 0.2, 0.3, 0.3], [1e-17, -1e-17, 0.0], [0.4, np.nan]])
+def test_what_does_not_vary_has_no_interval(values):
+    """A deterministic method on a fixed split: an interval of width 0 would promise certainty."""
+    assert not varies(values)
+    assert np.isnan(corrected_interval(values, 80, 0)).all()
+
+
+def test_on_a_fixed_split_it_is_the_plain_t_interval(rng):
+    x = rng.normal(0.3, 1, size=5)
+    plain = stats.ttest_1samp(x, 0).confidence_interval()
+    assert corrected_interval(x, n_train=80, n_test=0) == pytest.approx(plain)
+
+
+def test_identical_runs_are_never_distinguished():
     assert corrected_paired_test([0.0, 0.0, 0.0], 80, 20) == 1.0
 
 

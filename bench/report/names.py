@@ -1,4 +1,4 @@
-"""How people read the names of rows: encoders with the origin of their weights, folders by their last part."""
+"""How people read the names of rows: encoders with where weights came from, folders by their last part."""
 
 from __future__ import annotations
 

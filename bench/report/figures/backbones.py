@@ -76,5 +76,6 @@ def _legend(ax: Axes, names: Sequence[str], title: str) -> None:
     """The panel's own encoders, above it."""
     ax.legend(
         handles=[mark(i, shown(name, 24)) for i, name in enumerate(short(names).values())],
-        title=title, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0), handletextpad=0.3, columnspacing=1.0,
+        title=title, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0), handletextpad=0.3,
+        columnspacing=1.0,
     )  # fmt: skip

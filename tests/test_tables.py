@@ -1,0 +1,234 @@
+"""Tables in every format say what they are: encoders with their weights, spreads only where there are any."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from workshop import Row, Workshop
+
+from bench.metrics import BOUNDS, METRICS
+from bench.report.headline import headline
+from bench.report.names import short
+from bench.report.page import write_page
+from bench.report.sheets import results_sheet
+from bench.report.tables import at_a_glance, caption, decimal, rows_of, write_tables
+from bench.report.verdicts import verdict
+
+FOLDER = "/home/someone/with a long name/models/downloaded-last-year/bert-of-ours"
+
+
+def written(workshop: Workshop, plan) -> dict[str, str]:
+    """What `write_tables` writes, by the end of the file's name."""
+    paths = write_tables(plan, workshop.store, workshop.out)
+    return {path.name.removeprefix(plan.name): path.read_text(encoding="utf-8") for path in paths}
+
+
+def pipe_rows(text: str) -> list[list[str]]:
+    return [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+
+
+@pytest.fixture
+def workshop(tmp_path) -> Workshop:
+    return Workshop(tmp_path)
+
+
+# --- names of rows ----------------------------------------------------------------------------------------
+
+
+def test_every_row_says_that_weights_are_random_in_every_format(workshop):
+    plan = workshop.plan("fusion", [Row("memf", 0.5), Row("mult", 0.7), Row("ridge", 0.6, reference=True)])
+    table, files = rows_of(plan, workshop.store), written(workshop, plan)
+    assert at_a_glance(plan, table)["backbone"].tolist() == ["resnet50 (random)"] * 3
+    assert [row[1] for row in pipe_rows(files[".md"])[2:5]] == ["resnet50 (random)"] * 3
+    assert files[".tex"].count("resnet50 (random) & ") == 3
+    sheet = results_sheet(plan, table)
+    index = [column.name for column in sheet.columns].index("backbone")
+    assert {line.cells[index].text for line in sheet.lines} == {"resnet50 (random)"}
+    csv = pd.read_csv(workshop.out / "tables" / "fusion.csv")
+    assert csv[["backbone", "weights"]].drop_duplicates().to_numpy().tolist() == [
+        ["resnet50", "resnet50 (random)"]
+    ]
+
+
+def test_stamps_of_encoders_without_a_column_have_one_together(workshop):
+    plan = workshop.plan("fusion", [Row("memf", 0.5), Row("mult", 0.7)])
+    plan.rows[0].weights = "resnet50 (random), videomae (random), wav2vec2 (random)"
+    table = at_a_glance(plan, rows_of(plan, workshop.store))
+    assert table["weights"].tolist() == ["videomae (random), wav2vec2 (random)", "–"]
+
+
+@pytest.mark.parametrize("differs", ["text", "image", "variant"])
+def test_the_terminal_shows_every_column_in_which_rows_differ(workshop, differs):
+    rows = [Row("memf", 0.5, **{differs: name}) for name in ("one", "other")]
+    shown = at_a_glance(plan := workshop.plan("fusion", rows), rows_of(plan, workshop.store))
+    column = shown[{"image": "backbone"}.get(differs, differs)]
+    assert {name.partition(" ")[0] for name in column} == {"one", "other"}
+    assert not shown[[c for c in shown if c not in ("MSE", "R2_score", "seconds")]].duplicated().any()
+
+
+def test_a_folder_is_called_by_its_last_part(workshop):
+    rows = [Row("memf", 0.5, text=FOLDER), Row("memf", 0.6, text="hashing")]
+    plan = workshop.plan("fusion", rows)
+    plan.rows[0].weights += ", bert-of-ours (random)"
+    glance = at_a_glance(plan, rows_of(plan, workshop.store))
+    assert glance["text"].tolist() == ["bert-of-ours (random)", "hashing"]
+    assert "memf (bert-of-ours)" in verdict(plan, workshop.store)
+    figures = workshop.draw()
+    page = write_page([plan], workshop.store, list(figures.values()), workshop.out).read_text("utf-8")
+    assert "someone" not in page + figures["fusion"].caption
+
+
+def test_folders_of_one_name_are_shown_by_what_sets_them_apart():
+    names = ["/a/x/bert", "/b/x/bert", "owner/model", "hashing"]
+    assert list(short(names).values()) == ["a/x/bert", "b/x/bert", "owner/model", "hashing"]
+    assert short(["/only"]) == {"/only": "only"}
+
+
+# --- spreads, intervals, bold -----------------------------------------------------------------------------
+
+
+def test_one_row_has_no_best_value(workshop):
+    plan = workshop.plan("fusion", [Row("memf", 0.5), Row("ridge", 0.8, reference=True)])
+    files = written(workshop, plan)
+    assert "**" not in files[".md"]
+    assert "Bold" not in files[".md"]
+    assert "textbf" not in files[".tex"]
+    assert not any(
+        c.best for line in results_sheet(plan, rows_of(plan, workshop.store)).lines for c in line.cells
+    )
+
+
+def test_one_seed_promises_no_intervals(tmp_path):
+    for seeds in (1, 2):
+        workshop = Workshop(tmp_path / str(seeds), seeds=seeds)
+        text = written(workshop, workshop.plan("fusion", [Row("memf", 0.5), Row("mult", 0.7)]))[".md"]
+        assert ("95 % intervals" in text) == (seeds == 2)
+        assert "(reference)" not in text, "there is none"
+
+
+@pytest.mark.parametrize("split", ["random", "official"])
+def test_intervals_stay_in_the_range_of_their_metric(workshop, split):
+    plan = workshop.plan("fusion", [Row("memf", 0.5), Row("mult", 0.6)], split=split)
+    edges = {name: low if np.isfinite(low) else high for name, (low, high) in BOUNDS.items()}
+    wide = {name: edge + (0.1 if edge == BOUNDS[name][0] else -0.1) for name, edge in edges.items()}
+    workshop.rescore(plan, 0, [edges, wide, wide])
+    table = rows_of(plan, workshop.store).iloc[0]
+    for name in METRICS:
+        low, high = BOUNDS[name]
+        assert low <= table[f"{name}_low"] < table[name] < table[f"{name}_high"] <= high
+        assert edges[name] in (table[f"{name}_low"], table[f"{name}_high"]), "it would have gone beyond"
+
+
+def test_a_method_that_does_not_vary_has_no_interval_and_the_caption_says_so(workshop):
+    rows = [Row("memf", 0.5), Row("mult", 0.6), Row("ridge", 0.7, reference=True)]
+    plan = workshop.plan("fusion", rows, split="official")
+    first = workshop.store.metrics(plan.rows[2].runs[0])
+    workshop.rescore(plan, 2, [{name: first[name] for name in METRICS if name != "Acc2"}] * 3)
+    table = rows_of(plan, workshop.store)
+    ridge = table.iloc[2]
+    assert ridge[["MSE_low", "MSE_high", "MSE_sd"]].isna().all()
+    assert "The same for every seed: ridge." in caption(plan, table)
+    (line,) = [row for row in pipe_rows(written(workshop, plan)[".md"]) if row[0] == "ridge (reference)"]
+    assert f"{first['MSE']:.4f}" in line
+
+
+def test_on_a_fixed_split_nothing_is_corrected_and_captions_say_what_intervals_speak_of(workshop):
+    rows = [Row("memf", 0.5), Row("mult", 0.7), Row("ridge", 0.6, reference=True)]
+    plan = workshop.plan("fusion", rows, split="official")
+    table = rows_of(plan, workshop.store).iloc[0]
+    values = [workshop.store.metrics(run)["R2_score"] for run in plan.rows[0].runs]
+    low, high = stats.ttest_1samp(values, 0).confidence_interval()
+    assert (table["R2_score_low"], table["R2_score_high"]) == pytest.approx((low, min(high, 1)))
+    text = written(workshop, plan)[".md"]
+    assert "Nadeau" not in text
+    assert "(t, over repeated training on one split: of training alone" in text
+    assert headline([plan], workshop.store).entries[0].interval.endswith("of training alone")
+
+
+@pytest.mark.parametrize(
+    ("split", "said"), [("random", "random"), ("official", "official"), ("time", "by time")]
+)
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_captions_say_which_split(tmp_path, split, said, seeds):
+    workshop = Workshop(tmp_path, seeds=seeds)
+    plan = workshop.plan("fusion", [Row("memf", 0.5), Row("mult", 0.7)], split=split)
+    assert said in caption(plan, rows_of(plan, workshop.store))
+    assert said in workshop.draw()["fusion"].caption
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.12345, "0.1235"),
+        (-0.5, "-0.5000"),
+        (1234.5, "1,234"),
+        (5_081_224.2, "5,081,224"),
+        (1e250, "1e+250"),
+    ],
+)
+def test_numbers_are_short(value, text):
+    assert decimal(value) == text
+
+
+# --- what each seed gave ----------------------------------------------------------------------------------
+
+
+def test_the_table_can_be_computed_again_from_the_file_of_seeds(workshop):
+    plan = workshop.plan("fusion", [Row("memf", 0.5), Row("mult", 0.7), Row("ridge", 0.6, reference=True)])
+    written(workshop, plan)
+    table, seeds = (pd.read_csv(workshop.out / "tables" / f"fusion{end}.csv") for end in ("", "-seeds"))
+    assert list(seeds)[:6] == ["method", "backbone", "text", "weights", "variant", "seed"]
+    assert {*METRICS, "n_train", "n_test", "params", "flops", "seconds", "epochs", "chosen"} <= set(seeds)
+    again = seeds.groupby("method")[[*METRICS, "seconds"]].mean()
+    for row in table.to_dict("records"):
+        assert again.loc[row["method"], "MSE"] == pytest.approx(row["MSE"])
+        assert again.loc[row["method"], "seconds"] == pytest.approx(row["seconds"])
+    assert seeds.groupby("method")["seed"].apply(list).tolist() == [[0, 1, 2]] * 3
+
+
+def test_what_the_trees_chose_is_said(workshop):
+    rows = [Row("memf", 0.5), Row("mult", 0.6), Row("boosted-trees-best-entity", 0.7, reference=True)]
+    plan = workshop.plan("fusion", rows)
+    workshop.rescore(plan, 2, [{"chosen": "house"}, {"chosen": "bathroom"}, {"chosen": "house"}])
+    said = "boosted-trees-best-entity chose: house (2 of 3 seeds), bathroom (1 of 3 seeds)"
+    assert f"\n{said}\n" in written(workshop, plan)[".md"]
+    assert said in write_page([plan], workshop.store, [], workshop.out).read_text("utf-8")
+
+
+# --- verdicts ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([Row("memf", 0.6), Row("mult", 0.601), Row("ridge", 0.1, reference=True)], "No other fusion can be"),
+        ([Row("memf", 0.6, "entity-first"), Row("memf", 0.601, "modality-first")], "No other variant can be"),
+    ],
+)
+def test_the_verdict_speaks_of_what_it_compares(workshop, rows, said):
+    text = verdict(workshop.plan("fusion", rows), workshop.store)
+    assert f". {said} distinguished from it (paired corrected t-test over 3 seeds" in text
+
+
+def test_a_row_with_fewer_seeds_is_left_out_of_the_verdict(workshop):
+    """Two requests of different numbers of seeds may share a plan."""
+    plan = workshop.plan("fusion", [Row("lucky", 0.1), Row("memf", 0.6), Row("mult", 0.8)])
+    del plan.rows[0].runs[1:]
+    assert verdict(plan, workshop.store).startswith("Lowest mean MSE: memf.")
+
+
+@pytest.mark.parametrize("split", ["random", "official"])
+def test_what_is_left_of_a_store_is_drawn(workshop, split):
+    rows = [Row("memf", 0.5), Row("mult", 0.7), Row("tfn", 0.8), Row("ridge", 0.6, reference=True)]
+    plan = workshop.plan("fusion", rows, split=split)
+    shutil.rmtree(workshop.store.root / plan.rows[0].runs[1])  # missing
+    for row in plan.rows[1:]:  # damaged
+        (workshop.store.root / row.runs[2] / "predictions.parquet").write_bytes(b"PAR1")
+    assert pipe_rows(written(workshop, plan)[".md"])[2:], "three rows with a seed less, one with two less"
+    figures = workshop.draw()
+    assert figures.keys() == {"fusion", "cost"}
+    page = write_page([plan], workshop.store, list(figures.values()), workshop.out).read_text("utf-8")
+    assert "Missing runs: 4" in page
+    assert "2 of 3 seeds" in page
