@@ -237,10 +237,6 @@ def without_start(content):
     return bytes(32) + content[32:]
 
 
-def cut(content):
-    return content[: len(content) // 3]
-
-
 def flipped(content):
     return bytes(b ^ 0xFF if i % 7 == 3 else b for i, b in enumerate(content))
 
