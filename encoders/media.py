@@ -45,24 +45,33 @@ OPTIONS = {
 
 
 class _Limited(io.FileIO):
-    """A file of which STRETCH bytes are read between two packets, within SECONDS."""
+    """A file that ends where reading on is hopeless: after STRETCH bytes without a packet, or SECONDS.
+
+    It ends instead of raising, because FFmpeg reads on after an error, and PyAV prints the second one.
+    """
 
     def __init__(self, path: Path):
         super().__init__(path)
-        self.unrewarded = 0
         self.start = time.process_time()
+        self.unrewarded = 0
+        self._fault = ""
 
-    def read(self, size: int | None = -1, /) -> bytes | None:
-        data = super().read(size)
-        self.unrewarded += len(data or b"")
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size) or b""
+        self.unrewarded += len(data)
         if self.unrewarded > STRETCH:
-            raise CannotDecode(f"its first {STRETCH >> 20} MB, or as many between two frames, hold no frame")
-        self.check_time()
-        return data
+            self._fault = f"{STRETCH >> 20} MB of it hold no frame"
+        return b"" if self._exhausted() else data
 
-    def check_time(self) -> None:
+    def _exhausted(self) -> bool:
         if time.process_time() - self.start > SECONDS:
-            raise CannotDecode(f"decoding it takes more than {SECONDS / 60:.0f} minutes")
+            self._fault = f"decoding it takes more than {SECONDS / 60:.0f} minutes"
+        return bool(self._fault)
+
+    def check(self) -> None:
+        """Raise CannotDecode if a limit was reached."""
+        if self._exhausted():
+            raise CannotDecode(self._fault)
 
 
 class Opened:
@@ -90,23 +99,25 @@ class Opened:
             codec.options = {"max_pixels": OPTIONS["max_pixels"]}  # a stream may grow on its way
             if codec.width * codec.height > PIXELS:
                 raise CannotDecode(f"its frames have {codec.width} x {codec.height} pixels")
-        elif codec.sample_rate not in RATES:
-            raise CannotDecode(f"its sampling rate is {codec.sample_rate} Hz")
 
     def packets(self) -> Iterator[Packet]:
         """The packets of the stream, within the limits; the last ones are empty and flush the decoder."""
         for number, packet in enumerate(self.container.demux()):  # of all streams: each shows that it goes on
             self._file.unrewarded = 0
-            self._file.check_time()
+            self._file.check()
             if number >= PACKETS:
                 raise CannotDecode(f"it has more than {PACKETS:,} packets")
             if packet.stream_index == self.stream.index:
                 yield packet
+        self._file.check()
 
     def frames(self) -> Iterator[Any]:
         """The decoded frames of the stream, av.VideoFrame or av.AudioFrame."""
         for packet in self.packets():
-            yield from packet.decode()
+            for frame in packet.decode():
+                if isinstance(frame, av.AudioFrame) and frame.sample_rate not in RATES:
+                    raise CannotDecode(f"its sampling rate is {frame.sample_rate} Hz")
+                yield frame
 
     @property
     def duration(self) -> float:
@@ -125,8 +136,11 @@ def opened(path: Path, kind: str) -> Iterator[Opened]:
     with decoding(path), _Limited(path) as file:
         try:
             container = av.open(file, options=OPTIONS, metadata_errors="replace", io_open=_refuse)
-        except av.ArgumentError as error:  # FFmpeg's answer for a format that is not on the list
-            raise CannotDecode("it is in no video or audio format that is read here") from error
+        except av.FFmpegError as error:
+            file.check()
+            if isinstance(error, av.ArgumentError):  # FFmpeg's answer for a format that is not on the list
+                raise CannotDecode("it is in no video or audio format that is read here") from error
+            raise
         with container:
             yield Opened(file, container, kind)
 

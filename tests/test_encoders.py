@@ -41,6 +41,20 @@ def test_any_torchvision_model_by_name():
         encoders.get("image", "resnet51")
 
 
+@pytest.mark.parametrize(
+    ("modality", "name", "option", "values"),
+    [
+        ("image", "resnet18", "size", [0, -5, 31, 2049, 99999999, "64", 64.0, True]),
+        ("text", "hashing", "width", [0, 15, 2**20 + 1, 10**12, None]),
+        ("text", "bert", "length", [0, -1, 10**9]),
+    ],
+)
+def test_absurd_options_are_refused_early(modality, name, option, values):
+    for value in values:
+        with pytest.raises(UnknownEncoder, match=rf"{option} must be a whole number of \d+ to \d+, not"):
+            encoders.get(modality, name, weights="random", **{option: value})
+
+
 def test_a_taken_name_is_refused():
     with pytest.raises(ValueError, match="already registered"):
         encoders.register("audio", "logmel")(encoders.Encoder)

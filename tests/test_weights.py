@@ -63,7 +63,7 @@ def test_a_server_that_never_answers_is_given_up(monkeypatch):
     assert time.monotonic() - start < 1
 
 
-def test_torchvision_checkpoint_in_the_cache(tmp_path, items):
+def test_torchvision_checkpoint_in_the_cache(tmp_path, items, monkeypatch):
     from torchvision.models import ResNet18_Weights, resnet18
 
     folder = tmp_path / "torch/hub/checkpoints"
@@ -72,6 +72,7 @@ def test_torchvision_checkpoint_in_the_cache(tmp_path, items):
         torch.manual_seed(9)
         model = resnet18().eval()
     torch.save(model.state_dict(), folder / Path(ResNet18_Weights.DEFAULT.url).name)
+    monkeypatch.setattr(weights_module, "sha256", lambda path: "f37072fd" + 56 * "0")
     encoder = encoders.get("image", "resnet18", weights="pretrained", size=64)
     assert (encoder.weights, encoder.stamp) == ("pretrained", "resnet18")
     assert encoder.source == "ResNet18_Weights.IMAGENET1K_V1 f37072fd"
@@ -111,12 +112,51 @@ def test_a_download_that_fails(modality, name, function, monkeypatch, caplog):
     assert "failed (cut off)" in caplog.text
 
 
-def test_a_damaged_checkpoint_is_named(tmp_path, items):
+def test_a_checkpoint_that_torchvision_did_not_publish_is_not_pretrained(tmp_path, caplog):
     folder = tmp_path / "torch/hub/checkpoints"
     folder.mkdir(parents=True)
     (folder / "resnet18-f37072fd.pth").write_bytes(b"cut off")
-    with pytest.raises(WeightsUnavailable, match=r"resnet18-f37072fd\.pth cannot be loaded.*delete it"):
-        one(encoders.get("image", "resnet18", size=64), items["image"][0])
+    stranger = r"resnet18-f37072fd\.pth is not what torchvision publishes .*117b4857.*resnet18@FILE"
+    with pytest.raises(WeightsUnavailable, match=stranger):
+        _ = encoders.get("image", "resnet18", weights="pretrained").stamp
+    assert [encoders.get("image", "resnet18").stamp for _ in range(2)] == ["resnet18 (random)"] * 2
+    assert len(caplog.records) == 1
+    assert encoders.weights_present()["resnet18"] is None
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_checkpoint_of_ones_own(tmp_path, items, suffix):
+    from safetensors.torch import save_file
+    from torchvision.models import resnet18
+
+    with torch.random.fork_rng():
+        torch.manual_seed(9)
+        model = resnet18().eval()
+    file = tmp_path / f"mine{suffix}"
+    (save_file if suffix == ".safetensors" else torch.save)(model.state_dict(), file)
+    encoder = encoders.get("image", f"resnet18@{file}", size=64)
+    digest = weights_module.sha256(file)
+    assert (encoder.weights, encoder.stamp) == ("pretrained", f"resnet18 (mine{suffix} {digest[:8]})")
+    assert encoder.source == f"mine{suffix} {digest}"
+    modality, name, weights, options = encoder.recipe
+    again = encoders.get(modality, name, weights=weights, **dict(options))
+    assert again.fingerprint == encoder.fingerprint
+    from encoders.image import IMAGENET, decode
+
+    pixels = (decode(items["image"][0], 64).astype(np.float32) / 255 - IMAGENET[0]) / IMAGENET[1]
+    model.fc = torch.nn.Identity()
+    expected = model(torch.tensor(pixels, dtype=torch.float32).permute(2, 0, 1)[None])[0]
+    np.testing.assert_allclose(one(encoder, items["image"][0]), expected.detach(), atol=1e-5)
+    with pytest.raises(WeightsUnavailable, match="names its weights"):
+        _ = encoders.get("image", f"resnet18@{file}", weights="random").stamp
+
+
+def test_doctor_shows_where_weights_are_looked_for(tmp_path):
+    from bench.doctor import findings
+
+    shown = dict(findings())
+    assert str(tmp_path / "torch/hub/checkpoints") in shown["torchvision weights"]
+    assert str(tmp_path / "hub") in shown["Hugging Face weights"]
 
 
 def test_old_densenet_names_are_understood(tmp_path):
