@@ -22,7 +22,6 @@ from typing import Any, TypeVar
 
 import cloudpickle
 
-from bench.environment import cores
 from bench.errors import BenchError
 from bench.failure import Failure, how_ended
 
@@ -84,6 +83,8 @@ def local(
     Raises:
         BenchError: no worker can be started.
     """
+    from bench.environment import cores  # it imports torch, which not every worker needs
+
     todo: deque[tuple[Task, bytes]] = deque()
     for task in tasks:
         try:
@@ -172,7 +173,7 @@ class _Worker:
                 result, last = pickle.loads(self.connection.recv_bytes())
                 if last:
                     self.end(grace=GLANCE)
-                return result
+                return pickle.loads(result)
         except Exception:  # it closed its end, or sent what is no answer
             ended = True
         if ended:
@@ -242,9 +243,9 @@ def serve(connection: int, parent: int) -> None:
         threads = threading.active_count()
         try:
             function, argument = pickle.loads(message)
-            result = function(argument)
+            result = pickle.dumps(function(argument))
         except BaseException as error:  # anyone's code, which may do anything
-            result = Failure.of(error)
+            result = pickle.dumps(Failure.of(error))
         # threads that were left behind may disturb whatever comes next: better in a new process
         last = threading.active_count() > threads
         channel.send_bytes(pickle.dumps((result, last)))

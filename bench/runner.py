@@ -122,19 +122,25 @@ def run_task(task: Task) -> list[str]:
     spec, features, hidden = task.spec, _shared(task.features), []
     with undisturbed(), threadpool_limits(1):
         torch.set_num_threads(1)  # the same bits whatever the number of processes
-        if spec.method not in REFERENCES and not registry.get(spec.method).bundled:
-            hidden = unregistered(
-                build_model(features, spec.method, spec.options, spec.model, spec.seed).fusion
-            )
-        result = execute(spec, features, torch.device(task.device), task.observe)
+        result = execute(
+            spec,
+            features,
+            torch.device(task.device),
+            task.observe,
+            lambda m: hidden.extend(unregistered(m.fusion)),
+        )
     store.save(spec, result)
     return hidden
 
 
 def execute(
-    spec: RunSpec, features: FeatureSet, device: torch.device, observe: frozenset[str] = frozenset()
+    spec: RunSpec,
+    features: FeatureSet,
+    device: torch.device,
+    observe: frozenset[str] = frozenset(),
+    built: Callable[[FusionModel], None] = lambda model: None,
 ) -> RunResult:
-    """Train and test one run.
+    """Train and test one run; `built` may look at its model before training.
 
     The test part is read once, after training. A test history, where it is to be observed, is recorded for
     drawing only: nothing in training or selection sees it.
@@ -149,6 +155,7 @@ def execute(
         y_pred, chosen = REFERENCES[spec.method](features, parts, spec.seed)
     else:
         model = build_model(features, spec.method, spec.options, spec.model, spec.seed)
+        built(model)
 
         def record(epoch: int) -> None:
             y_now = predict(model, features, parts.test, device)

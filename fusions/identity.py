@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterator
 from contextlib import suppress
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
@@ -27,8 +28,7 @@ def _parts(value: Any, home: str, seen: set[int]) -> Iterator[str]:
         yield from _parts(value.co_consts, home, seen)
     elif isinstance(value, type | FunctionType | BuiltinFunctionType | ModuleType):
         yield getattr(value, "__qualname__", value.__name__)
-        own = not isinstance(value, ModuleType) and value.__module__ == home
-        if own and id(value) not in seen:
+        if _is_own(value, home) and id(value) not in seen:
             seen.add(id(value))
             yield from _of_class(value, home, seen) if isinstance(value, type) else _used(value, home, seen)
     elif isinstance(value, staticmethod | classmethod):
@@ -46,6 +46,12 @@ def _parts(value: Any, home: str, seen: set[int]) -> Iterator[str]:
     else:
         plain = value is None or isinstance(value, bool | int | float | complex | str | bytes)
         yield repr(value) if plain else type(value).__qualname__
+
+
+def _is_own(value: Any, home: str) -> bool:
+    """Whether a class or function was defined where the method was; bare exec gives functions no module."""
+    ours = isinstance(value, type | FunctionType) and value.__module__ in (home, None)
+    return ours and getattr(builtins, value.__name__, None) is not value
 
 
 def _of_class(cls: type, home: str, seen: set[int]) -> Iterator[str]:

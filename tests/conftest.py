@@ -8,6 +8,7 @@ import torch
 from media import save_image, save_video
 
 import encoders
+from bench import plugins
 from bench.data import livestream
 from bench.data.dataset import Dataset, read_dataset
 from bench.features.encode import encode
@@ -34,6 +35,7 @@ def _own_fusions():
     """What a test registers is gone after it: `--fusion all` means the same to every test."""
     before = dict(registry._entries)
     yield
+    plugins._loaded.clear()
     registry._entries.clear()
     registry._entries.update(before)
 

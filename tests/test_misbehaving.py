@@ -2,9 +2,14 @@
 
 import os
 import random
+import shutil
+import subprocess
 import sys
+import threading
 import time
 import warnings
+from functools import partial
+from operator import call
 from pathlib import Path
 
 import misbehaving
@@ -14,7 +19,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from bench import executors
+from bench import environment, executors
 from bench.cli import main
 from bench.errors import BenchError
 from bench.executors import inline, local
@@ -56,7 +61,7 @@ def beside(request, stream_folder, features, tmp_path_factory) -> tuple[Path, di
     """Where all methods that misbehave were run, concat last, and the failures."""
     out = tmp_path_factory.mktemp("beside")
     asked = globals()["request"](
-        stream_folder, out, ",".join([*METHODS, "concat"]), jobs=request.param, plugins=(PLUGIN,), timeout=8
+        stream_folder, out, ",".join([*METHODS, "concat"]), jobs=request.param, plugins=(PLUGIN,), timeout=20
     )
     summary = run(asked).summary
     return out, {outcome.spec.method: outcome.error for outcome in summary.failures}
@@ -139,73 +144,98 @@ class Hides(fusions.VectorFusion):
 # -- the executors by themselves
 
 
-def act(task):
-    """The work of the tests below, in a worker: a function of this module, or what is to be returned."""
-    return task[0](*task[1:]) if isinstance(task, tuple) else task
+def reasons(answers) -> list:
+    return [answer.reason if isinstance(answer, Failure) else answer for _, answer in answers]
 
 
-def reasons(answers) -> dict:
-    return {str(task): answer.reason if isinstance(answer, Failure) else answer for task, answer in answers}
-
-
-@pytest.mark.parametrize("jobs", [1, 3, 10**30])
-def test_every_task_comes_back_once_however_many_jobs(monkeypatch, jobs):
+def test_every_task_comes_back_once_however_many_jobs(monkeypatch):
     monkeypatch.setattr(executors, "PER_CORE", 1)
-    monkeypatch.setattr(executors, "cores", lambda: 2)
-    found = list(local(act, ["a", "b", (os.getpid,), (os._exit, 5), "c"], jobs))
-    assert len(found) == 5
-    assert os.getpid() not in [answer for _, answer in found]
-    assert [answer.crashed for _, answer in found if isinstance(answer, Failure)] == [True]
+    monkeypatch.setattr(environment, "cores", lambda: 3)
+    found = reasons(
+        local(call, [os.getpid, partial(os._exit, 5), *[partial(str, n) for n in range(6)]], 10**30)
+    )
+    assert "the process ended without a result (exit code 5)" in found
+    assert set("012345") < set(map(str, found))
+    assert len(found) == 8
+    assert os.getpid() not in found
 
 
-def test_a_task_that_cannot_be_sent_is_a_failure():
-    found = reasons(local(act, [(len, open(os.devnull)), "b"], 1))  # noqa: SIM115
-    assert found.pop("b") == "b"
-    assert "cannot be sent to a worker process (TypeError: " in next(iter(found.values()))
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_task_over_its_time_is_ended_and_the_next_has_a_worker(jobs):
+    loop = partial(exec, "while True: pass")
+    found = reasons(local(call, [loop, partial(str, "next")], jobs, timeout=3))
+    assert sorted(found) == [
+        "next",
+        "the process ended without a result (ran longer than the timeout of 3 s)",
+    ]
 
 
-def test_a_result_that_cannot_be_sent_is_a_failure():
-    assert "TypeError: " in next(iter(reasons(local(act, [(open, os.devnull)], 1)).values()))
+def test_what_cannot_be_sent_is_a_failure():
+    forth, back = partial(next, iter(lambda: 1, 0), threading.Lock()), partial(open, os.devnull)
+    found = reasons(local(call, [forth, back, partial(str, "next")], 1))
+    assert found[0].startswith("cannot be sent to a worker process (TypeError: cannot pickle")
+    assert found[1].startswith("TypeError: cannot pickle")
+    assert found[2] == "next"
 
 
 def test_no_worker_that_starts_is_an_error_in_words(monkeypatch):
-    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
     with pytest.raises(BenchError, match=r"a worker process cannot start: .*exit code 1"):
-        list(local(act, ["a"], 1))
+        list(local(call, [os.getpid], 1))
+
+
+def ended(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def test_kept_workers_serve_the_next_call_unless_the_environment_changed(monkeypatch, tmp_path):
-    def process(keep=True) -> int:
-        return next(iter(reasons(local(act, [(os.getpid,)], 1, keep=keep)).values()))
+    def process(keep: bool = True) -> int:
+        return reasons(local(call, [os.getpid], 1, keep=keep))[0]
 
     first = process()
     assert process() == first
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
     second = process()
-    assert second != first
+    assert ended(first)
     assert process(keep=False) == second
-    for ended in (first, second):
-        with pytest.raises(ProcessLookupError):
-            os.kill(ended, 0)
+    assert ended(second)
 
 
 def test_closing_the_iterator_ends_what_is_still_at_work():
-    answers = local(act, [(os.getpid,), (time.sleep, 1000)], 2)
+    answers = local(call, [os.getpid, partial(time.sleep, 1000)], 2)
     process = next(answers)[1]
     answers.close()
-    with pytest.raises(ProcessLookupError):
-        os.kill(process, 0)
-    assert not executors._resting
+    assert ended(process)
+
+
+def test_a_killed_parent_leaves_no_worker_behind():
+    program = (
+        "import os, time; from functools import partial; from operator import call; "
+        "from bench.executors import local; "
+        "answers = local(call, [os.getpid, partial(time.sleep, 1000)], 2); "
+        "print(next(answers)[1], flush=True); time.sleep(1000)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    worker = int(parent.stdout.readline())
+    parent.kill()
+    parent.communicate()
+    until = time.monotonic() + 60
+    while not ended(worker) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert ended(worker)
 
 
 def test_only_ctrl_c_passes_through_the_inline_executor():
-    def leave(error):
-        raise error
-
-    tasks = [(leave, SystemExit(0)), (leave, GeneratorExit()), "a"]
-    assert list(reasons(inline(act, tasks)).values()) == ["SystemExit: 0", "GeneratorExit", "a"]
+    tasks = [
+        partial(misbehaving.throw, error) for error in (SystemExit(0), GeneratorExit(), KeyboardInterrupt())
+    ]
+    assert reasons(inline(call, tasks[:2])) == ["SystemExit: 0", "GeneratorExit"]
     with pytest.raises(KeyboardInterrupt):
-        list(inline(act, [(leave, KeyboardInterrupt())]))
+        list(inline(call, tasks))
 
 
 STATE = {
