@@ -109,7 +109,7 @@ def write_tables(plan: Plan, store: RunStore, out: Path) -> list[Path]:
         said += f" Target {plan.target}. Preset {plan.preset}."
         shown = stated.map(lambda v: f"{v:.4g}" if isinstance(v, float) else str(v))
         contents = {
-            "md": "\n".join([f"# {plan.title}", "", said, "", _pipe(shown), "", *_regenerate(plan)]),
+            "md": "\n".join([f"# {plan.title}", "", said, "", pipe(shown), "", *_regenerate(plan)]),
             "csv": stated.to_csv(index=False),
             "tex": latex(plan, said, shown),
         }
@@ -224,7 +224,7 @@ def markdown(
 ) -> str:
     """The table for people: caption, rows best first, references marked, the paper's figures beside ours."""
     shown = _formatted(plan, table, MARKDOWN)
-    lines = [f"# {plan.title}", "", caption(plan, table), "", _pipe(shown), ""]
+    lines = [f"# {plan.title}", "", caption(plan, table), "", pipe(shown), ""]
     lines += [line for said in (verdict_text, *chosen) if said for line in (said, "")]
     reading = ["Bold: best fusion by mean."] if best_of(table).any(axis=None) else []
     if table["reference"].any():
@@ -238,14 +238,14 @@ def markdown(
         lines += [
             "## Beside the paper", "",
             "Not like for like: the paper's data are not public; its weights differ; one run a method.",
-            "", _pipe(_beside_paper(beside)), "",
+            "", pipe(_beside_paper(beside)), "",
         ]  # fmt: skip
     if (printed := printed_elsewhere(plan)) is not None:
         lines += [f"## Beside {printed.source}", "", printed.unlike, ""]
-        lines += [_pipe(beside_printed(printed, table, BEST_BY)), ""] if printed.rows else []
+        lines += [pipe(beside_printed(printed, table, BEST_BY)), ""] if printed.rows else []
     if not sources.empty:
         lines += [
-            "## Area by source", "", _pipe(shown_by_source(sources)), "",
+            "## Area by source", "", pipe(shown_by_source(sources)), "",
             "Loss: R2_score with the source missing from all test samples minus that with it missing from "
             "none; below zero, the method gets worse. Means over seeds [95 % interval].", "",
         ]  # fmt: skip
@@ -347,7 +347,8 @@ def _beside_paper(table: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
-def _pipe(table: pd.DataFrame) -> str:
+def pipe(table: pd.DataFrame) -> str:
+    """A table in Markdown."""
     lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * table.shape[1]]
     return "\n".join(
         lines + ["| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)]

@@ -1,0 +1,369 @@
+"""Every sentence of README.md and results/README.md that states a number is computed from what is committed.
+
+A claim is a function that produces a phrase from the tables under results/reference (or from the code, where
+it is about the code); the phrase must stand in the document word for word. What no claim covers must hold no
+number. After the references are drawn again, a failing test shows the phrase that is right now.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import committed
+import numpy as np
+import pandas as pd
+import pytest
+from committed import (
+    REFERENCE,
+    WORDS,
+    best,
+    p_values,
+    read,
+    recomputed,
+    samples,
+    smallest_p,
+    spelled,
+    spreads,
+    table,
+    told,
+    value,
+)
+from scipy.stats import spearmanr
+from workshop import Row, Workshop
+
+import fusions
+from bench.config import load_preset
+from bench.data.livestream.factors import CEILING, PRODUCTS, SHARES
+from bench.data.published import PUBLISHED
+from bench.plan import Plan
+from bench.report.tables import at_a_glance, pipe, write_tables
+
+ROOT = Path(__file__).parent.parent
+README, RESULTS = ROOT / "README.md", ROOT / "results" / "README.md"
+NUMBER = re.compile(rf"(?<![\w.])[-+]?\d[\d,.]*|\b(?:{WORDS.replace(' ', '|')}|third|fifth)\b", re.IGNORECASE)
+
+NO_RESULTS = {
+    README: (
+        "Two commands", "Two cores and no GPU", "95 % intervals", "0 runs executed",
+        "Table 6", "BERT, VideoMAE, wav2vec 2.0", "Tables 5-10, Fig. 3-6", "Ahmed & Moustafa (2016)",
+        "four photographed rooms", "Two published datasets", "Apache-2.0",
+    ),
+    RESULTS: ("two cores without a GPU", "Ahmed & Moustafa, 2016"),
+}  # fmt: skip
+"""Numbers of the documents that state nothing about results."""
+
+Claim = Callable[[], str]
+CLAIMS: dict[Path, list[Claim]] = {README: [], RESULTS: []}
+
+
+def claim(document: Path) -> Callable[[Claim], Claim]:
+    def add(function: Claim) -> Claim:
+        CLAIMS[document].append(function)
+        return function
+
+    return add
+
+
+# --- README -----------------------------------------------------------------------------------------------
+
+
+def excerpt() -> str:
+    """The first rows of the reference comparison, as the terminal shows them."""
+    found = table("livestream", "fusion")
+    for metric in [c.removesuffix("_low") for c in found if c.endswith("_low")]:
+        found[f"{metric}_sd"] = spreads("livestream", "fusion", metric)
+    plan = Plan(
+        experiment="fusion", title="", paper="", dataset="", description="", samples=0, target="", preset="",
+        seeds=int(found["seeds"].max()), undecodable=0, command="", rows=[],
+    )  # fmt: skip
+    return pipe(at_a_glance(plan, found).head(5))
+
+
+@claim(README)
+def how_many_fusions() -> str:
+    return f"trains {spelled(len(fusions.names()))} fusion methods"
+
+
+@claim(README)
+def which_are_checked_against_reference_code() -> str:
+    shown = {"mult": "MulT"}
+    golden = {path.stem for path in (ROOT / "tests" / "golden").glob("*.npz")}
+    names = [shown.get(n, n.upper()) for n in fusions.names() if n in golden]
+    others = [shown.get(n, n.upper()) for n in ("memf", "mbt", "gmu") if n not in golden]
+    return (
+        f"{', '.join(names[:-1])} and {names[-1]} reproduce reference outputs of their authors' code; "
+        f"{', '.join(others[:-1])} and {others[-1]} follow their papers without such a check"
+    )
+
+
+@claim(README)
+def what_random_weights_look_like() -> str:
+    weights = table("livestream", "fusion")["weights"]
+    assert (weights[table("livestream", "fusion")["backbone"] != ""] != "").all()
+    return f"every table row says so: `{weights[0]}`"
+
+
+@claim(README)
+def how_much_there_is_to_compare() -> str:
+    return f"with {samples('livestream')} samples and {spelled(int(best('livestream')['seeds'].max()))} seeds"
+
+
+@claim(README)
+def the_verdict_of_the_reference_run() -> str:
+    seeds, lowest = best("livestream")["seeds"].max(), best("livestream")["method"].iloc[0]
+    return (
+        f"Lowest mean MSE: {lowest}. No other fusion can be distinguished from it (paired corrected t-test "
+        f"over {seeds} seeds, Holm, 5 %; smallest p {smallest_p('livestream', 'fusion')}): the order may be "
+        "chance."
+    )
+
+
+def test_the_excerpt_of_the_readme_is_what_the_terminal_shows():
+    shown = excerpt()
+    assert shown in README.read_text(encoding="utf-8"), f"README should show:\n{shown}"
+
+
+def test_no_fusion_has_a_lower_error_than_a_ridge_as_both_documents_say():
+    assert value("livestream", "fusion", method="ridge") < best("livestream")["MSE"].min()
+    assert not told("livestream", "fusion")
+    for document, said in (
+        (README, "none has a lower error than a ridge"),
+        (RESULTS, "No fusion has a lower"),
+    ):
+        assert said in flat(document)
+
+
+# --- results/README ---------------------------------------------------------------------------------------
+
+
+@claim(RESULTS)
+def how_small_the_preset_is() -> str:
+    model = load_preset("quick").model
+    return (
+        f"width {model.dim}, one layer" if model.layers == 1 else f"width {model.dim}, {model.layers} layers"
+    )
+
+
+@claim(RESULTS)
+def what_is_planted() -> str:
+    assert sum(PRODUCTS["entity"].values()) == pytest.approx(1 / 5)
+    return (
+        f"the best reachable R2 is {CEILING}, a fifth of what can be explained lies in interactions within "
+        "entities"
+    )
+
+
+@claim(RESULTS)
+def how_many_streams() -> str:
+    return samples("livestream") + " live streams"
+
+
+@claim(RESULTS)
+def ridge_and_the_best_fusions() -> str:
+    first, second = best("livestream").head(2).itertuples()
+    return (
+        f"(R2 {value('livestream', 'fusion', 'R2_score', method='ridge'):.3f}; best fusions {first.method} "
+        f"{first.R2_score:.3f} and {second.method} {second.R2_score:.3f}), and with {spelled(first.seeds)} "
+        f"seeds of {first.n_test} test samples no other fusion can be distinguished from {first.method}"
+    )
+
+
+@claim(RESULTS)
+def the_worth_of_entities() -> str:
+    folder, seeds = "livestream-entities", int(table("livestream-entities", "entities")["seeds"].max())
+    everything = value(folder, "entities", variant="")
+    rises = {e: value(folder, "entities", variant=f"without {e}") - everything for e in SHARES}
+    rho = spearmanr([SHARES[e] for e in rises], list(rises.values())).statistic
+    by_rise, by_share = (sorted(d, key=d.get, reverse=True) for d in (rises, SHARES))
+    assert by_rise[:2] == by_share[1::-1]
+    assert by_rise[2:] == by_share[2:]
+    p = {}
+    for entity in rises:
+        p[entity] = recomputed(
+            folder, "entities", lambda found, e=entity: f"{_entity_p(found)[f'without {e}']:.2f}",
+            rf"{entity} [-+\d. \[\],]*\(p ([\d.]+)\)",
+        )  # fmt: skip
+    sure = [e for e in by_rise if float(p[e]) < 0.05]
+    assert sure == by_rise[:2]
+    assert len({p[e] for e in sure}) == 1
+    return (
+        f"({seeds} seeds): the rises of MSE without an entity rank nearly as the generator's true shares do "
+        f"(Spearman {rho:.2f}): {by_rise[1]} and {by_rise[0]}, the two largest, are swapped. That {sure[0]} "
+        f"and {sure[1]} matter can be shown (p {p[sure[0]]} each), of the others it cannot"
+    )
+
+
+def _entity_p(seeds: pd.DataFrame) -> dict[str, float]:
+    return p_values(seeds, "", [f"without {entity}" for entity in SHARES], "variant")
+
+
+def _orders(folder: str, first: str, other: str) -> str:
+    one, two = (value(folder, "order", variant=f"{name}-first") for name in (first, other))
+    assert one < two
+    return (
+        f"{first}-first reaches MSE {one:.3f} against {two:.3f} (p {smallest_p(folder, 'order', 'variant')})"
+    )
+
+
+@claim(RESULTS)
+def the_order_of_fusion() -> str:
+    (seeds,) = {table(f"livestream-order{end}", "order")["seeds"].max() for end in ("", "-modality")}
+    return (
+        f"({seeds} seeds): the right order has the lower error both times, and both times the test says "
+        f"that it may be chance. With the interactions planted within entities, "
+        f"{_orders('livestream-order', 'entity', 'modality')}; planted within modalities, "
+        f"{_orders('livestream-order-modality', 'modality', 'entity')}"
+    )
+
+
+def test_what_is_said_of_missing_sources():
+    found = table("livestream", "missing")
+    largest = found.sort_values("area_R2_score").groupby("variant")["method"].last()
+    assert set(largest) == {"memf"}
+    assert not told("livestream", "missing", "With full data, ")
+    assert told("livestream", "missing", "With source dropout, ")[:1] == ["tfn"]
+    said = "memf has the largest area under R2 with and without source dropout in training, but can be "
+    assert f"{said}distinguished from tfn alone, with dropout" in flat(RESULTS)
+
+
+@claim(RESULTS)
+def what_dropping_leaves() -> str:
+    kept = best("livestream-gaps")
+    kept = kept[kept["variant"] == "keep"]
+    sizes = recomputed("livestream-gaps", "fusion", _sizes, r"Dropping leaves (\d+ of \d+) samples")
+    assert np.isfinite(table("livestream-gaps", "fusion")["MSE"]).all()
+    return (
+        f"leaves {sizes} to learn from and a handful to be tested on: too few to say more than that. Keeping "
+        f"them, the best fusion ({kept['method'].iloc[0]}) still reaches R2 {kept['R2_score'].iloc[0]:.2f}"
+    )
+
+
+def _sizes(seeds: pd.DataFrame) -> str:
+    n = seeds.groupby("variant")["n_train"].first()
+    return f"{n['drop, on complete samples']} of {n['keep']}"
+
+
+@claim(RESULTS)
+def how_much_is_removed() -> str:
+    command = re.search(r"Regenerate: `(.*)`", read("livestream-gaps", "tables/fusion.md"))[1]
+    share = float(re.search(r"--removed ([\d.]+)", command)[1])
+    return f"{share:.0%}".replace("%", " %") + " of all attribute values left empty at random"
+
+
+@claim(RESULTS)
+def the_best_of_houses() -> str:
+    trees, fused = best("houses", reference=True), best("houses").iloc[0]
+    r2 = {row.method: row.R2_score for row in trees.itertuples()}
+    names = ["boosted-trees-best-entity", "boosted-trees", "ridge"]
+    assert trees["method"].tolist()[:3] == names
+    p = recomputed("houses", "fusion", _helps, r"p = (0\.\d\d)\d \(paired", "report.html")
+    return (
+        f"R2 {r2[names[0]]:.3f} for boosted trees on the one entity that validation picks, "
+        f"{r2[names[1]]:.3f} on all, {r2[names[2]]:.3f} for a ridge; best fusion {fused.method} "
+        f"{fused.R2_score:.3f}. Between the best of both the difference may be chance (p {p})"
+    )
+
+
+def _helps(seeds: pd.DataFrame) -> str:
+    names = best("houses")["method"].tolist()
+    return f"{p_values(seeds, 'boosted-trees-best-entity', names)[names[0]]:.2f}"
+
+
+@claim(RESULTS)
+def how_many_houses() -> str:
+    return samples("houses") + " real houses"
+
+
+@claim(RESULTS)
+def one_entity_against_all() -> str:
+    alone, every = (value("houses", "entities", "R2_score", variant=v) for v in ("only house", ""))
+    entities = table("houses", "entities")["variant"].str.startswith("only").sum()
+    return f"`house` alone (R2 {alone:.3f}) is ahead of MEMF with all {spelled(entities)} ({every:.3f})"
+
+
+@claim(RESULTS)
+def what_the_abstract_of_houses_says() -> str:
+    return re.search(
+        r"visual features .* raised its R by (a factor of \d)", PUBLISHED["houses"].printed.unlike
+    )[1]
+
+
+@claim(RESULTS)
+def correlations_on_mosi() -> str:
+    found = best("mosi").sort_values("Pearson", ascending=False)
+    top = f"{found['Pearson'].iloc[0]:.2f}"
+    names = found.loc[found["Pearson"].map("{:.2f}".format) == top, "method"]
+    printed = [row["Pearson"] for row in PUBLISHED["mosi"].printed.rows.values()]
+    return (
+        f"{top} for the best ({', '.join(names)}) against {min(printed):.2f} to {max(printed):.2f} in print"
+    )
+
+
+@claim(RESULTS)
+def the_verdict_of_mosi() -> str:
+    lowest = best("mosi").iloc[0]
+    assert told("mosi", "fusion") == ["mfb", "mfh"]
+    return (
+        f"its {lowest.n_test} samples and over seeds. {lowest.method} is distinguished from mfb and mfh alone"
+    )
+
+
+@claim(RESULTS)
+def without_a_source_on_mosi() -> str:
+    sources, whole = table("mosi", "missing-sources"), table("mosi", "missing")
+    r2 = whole.set_index(["method", "variant"])["R2_score"]
+    loss = sources.set_index(["source", "method", "arm"])["loss_R2_score"]
+    assert (r2 + loss["utterance.text"].reindex(r2.index) < 0).all()
+    return (
+        "Without the text every method falls to an R2 below zero; without the audio they lose "
+        f"{-loss['utterance.audio'].min():.3f} at most"
+    )
+
+
+def test_p_values_computed_from_what_every_seed_gave_are_those_of_the_verdict(tmp_path, monkeypatch):
+    workshop = Workshop(tmp_path / "made")
+    rows = [Row("memf", 0.5), Row("mult", 0.6), Row("tfn", 0.7), Row("ridge", 0.4, reference=True)]
+    write_tables(workshop.plan("fusion", rows), workshop.store, workshop.out)
+    monkeypatch.setattr(committed, "REFERENCE", tmp_path)
+    recomputed = smallest_p("made", "fusion")
+    (workshop.out / "tables" / "fusion-seeds.csv").unlink()
+    assert recomputed == smallest_p("made", "fusion"), "as the verdict has it"
+
+
+# --- the documents ----------------------------------------------------------------------------------------
+
+
+def flat(document: Path) -> str:
+    """The prose of a document on one line: without blocks of code and tables."""
+    text = re.sub(r"```.*?```", " ", document.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return " ".join(re.sub(r"^\|.*$", " ", text, flags=re.MULTILINE).replace("\n>", "\n").split())
+
+
+@pytest.mark.parametrize(
+    ("document", "function"),
+    [(document, function) for document, found in CLAIMS.items() for function in found],
+    ids=lambda part: getattr(part, "__name__", None) or part.parent.name,
+)
+def test_a_document_says_what_the_tables_say(document, function):
+    phrase = function()
+    assert phrase in flat(document), f"{document.relative_to(ROOT)} should say: {phrase}"
+
+
+@pytest.mark.parametrize("document", CLAIMS, ids=["README", "results"])
+def test_every_number_in_prose_is_a_claim(document):
+    rest = flat(document)
+    for phrase in [function() for function in CLAIMS[document]] + list(NO_RESULTS[document]):
+        assert phrase in rest, f"not in the document: {phrase}"
+        rest = rest.replace(phrase, " ")
+    rest = re.sub(r"`[^`]*`|\]\([^)]*\)", " ", rest)
+    found = [f"{rest[max(0, m.start() - 40) : m.end() + 20]!r}" for m in NUMBER.finditer(rest)]
+    assert not found, f"no claim covers: {'; '.join(found)}"
+
+
+def test_the_table_of_commands_has_every_folder_with_the_commands_of_its_tables():
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| (.+) \|$", RESULTS.read_text(encoding="utf-8"), re.MULTILINE))
+    assert rows.keys() == {path.name for path in REFERENCE.iterdir()}
+    for folder, commands in rows.items():
+        for path in (REFERENCE / folder / "tables").glob("*.md"):
+            command = re.search(r"Regenerate: (`.*`)", path.read_text(encoding="utf-8"))[1]
+            assert command in commands, f"{folder}/{path.name}"
