@@ -64,8 +64,9 @@ class Dataset:
         *,
         allow_links: tuple[Path, ...] = (),
     ) -> None:
-        self.root, self.schema, self.report = root, schema, report
-        self.tables = Tables(root, report, frames, allow_links)
+        self.root, self.schema, self._report = root, schema, report
+        self._told: set[tuple[str, str]] = set()
+        self.tables = Tables(root, self.report, frames, allow_links)
         self._in_memory = frozenset(frames or {})
         samples = schema.samples
         self.ids: list[str] = self._ids().tolist()
@@ -205,6 +206,12 @@ class Dataset:
         features, links = entity.features[source.modality], self.tables.allow_links
         return read_vectors(self.root, features, ids, self.report, links)
 
+    def report(self, problem: Problem) -> None:
+        """Tell whoever reads the dataset of a problem."""
+        if problem.stops:
+            self._told.add((problem.file, problem.column))
+        self._report(problem)
+
     # -- samples ----------------------------------------------------------------------------------
 
     def _cells(self, kind: str, column: str, bad: np.ndarray, what: str, mend: str) -> None:
@@ -334,6 +341,8 @@ class Dataset:
             everyone = np.arange(len(self))
             cells = [(self.schema.samples.table, self.schema.key(source.entity), everyone)]
         for file, column, rows in cells:
+            if (file, column) in self._told:
+                continue
             if "{" in column:
                 self.report(Problem("missing-file", "no file fits the pattern", mend, file, column))
             elif (

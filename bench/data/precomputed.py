@@ -57,6 +57,8 @@ def read_vectors(
         rows, values, keys = (
             _parquet(path, features) if path.suffix == ".parquet" else _arrays(path, features)
         )
+        if not len(ids):  # of a table that cannot be read something else has been told
+            return nothing
         rows = _aligned(rows, keys, ids, features, report)
     except Unreadable as error:
         fix = "save plain arrays of numbers, or columns of lists of numbers, again"

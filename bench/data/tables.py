@@ -23,6 +23,8 @@ LARGEST = float(np.finfo(np.float32).max)
 """Features are 32-bit numbers; a larger one would become infinite."""
 SEPARATORS = {";": "semicolons", "\t": "tabs"}
 """What other programs put between columns."""
+NESTED = (list, tuple, dict, set, bytes, np.ndarray)
+"""What a cell of a Parquet file can hold that is neither text nor number."""
 LONGEST_HEADER = 1 << 24
 """Characters of the first line of a CSV file."""
 
@@ -61,8 +63,10 @@ class Tables:
         """A column as texts, surrounding blanks and empty cells taken as missing."""
         raw = self._raw(file, column)
         try:
+            if raw.dtype == object and raw.map(lambda cell: isinstance(cell, NESTED)).any():
+                raise TypeError
             texts = raw.astype("string").str.strip()
-        except Exception:  # bytes, and what else Parquet can hold
+        except Exception:  # there is no list of what else Parquet can hold
             mend = "save it as text or numbers"
             self.report(Problem("not-text", "does not hold texts or numbers", mend, file, column))
             texts = pd.Series(pd.NA, index=raw.index, dtype="string")
