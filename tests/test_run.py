@@ -24,7 +24,7 @@ from bench.runner import parts_of, restore
 from bench.train import predict
 
 QUICK = [
-    "--backbone", "resnet18", "--weights", "random", "--jobs", "1", "--device", "cpu",
+    "--backbone", "resnet18", "--weights", "random", "--executor", "inline", "--device", "cpu",
     "--set", "encoders.image_size=32", "--set", "training.epochs=3", "--set", "model.dim=16",
 ]  # fmt: skip
 
@@ -119,7 +119,7 @@ def test_a_second_call_executes_and_encodes_nothing(stream_folder, done):
 
 
 def test_empty_stores_and_two_processes_give_the_same_bits(stream_folder, done, tmp_path):
-    assert run(stream_folder, tmp_path, "--jobs", "2").exit_code == 0
+    assert run(stream_folder, tmp_path, "--executor", "local", "--jobs", "2").exit_code == 0
     assert predictions(tmp_path) == predictions(done)
 
 
@@ -206,7 +206,7 @@ def test_the_source_of_another_packages_method_is_part_of_its_run_ids(stream_fol
         PLUGIN.format(name="theirs", body="return fusions.Fused(vectors.mean(1))"), encoding="utf-8"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    importlib.import_module("their_package")
+    package = importlib.import_module("their_package")
     options = [
         "--data",
         stream_folder,
@@ -221,6 +221,7 @@ def test_the_source_of_another_packages_method_is_part_of_its_run_ids(stream_fol
     assert bench("run", *options).exit_code == 0
     assert "0 runs executed" in bench("run", *options).output
     source.write_text(source.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+    importlib.reload(package)
     assert "1 runs executed" in bench("run", *options).output
 
 
