@@ -30,7 +30,7 @@ from bench.robustness import missing_curves
 from bench.store import RunResult, RunStore
 from bench.train import attention_maps, flops, predict, train
 from fusions import registry
-from fusions.testing import unregistered
+from fusions.hidden import unregistered
 
 log = logging.getLogger("bench")
 

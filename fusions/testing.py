@@ -13,13 +13,14 @@ whatever the method raises, so that a test suite can run them one by one:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from fusions.base import Fused, Fusion, Inputs, Source, Tokens
+from fusions.hidden import unregistered
 from fusions.registry import build
 
 Builder = Callable[[Inputs], Fusion]
@@ -97,31 +98,6 @@ def check_fusion(method: str | type[Fusion], *, parameters: int | None = None, *
     if parameters is not None:
         count = count_parameters(make(example_inputs()))
         assert count == parameters, f"{name}: has {count:,} parameters, not {parameters:,}"
-
-
-def unregistered(fusion: nn.Module) -> list[str]:
-    """Where tensors and modules hide from the optimiser, `to` and `state_dict`: a sentence per attribute."""
-    known = {id(x) for x in (*fusion.parameters(), *fusion.buffers(), *fusion.modules())}
-    found = []
-    for path, module in fusion.named_modules():
-        for name, value in vars(module).items():
-            if name in ("_parameters", "_buffers", "_modules"):
-                continue
-            hidden = [x for x in _leaves(value) if isinstance(x, Tensor | nn.Module) and id(x) not in known]
-            if not hidden:
-                continue
-            place = f"{path}.{name}".lstrip(".")
-            kind = type(value).__name__
-            if any(isinstance(x, nn.Module) or x.requires_grad for x in hidden):
-                found.append(
-                    f"parameters in a plain {kind} are never trained ({place}); "
-                    "use nn.ParameterList, nn.ModuleList or their Dicts"
-                )
-            else:
-                found.append(
-                    f"tensors in a plain {kind} are never moved or stored ({place}); use register_buffer"
-                )
-    return found
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -385,17 +361,6 @@ def check_attention(make: Builder) -> None:
         assert bool(whole.all()), f"rows of map {name} do not sum to 1, or to 0 where there is no key"
         used, used_padded = ((w > 0).any(1).any(1).sum(-1) for w in (weights, padded.attention[name]))
         assert torch.equal(used, used_padded), f"map {name} has weight on padding"
-
-
-def _leaves(value: object) -> Iterator[object]:
-    """The values inside nested lists, tuples, sets and dicts."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list | tuple | set | frozenset):
-        for item in value:
-            yield from _leaves(item)
-    else:
-        yield value
 
 
 CHECKS: tuple[Callable[[Builder], None], ...] = (

@@ -166,7 +166,7 @@ def test_the_whole_run_works_around_a_fault_or_refuses(sound, tmp_path, name):
     folder, out = broken(sound, tmp_path, FAULTS[name].breaks), tmp_path / "out"
     result = CliRunner().invoke(main, [
         "run", "--data", str(folder), "--fusion", "concat", "--seeds", "1", "--backbone", "resnet18",
-        "--weights", "random", "--jobs", "1", "--device", "cpu", "--out", str(out),
+        "--weights", "random", "--executor", "inline", "--device", "cpu", "--out", str(out),
         "--set", "training.epochs=1", "--set", "encoders.image_size=32",
     ])  # fmt: skip
     assert result.exit_code == (2 if FAULTS[name].stops else 0), result.output

@@ -47,7 +47,8 @@ def test_a_bare_folder_is_described_checked_counted_and_run(folder, tmp_path):
     for heading in ("target", "sources", "duplicates", "histogram"):
         assert heading in counted.output
     ran = bench(
-        "run", "--data", folder, "--fusion", "concat", "--seeds", 2, "--out", tmp_path / "out", "--jobs", 1,
+        "run", "--data", folder, "--fusion", "concat", "--seeds", 2, "--out", tmp_path / "out",
+        "--executor", "inline",
         "--set", "training.epochs=2",
     )  # fmt: skip
     assert ran.exit_code == 0, ran.output

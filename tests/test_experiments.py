@@ -14,7 +14,8 @@ from bench.store import RunStore
 
 DEFAULTS = {"image": "resnet50", "text": "hashing", "video": "motion", "audio": "logmel"}
 OPTIONS = [
-    "--backbone", "resnet18", "--text", "hashing", "--weights", "random", "--jobs", "1", "--device", "cpu",
+    "--backbone", "resnet18", "--text", "hashing", "--weights", "random", "--device", "cpu",
+    "--executor", "inline",
     "--seeds", "2", "--set", "encoders.image_size=32", "--set", "training.epochs=2", "--set", "model.dim=16",
 ]  # fmt: skip
 
@@ -136,7 +137,7 @@ def test_an_experiment_that_does_not_apply_says_why(tmp_path):
     (tmp_path / "dataset.toml").write_text(
         'name = "flats"\n[target]\ncolumn = "price"\n[entities.flat]\nnumeric = ["area"]\n', encoding="utf-8"
     )
-    options = ["--data", tmp_path, "--out", tmp_path / "out", "--fusion", "concat", "--jobs", "1"]
+    options = ["--data", tmp_path, "--out", tmp_path / "out", "--fusion", "concat", "--executor", "inline"]
     output = bench("run", "--experiment", "order,backbones,attention,fusion", *options)
     for part in (
         "order does not apply: the dataset has one modality",

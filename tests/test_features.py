@@ -9,6 +9,10 @@ from conftest import ENCODERS
 
 import encoders
 from bench.data.dataset import read_dataset
+from bench.errors import BenchError
+from bench.executors import EXECUTORS
+from bench.failure import Failure
+from bench.features.cache import content_key
 from bench.features.encode import encode
 from bench.features.ragged import Ragged
 from bench.features.store import Batch
@@ -109,3 +113,42 @@ def test_missing_cells_become_masks(stream_folder, tmp_path):
     for source in (Source("video", "video"), Source("room", "numeric"), Source("commodity", "text")):
         assert not batch[source].mask[0].any()
         assert batch[source].mask[1].any()
+
+
+def test_an_item_that_ends_its_process_twice_is_undecodable_and_the_rest_is_encoded(
+    stream_folder, tmp_path, monkeypatch, caplog
+):
+    """Beside others first, so that the others are encoded, then alone."""
+    dataset = read_dataset(stream_folder)
+    hashing = {"text": encoders.get("text", "hashing", width=32)}
+    texts = {item for s in dataset.schema.sources if s.modality == "text" for item in dataset.raw(s).items}
+    fatal = sorted(texts, key=content_key)[0]
+    told = []
+
+    def fragile(work, tasks, jobs, *, keep):
+        for task in tasks:
+            yield task, Failure.ended("killed by signal 11") if fatal in task.items else work(task)
+
+    monkeypatch.setitem(EXECUTORS, "fragile", fragile)
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
+    features, encoded = encode(
+        dataset, hashing, executor="fragile", progress=lambda what, done, total: told.append((done, total))
+    )
+    assert encoded == len(texts)
+    assert told[0] == (0, len(texts))
+    assert told[-1] == (len(texts), len(texts))
+    assert f"{fatal!r} cannot be decoded (its decoder crashed: the process ended" in caplog.text
+    assert features.undecodable >= 1
+    monkeypatch.delitem(EXECUTORS, "fragile")
+    assert encode(dataset, hashing)[1] == 0
+
+
+def test_an_error_of_a_worker_stops_encoding(streams, tmp_path, monkeypatch):
+    monkeypatch.setitem(EXECUTORS, "full", lambda work, tasks, jobs, *, keep: full(tasks))
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
+
+    def full(tasks):
+        yield tasks[0], Failure.of(OSError("no space left on device"))
+
+    with pytest.raises(BenchError, match="OSError: no space left on device"):
+        encode(streams, {"text": encoders.get("text", "hashing", width=32)}, executor="full")

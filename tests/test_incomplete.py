@@ -28,7 +28,8 @@ from fusions import Source
 REMOVED = 0.3
 TABLES = ("samples.csv", "anchors.csv", "commodities.csv")
 OPTIONS = [
-    "--backbone", "resnet18", "--weights", "random", "--jobs", "1", "--device", "cpu", "--seeds", "1",
+    "--backbone", "resnet18", "--weights", "random", "--device", "cpu", "--seeds", "1",
+    "--executor", "inline",
     "--set", "encoders.image_size=32", "--set", "training.epochs=1", "--set", "model.dim=8",
     "--set", "model.heads=2", "--set", "training.test=0.4", "--set", "training.validation=0.4",
 ]  # fmt: skip

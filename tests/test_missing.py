@@ -239,7 +239,8 @@ def done(stream_folder, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("missing")
     options = [
         "run", "--experiment", "missing", "--data", stream_folder, "--out", out, "--fusion", "concat,late",
-        "--seeds", "2", "--backbone", "resnet18", "--text", "hashing", "--weights", "random", "--jobs", "1",
+        "--seeds", "2", "--backbone", "resnet18", "--text", "hashing", "--weights", "random",
+        "--executor", "inline",
         "--device", "cpu", "--save-models", "--set", "encoders.image_size=32", "--set", "training.epochs=2",
         "--set", "model.dim=16",
     ]  # fmt: skip

@@ -297,7 +297,8 @@ def test_a_wrong_path_ends_a_run_in_one_line(tmp_path, file):
     folder.mkdir()
     np.save(tmp_path / "f.npy", VECTORS)
     described(folder, f'file = "{file.format(outside=tmp_path.as_posix())}"')
-    result = CliRunner().invoke(main, ["run", "--data", str(folder), "--fusion", "concat", "--jobs", "1",
+    result = CliRunner().invoke(main, ["run", "--data", str(folder), "--fusion", "concat",
+    "--executor", "inline",
                                        "--seeds", "1", "--out", str(tmp_path / "out")])  # fmt: skip
     assert result.exit_code == 2
     assert ".npy" in result.output
@@ -337,7 +338,8 @@ def test_a_dataset_of_nothing_but_features_and_numbers_runs(tmp_path, rng):
         encoding="utf-8",
     )
     out = tmp_path / "out"
-    arguments = ["run", "--data", folder, "--fusion", "concat,mult", "--seeds", "1", "--jobs", "1",
+    arguments = ["run", "--data", folder, "--fusion", "concat,mult", "--seeds", "1",
+    "--executor", "inline",
                  "--device", "cpu", "--set", "training.epochs=2", "--out", out,
                  "--experiment", "fusion,backbones,order"]  # fmt: skip
     result = CliRunner().invoke(main, [str(a) for a in arguments])
