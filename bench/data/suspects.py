@@ -52,7 +52,8 @@ def suspects(dataset: Dataset) -> list[Suspect]:
         if dataset.schema.precomputed(source):
             problems = [_dimension(dataset, source, chosen[:VECTORS_LOOKED_AT])]
         elif source.modality == "numeric":
-            problems = [_number(dataset, source, c, chosen) for c in _columns(dataset, source)]
+            columns = enumerate(_columns(dataset, source))
+            problems = [_number(dataset, source, slot, column, chosen) for slot, column in columns]
         elif source.modality == "text":
             problems = [_text(dataset, source, c, chosen) for c in _columns(dataset, source)]
         else:
@@ -65,11 +66,14 @@ def _columns(dataset: Dataset, source: Source) -> list[str]:
     return dataset.schema.entities[source.entity].columns(source.modality)
 
 
-def _number(dataset: Dataset, source: Source, column: str, chosen: np.ndarray) -> Problem | None:
+def _number(dataset: Dataset, source: Source, slot: int, column: str, chosen: np.ndarray) -> Problem | None:
     """A column of numbers, or what it comes to over the items of a sample."""
+    numbers = dataset.numeric(source)[:, slot].astype(np.float64)
+    if column in dataset.schema.entities[source.entity].log:
+        numbers = np.expm1(numbers)
     file, y = dataset.table_of(source.entity), dataset.target[chosen]
     resembles = 0.0
-    for how, values in _over_items(dataset, source.entity, dataset.tables.numbers(file, column)):
+    for how, values in _over_items(dataset, source.entity, numbers):
         x = values[chosen]
         told, order = explained(x[:, None], y)[0], rank_correlation(x, y)
         if told > TELLS or order > ORDERS:

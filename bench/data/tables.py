@@ -18,7 +18,7 @@ from bench.data.reach import refusal
 from bench.data.schema import SEPARATOR
 from bench.data.untrusted import Unreadable, reading
 
-TRUTHS = {"true": "1", "false": "0"}
+TRUTHS = {"true": 1.0, "false": 0.0}
 LARGEST = float(np.finfo(np.float32).max)
 """Features are 32-bit numbers; a larger one would become infinite."""
 SEPARATORS = {";": "semicolons", "\t": "tabs"}
@@ -79,8 +79,11 @@ class Tables:
             texts, numbers = raw, raw.to_numpy(dtype=np.float64, na_value=np.nan)
         else:
             texts = self.column(file, column)
-            texts = texts.mask(texts.str.lower().isin(TRUTHS), texts.str.lower().map(TRUTHS))
             numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+            if (left := np.isnan(numbers) & texts.notna().to_numpy()).any():
+                numbers[left] = (
+                    texts[left].str.lower().map(TRUTHS).to_numpy(dtype=np.float64, na_value=np.nan)
+                )
         bad = texts.notna().to_numpy() & ~np.isfinite(numbers)
         if bad.any():
             self._cells(
