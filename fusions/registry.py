@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import inspect
+import logging
 import sys
-import warnings
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 from fusions.base import Fusion, Inputs
 from fusions.identity import identity
+
+log = logging.getLogger("fusions")
 
 ENTRY_POINT_GROUP = "fusion_bench.fusions"
 """Other installed packages add methods by naming a module of theirs under this entry-point group."""
@@ -160,6 +162,4 @@ def _load_entry_points() -> None:
                 raise
             except BaseException as error:  # a broken plugin must not take the built-in methods down with it
                 why = " ".join(str(error).split()) or type(error).__name__
-                warnings.warn(
-                    f"fusion plugin {point.name!r} ({point.value}) failed to load: {why}", stacklevel=2
-                )
+                log.warning("fusion plugin %r (%s) failed to load: %s", point.name, point.value, why)

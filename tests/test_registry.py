@@ -110,9 +110,7 @@ def test_entry_points_of_other_packages_are_loaded_once(monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("scratch")
-def test_a_broken_plugin_leaves_the_others_usable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_plugin_leaves_the_others_usable(monkeypatch: pytest.MonkeyPatch, caplog) -> None:
     plug(monkeypatch, Point(ImportError("no module named x")))
-    with pytest.warns(
-        UserWarning, match=r"plugin 'theirs' \(their_package.fusions\) failed to load: no module"
-    ):
-        assert "mfb" in fusions.names()
+    assert "mfb" in fusions.names()
+    assert "plugin 'theirs' (their_package.fusions) failed to load: no module" in caplog.text
