@@ -40,6 +40,15 @@ def _own_fusions():
     registry._entries.update(before)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _own_fusions_of_a_module():
+    """The same of what the fixtures of a module register, which are older than any of its tests."""
+    before = dict(registry._entries)
+    yield
+    registry._entries.clear()
+    registry._entries.update(before)
+
+
 @pytest.fixture(scope="session")
 def stream_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small embedded dataset on disk; tests that change it copy it first."""

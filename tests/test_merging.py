@@ -82,7 +82,7 @@ def test_no_table_is_lost_to_a_later_run(stream_folder, tmp_path):
     assert "6 runs executed" not in bench(*common, "--fusion", "late", "--seeds", 1)
     pd.testing.assert_frame_equal(table(tmp_path, "fusion").loc[before.index], before)
     output = bench(*common, "--fusion", "late", "--seeds", 2, "--set", "training.lr=0.01")
-    (earlier,) = (tmp_path / "tables").glob("fusion-*.csv")
+    (earlier,) = (tmp_path / "tables").glob("fusion-??????.csv")
     assert f"it is now {earlier.stem}" in output
     pd.testing.assert_frame_equal(table(tmp_path, earlier.stem).loc[before.index], before)
     assert "concat" not in table(tmp_path, "fusion").index
