@@ -175,8 +175,6 @@ def the_worth_of_entities() -> str:
     rises = {e: value(folder, "entities", variant=f"without {e}") - everything for e in SHARES}
     rho = spearmanr([SHARES[e] for e in rises], list(rises.values())).statistic
     by_rise, by_share = (sorted(d, key=d.get, reverse=True) for d in (rises, SHARES))
-    assert by_rise[:2] == by_share[1::-1]
-    assert by_rise[2:] == by_share[2:]
     p = {}
     for entity in rises:
         p[entity] = recomputed(
@@ -187,9 +185,9 @@ def the_worth_of_entities() -> str:
     assert sure == by_rise[:2]
     assert len({p[e] for e in sure}) == 1
     return (
-        f"({seeds} seeds): the rises of MSE without an entity rank nearly as the generator's true shares do "
-        f"(Spearman {rho:.2f}): {by_rise[1]} and {by_rise[0]}, the two largest, are swapped. That {sure[0]} "
-        f"and {sure[1]} matter can be shown (p {p[sure[0]]} each), of the others it cannot"
+        f"({seeds} seeds): the rises of MSE without an entity fall from {', '.join(by_rise)}; the "
+        f"generator's true shares fall from {', '.join(by_share)} (Spearman {rho:.2f}). That {sure[0]} and {sure[1]} "
+        f"matter can be shown (p {p[sure[0]]} each), of the others it cannot"
     )
 
 
@@ -302,10 +300,8 @@ def correlations_on_mosi() -> str:
 @claim(RESULTS)
 def the_verdict_of_mosi() -> str:
     lowest = best("mosi").iloc[0]
-    assert told("mosi", "fusion") == ["mfb", "mfh"]
-    return (
-        f"its {lowest.n_test} samples and over seeds. {lowest.method} is distinguished from mfb and mfh alone"
-    )
+    (worse,) = told("mosi", "fusion")
+    return f"its {lowest.n_test} samples and over seeds. {lowest.method} is distinguished from {worse} alone"
 
 
 @claim(RESULTS)
