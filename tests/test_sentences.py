@@ -186,8 +186,8 @@ def the_worth_of_entities() -> str:
     assert len({p[e] for e in sure}) == 1
     return (
         f"({seeds} seeds): the rises of MSE without an entity fall from {', '.join(by_rise)}; the "
-        f"generator's true shares fall from {', '.join(by_share)} (Spearman {rho:.2f}). That {sure[0]} and {sure[1]} "
-        f"matter can be shown (p {p[sure[0]]} each), of the others it cannot"
+        f"generator's true shares fall from {', '.join(by_share)} (Spearman {rho:.2f}). That {sure[0]} "
+        f"and {sure[1]} matter can be shown (p {p[sure[0]]} each), of the others it cannot"
     )
 
 
