@@ -248,7 +248,10 @@ def serve(connection: int, parent: int) -> None:
             result = pickle.dumps(Failure.of(error))
         # threads that were left behind may disturb whatever comes next: better in a new process
         last = threading.active_count() > threads
-        channel.send_bytes(pickle.dumps((result, last)))
+        try:
+            channel.send_bytes(pickle.dumps((result, last)))
+        except OSError:  # the parent is gone
+            os._exit(0)
         if last:
             os._exit(0)
 
