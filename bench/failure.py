@@ -6,7 +6,7 @@ import signal
 import traceback
 from dataclasses import dataclass
 
-from bench.errors import BenchError
+from bench.errors import BenchError, printable
 
 REASON, DETAIL = 500, 20_000
 """Characters kept of a reason and of a traceback; an exception may hold megabytes."""
@@ -61,8 +61,7 @@ def _name(number: int) -> str:
 
 def one_line(text: str) -> str:
     """`text` as one line of printable characters, cut where it is very long."""
-    shown = "".join(c if c.isprintable() else " " for c in storable(text[: 2 * REASON]))
-    line = " ".join(shown.split())
+    line = printable(" ".join(text[: 2 * REASON].split()))
     return line if len(line) <= REASON else f"{line[:REASON]}…"
 
 

@@ -1,7 +1,7 @@
 """What is committed under results/reference, as tests of sentences read it."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -38,23 +38,11 @@ def best(folder: str, name: str = "fusion", *, reference: bool = False) -> pd.Da
 
 
 def spreads(folder: str, name: str, metric: str) -> list[float]:
-    """The standard deviation over seeds for every row of a table; nan where no seeds are committed."""
+    """The standard deviation over seeds for every row of a table."""
     rows = table(folder, name)
-    if not (REFERENCE / folder / "tables" / f"{name}-seeds.csv").exists():
-        return [float("nan")] * len(rows)
     keys = ["method", "variant", "backbone", "text"]
     spread = table(folder, f"{name}-seeds").groupby(keys)[metric].std()
     return spread.reindex(pd.MultiIndex.from_frame(rows[keys])).tolist()
-
-
-def recomputed(
-    folder: str, name: str, compute: Callable[[pd.DataFrame], str], pattern: str, file: str = ""
-) -> str:
-    """From what every seed gave where that is committed; else as a file that was drawn from it says."""
-    if (REFERENCE / folder / "tables" / f"{name}-seeds.csv").exists():
-        return compute(table(folder, f"{name}-seeds"))
-    text = read(folder, file or f"tables/{name}.md")
-    return re.search(pattern, text)[1]
 
 
 def p_values(seeds: pd.DataFrame, against: str, names: Sequence[str], by: str = "method") -> dict[str, float]:
@@ -67,10 +55,8 @@ def p_values(seeds: pd.DataFrame, against: str, names: Sequence[str], by: str = 
 def smallest_p(folder: str, name: str, by: str = "method") -> str:
     """Of the comparison of all fusions with the best."""
     names = best(folder, name)[by].tolist()
-    return recomputed(
-        folder, name, lambda seeds: f"{min(p_values(seeds, names[0], names, by).values()):.2f}",
-        r"smallest p ([\d.]+)\)",
-    )  # fmt: skip
+    p = p_values(table(folder, f"{name}-seeds"), names[0], names, by)
+    return f"{min(p.values()):.2f}"
 
 
 def verdict_of(folder: str, name: str) -> str:
@@ -84,7 +70,7 @@ def told(folder: str, name: str, sentence: str = "") -> list[str]:
     text = verdict_of(folder, name)
     if sentence:
         text = text.partition(sentence)[2].partition(". ")[0]
-    found = re.search(r"(?:[;.] )(?:[Dd]istinguished|[Tt]old) from it(?: \([^)]*\))?: ([^.;]*)", text)
+    found = re.search(r"(?:[;.] )[Dd]istinguished from it(?: \([^)]*\))?: ([^.;]*)", text)
     return found[1].split(", ") if found else []
 
 

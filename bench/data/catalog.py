@@ -13,9 +13,8 @@ from typing import Any
 
 from bench.data import livestream
 from bench.data.dataset import Dataset, read_dataset
-from bench.data.problems import printable
 from bench.data.schema import read_schema
-from bench.errors import DataError, UsageError, did_you_mean
+from bench.errors import DataError, UsageError, did_you_mean, printable
 from bench.features.cache import cache_dir
 from bench.files import damage, written_aside
 

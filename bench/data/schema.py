@@ -15,9 +15,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bench.data.problems import Problem, printable, some
+from bench.data.problems import Problem, some
 from bench.data.reach import refusal
-from bench.errors import DataError, did_you_mean
+from bench.errors import DataError, did_you_mean, printable
 from fusions import Source
 
 MODALITIES = ("text", "image", "numeric", "video", "audio")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.data.problems import printable
+from bench.errors import printable
 
 
 class Unreadable(Exception):

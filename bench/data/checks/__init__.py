@@ -14,8 +14,9 @@ from typing import Any
 
 from bench.data.checks import columns, files, leaks, shape
 from bench.data.dataset import Dataset
-from bench.data.problems import Problem, Report, printable
+from bench.data.problems import Problem, Report
 from bench.data.schema import BadDescription, Schema, read_schema
+from bench.errors import printable
 
 Progress = Callable[[str, int, int], None]
 """Called as progress(what, done, total)."""

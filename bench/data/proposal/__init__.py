@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 from bench.data.dataset import Dataset
-from bench.data.problems import printable, some
+from bench.data.problems import some
 from bench.data.proposal.arrays import find_features
 from bench.data.proposal.columns import Column, Table, read_columns, referenced
 from bench.data.proposal.entities import Draft, add_features, draft_entities, leave_out
@@ -26,7 +26,7 @@ from bench.data.proposal.survey import Survey, survey
 from bench.data.proposal.writing import comment, pair, write_entity, write_samples, write_target
 from bench.data.schema import MEDIA, Schema
 from bench.data.suspects import suspects
-from bench.errors import DataError
+from bench.errors import DataError, printable
 
 HEAD = "Proposed by `bench data init` from what lies here. Every guess says why: check it and change it."
 

@@ -10,13 +10,12 @@ import pandas as pd
 
 from bench.data.arrays import Header, as_texts, headers, read_npz
 from bench.data.names import words
-from bench.data.problems import printable
 from bench.data.proposal.columns import Table
 from bench.data.proposal.links import MOSTLY
 from bench.data.proposal.survey import Survey
 from bench.data.schema import Features
 from bench.data.untrusted import Unreadable
-from bench.errors import DataError
+from bench.errors import DataError, printable
 
 WORDS = {
     "text": ("text", "language", "transcript", "words", "bert", "glove", "title"),

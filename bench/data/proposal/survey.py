@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from bench.data.problems import printable, refuse
+from bench.data.problems import refuse
 from bench.data.reach import reachable
 from bench.data.tables import Tables
-from bench.errors import DataError
+from bench.errors import DataError, printable
 
 MOST_FILES = 50_000
 """Files looked at, those nearest to the top of the folder first."""

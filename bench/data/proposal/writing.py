@@ -7,10 +7,11 @@ import re
 import textwrap
 from collections.abc import Iterable, Mapping
 
-from bench.data.problems import printable, some
+from bench.data.problems import some
 from bench.data.proposal.entities import Draft
 from bench.data.proposal.samples import Target
 from bench.data.schema import MODALITIES
+from bench.errors import printable
 
 WIDTH = 100
 
