@@ -137,6 +137,18 @@ def test_tables_are_drawn_again_from_stored_runs(done):
     assert (done / "tables" / "fusion.csv").read_text(encoding="utf-8") == before
 
 
+def workers_of(parent: int) -> list[Path]:
+    """The worker processes that a process has started and that have not ended."""
+
+    def told(path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError:  # it has just ended
+            return b""
+
+    return [path for path in Path("/proc").glob("[0-9]*/cmdline") if f", {parent})".encode() in told(path)]
+
+
 def test_killed_in_the_middle_the_same_command_finishes_to_the_same_table(stream_folder, done, tmp_path):
     arguments = [
         "run",
@@ -158,7 +170,8 @@ def test_killed_in_the_middle_the_same_command_finishes_to_the_same_table(stream
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    time.sleep(3)  # workers look for their parent twice a second; one may still store what it was at
+    while workers_of(process.pid) and time.monotonic() < until:  # one may still store what it was at
+        time.sleep(0.1)
     stored = len(predictions(tmp_path))
     assert 2 <= stored < 12
     result = run(stream_folder, tmp_path)
