@@ -165,7 +165,7 @@ def as_request(
         jobs=jobs or cores(),
         data_arguments={key: value for key, value in arguments.items() if value is not None},
         missing=tuple(missing.split(",")) if missing else (),
-        observe=frozenset({"weights"} if save_models else ()),
+        observe=frozenset({"model"} if save_models else ()),
         command=printable("bench " + shlex.join(sys.argv[1:])),
         **options,
     )

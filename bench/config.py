@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bench.data.schema import Target
 from bench.errors import UsageError, did_you_mean
 
 PRESETS = Path(str(files("bench"))) / "presets"
@@ -117,14 +117,15 @@ class RunSpec(_Settings):
     """Everything that decides one number; its hash is the run's id.
 
     Attributes:
-        method: a fusion, or a reference method (`bench.references`).
+        method: a fusion, or a reference (`bench.methods`).
         options: the fusion's own options.
-        model, training: shared settings; a reference method ignores `model`.
+        model, training: shared settings; those that the method does not read are at their defaults.
         seed: which split, initialisation and order of batches.
         dataset: name of the dataset.
+        target: what is predicted.
         encoders: modality -> encoder with the provenance of its weights.
         features: fingerprint of dataset and features.
-        code: hash of the project's own source that decides the number, and of the method's file.
+        code: hash of the source that decides the number (`bench.sourcecode`).
         device: kind of device, since bits differ between them.
     """
 
@@ -134,6 +135,7 @@ class RunSpec(_Settings):
     training: TrainingConfig
     seed: int
     dataset: str
+    target: Target
     encoders: dict[str, str]
     features: str
     code: str
@@ -143,46 +145,6 @@ class RunSpec(_Settings):
     def id(self) -> str:
         """Hash of the specification."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
-
-
-DECIDES_NOTHING = (
-    "bench/report/",
-    "bench/paper/",
-    "bench/experiments/",
-    "bench/cli",
-    "bench/data/checks/",
-    "bench/data/duplicates",
-    "bench/data/proposal/",
-    "bench/data/published/",
-    "bench/data/statistics",
-    "bench/doctor",
-    "bench/inventory",
-    "bench/perf/",
-    "bench/plan",
-    "bench/progress",
-    "bench/request",
-    "bench/stats",
-    "bench/terminal",
-    "bench/workflow",
-)
-"""Source that only draws, prints or chooses: no part of the hash that decides a run's id."""
-
-
-@lru_cache
-def code_hash() -> str:
-    """Hash of the project's own source, but for what decides no number."""
-    import bench
-    import encoders
-    import fusions
-
-    digest = hashlib.sha256()
-    for package in (bench, encoders, fusions):
-        root = Path(str(package.__file__)).parent
-        for path in sorted(root.rglob("*.py")):
-            name = path.relative_to(root.parent).as_posix()
-            if not name.startswith(DECIDES_NOTHING):
-                digest.update(name.encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def preset_names() -> list[str]:

@@ -10,7 +10,7 @@ from bench.config import load_preset, preset_names
 from bench.data.catalog import EMBEDDED
 from bench.data.published import PUBLISHED
 from bench.experiments import EXPERIMENTS
-from bench.references import REFERENCES
+from bench.methods.references import REFERENCES
 
 Row = dict[str, str]
 

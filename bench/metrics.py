@@ -1,78 +1,252 @@
-"""The paper's five metrics on the transformed target, in its order, and those that others ask for."""
+"""Metrics, a record each: name, how it is computed, which way it is better, its range and unit.
+
+They are computed from stored predictions whenever those are read: a new metric is a function here, and
+repeats no run. The paper's five come first, in its order.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.stats import pearsonr, spearmanr
-from sklearn.metrics import (
-    explained_variance_score,
-    mean_absolute_error,
-    mean_absolute_percentage_error,
-    mean_squared_error,
-    r2_score,
-)
+from sklearn import metrics as sk
 
-from bench.data.schema import Target
+from bench.predictions import Answers
 
-PAPER_METRICS = ("MAE", "MSE", "MAPE", "R2_score", "EVS")
-METRICS = (*PAPER_METRICS, "RMSE", "Pearson", "Spearman", "Acc2")
-"""In the order of tables. RMSE is on the target's original scale, Acc2 only for targets with a sign."""
-LOWER_IS_BETTER = frozenset({"MAE", "MSE", "MAPE", "RMSE"})
-
-BOUNDS = {
-    **dict.fromkeys(("MAE", "MSE", "MAPE", "RMSE"), (0.0, np.inf)),
-    **dict.fromkeys(("R2_score", "EVS"), (-np.inf, 1.0)),
-    **dict.fromkeys(("Pearson", "Spearman"), (-1.0, 1.0)),
-    "Acc2": (0.0, 1.0),
-}
-"""The range of each metric: an interval ends there."""
-
-UNITS = {
-    "MAE": "{target}",
-    "MSE": "({target})²",
-    "MAPE": "fraction",
-    "R2_score": "share of variance",
-    "EVS": "share of variance",
-    "RMSE": "{unit}",
-    "Pearson": "correlation",
-    "Spearman": "correlation",
-    "Acc2": "share of samples",
-}
-"""The unit of each metric; RMSE has that of the target before it is transformed."""
-
-NOTES = {
-    "MAPE": "MAPE is left blank: the target crosses zero, where a percentage of it means nothing.",
-    "RMSE": "RMSE is on the original scale{unit}.",
-    "Acc2": "Acc2: share of samples whose sign is predicted, neutral ones (0) left out.",
-}
-"""What a caption has to say of a metric."""
+SMALLEST = 1e-15
+"""Probability that a predicted 0 counts as in the logarithmic loss."""
+BINS = 10
+"""Bins of equal width in which confidence and accuracy are compared by the calibration error."""
+NUMBERS = ("regression",)
+CLASSES = ("binary", "multiclass")
 
 
-def score(target: Target, y_true: np.ndarray, y_pred: np.ndarray) -> dict[str, float]:
-    """All metrics of predictions (N,) on the transformed scale; NaN for one that says nothing here.
+@dataclass(frozen=True)
+class Metric:
+    """A metric.
 
-    MAPE is a fraction, and blank where targets cross zero or touch it. Correlations are blank where either
-    side is constant. RMSE is blank where a prediction is too large for a number on the original scale.
+    Attributes:
+        name: also of the column.
+        compute: the value for predictions; NaN for one that says nothing about them.
+        tasks: the kinds of target that it is for.
+        lower_is_better: which way it gets better.
+        bounds: its range; an interval ends there.
+        unit: with {target} for the transformed target and {unit} for the unit before it is transformed.
+        losses: (N,) what each sample contributes, where the metric is their mean.
+        note: what a caption has to say of it where it is shown; {unit} as in `unit`, in brackets.
+        blank: what a caption has to say where it is left blank.
+        leading: whether tables have it before costs: the five that the paper prints, five for classes.
     """
-    has_sign = y_true.min() <= 0 <= y_true.max()
-    varies = len(y_true) > 1 and np.ptp(y_true) > 0 and np.ptp(y_pred) > 0
-    with np.errstate(over="ignore"):
-        squared = (target.inverse(y_pred) - target.inverse(y_true)) ** 2
-    values = {
-        "MAE": mean_absolute_error(y_true, y_pred),
-        "MSE": mean_squared_error(y_true, y_pred),
-        "MAPE": np.nan if has_sign else mean_absolute_percentage_error(y_true, y_pred),
-        "R2_score": r2_score(y_true, y_pred),
-        "EVS": explained_variance_score(y_true, y_pred),
-        "RMSE": np.sqrt(np.mean(squared)),
-        "Pearson": pearsonr(y_true, y_pred).statistic if varies else np.nan,
-        "Spearman": spearmanr(y_true, y_pred).statistic if varies else np.nan,
-        "Acc2": _sign_accuracy(y_true, y_pred) if target.sign else np.nan,
-    }
-    return {name: float(value) if np.isfinite(value) else np.nan for name, value in values.items()}
+
+    name: str
+    compute: Callable[[Answers], float]
+    tasks: tuple[str, ...]
+    lower_is_better: bool
+    bounds: tuple[float, float]
+    unit: str
+    losses: Callable[[Answers], np.ndarray] | None = None
+    note: str = ""
+    blank: str = ""
+    leading: bool = False
 
 
-def _sign_accuracy(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+METRICS: dict[str, Metric] = {}
+"""All metrics by name, in the order of tables."""
+
+
+def metric(
+    name: str,
+    tasks: Sequence[str],
+    unit: str,
+    bounds: tuple[float, float],
+    *,
+    lower: bool = False,
+    losses: Callable[[Answers], np.ndarray] | None = None,
+    note: str = "",
+    blank: str = "",
+    leading: bool = False,
+) -> Callable[[Callable[[Answers], float]], Callable[[Answers], float]]:
+    """Decorator: make a function of predictions a metric."""
+
+    def add(compute: Callable[[Answers], float]) -> Callable[[Answers], float]:
+        METRICS[name] = Metric(name, compute, tuple(tasks), lower, bounds, unit, losses, note, blank, leading)
+        return compute
+
+    return add
+
+
+def of_task(kind: str) -> list[Metric]:
+    """The metrics for a kind of target."""
+    return [known for known in METRICS.values() if kind in known.tasks]
+
+
+def leading(kind: str) -> list[str]:
+    """The names of the metrics that tables of a task begin with."""
+    return [known.name for known in of_task(kind) if known.leading]
+
+
+def score(answers: Answers) -> dict[str, float]:
+    """All metrics for the task of some predictions, which are finite; NaN for one that says nothing here."""
+    with np.errstate(over="ignore"):  # what is too large for a number has diverged
+        return {known.name: float(known.compute(answers)) for known in of_task(answers.target.task)}
+
+
+PRIMARY = {"regression": "MSE", "binary": "log_loss", "multiclass": "log_loss"}
+"""Kind of target -> the metric that verdicts are about: the one that is trained for."""
+COMPANION = {"regression": "R2_score", "binary": "accuracy", "multiclass": "accuracy"}
+"""Kind of target -> the metric that is drawn beside it, the higher the better."""
+
+
+# -- numbers, on the transformed scale unless it says otherwise ---------------------------------------------
+
+FROM_ZERO, TO_ONE, SHARE, CORRELATION = (0.0, np.inf), (-np.inf, 1.0), (0.0, 1.0), (-1.0, 1.0)
+
+
+def _absolute(a: Answers) -> np.ndarray:
+    return np.abs(a.predicted - a.true)
+
+
+def _squared(a: Answers) -> np.ndarray:
+    return (a.predicted - a.true) ** 2
+
+
+@metric("MAE", NUMBERS, "{target}", FROM_ZERO, lower=True, losses=_absolute, leading=True)
+def mae(a: Answers) -> float:
+    """Mean absolute error."""
+    return sk.mean_absolute_error(a.true, a.predicted)
+
+
+@metric("MSE", NUMBERS, "({target})²", FROM_ZERO, lower=True, losses=_squared, leading=True)
+def mse(a: Answers) -> float:
+    """Mean squared error."""
+    return sk.mean_squared_error(a.true, a.predicted)
+
+
+@metric(
+    "MAPE", NUMBERS, "fraction", FROM_ZERO, lower=True, leading=True,
+    blank="MAPE is left blank: the target crosses zero, where a percentage of it means nothing.",
+)  # fmt: skip
+def mape(a: Answers) -> float:
+    """Mean absolute percentage error as a fraction; blank where targets touch or cross zero."""
+    has_sign = a.true.min() <= 0 <= a.true.max()
+    return np.nan if has_sign else sk.mean_absolute_percentage_error(a.true, a.predicted)
+
+
+@metric("R2_score", NUMBERS, "share of variance", TO_ONE, leading=True)
+def r2(a: Answers) -> float:
+    """Share of the variance that is explained, biases counted."""
+    return sk.r2_score(a.true, a.predicted)
+
+
+@metric("EVS", NUMBERS, "share of variance", TO_ONE, leading=True)
+def explained_variance(a: Answers) -> float:
+    """Share of the variance that is explained, but for a bias."""
+    return sk.explained_variance_score(a.true, a.predicted)
+
+
+@metric("RMSE", NUMBERS, "{unit}", FROM_ZERO, lower=True, note="RMSE is on the original scale{unit}.")
+def rmse(a: Answers) -> float:
+    """Root of the mean squared error on the original scale; blank where that is too large for a number."""
+    squared = (a.target.inverse(a.predicted) - a.target.inverse(a.true)) ** 2
+    return np.sqrt(np.mean(squared)) if np.isfinite(squared).all() else np.nan
+
+
+@metric("Pearson", NUMBERS, "correlation", CORRELATION)
+def pearson(a: Answers) -> float:
+    """Pearson's correlation; blank where either side is constant."""
+    return pearsonr(a.true, a.predicted).statistic if _varies(a) else np.nan
+
+
+@metric("Spearman", NUMBERS, "correlation", CORRELATION)
+def spearman(a: Answers) -> float:
+    """Spearman's rank correlation; blank where either side is constant."""
+    return spearmanr(a.true, a.predicted).statistic if _varies(a) else np.nan
+
+
+@metric(
+    "Acc2", NUMBERS, "share of samples", SHARE,
+    note="Acc2: share of samples whose sign is predicted, neutral ones (0) left out.",
+)  # fmt: skip
+def sign_accuracy(a: Answers) -> float:
     """How often the sign is right, zeros left out (the customary binary accuracy of CMU-MOSI)."""
-    decided = y_true != 0
-    return float(np.mean((y_pred > 0)[decided] == (y_true > 0)[decided])) if decided.any() else np.nan
+    decided = a.true != 0
+    if not a.target.sign or not decided.any():
+        return np.nan
+    return np.mean((a.predicted > 0)[decided] == (a.true > 0)[decided])
+
+
+def _varies(a: Answers) -> bool:
+    return bool(len(a.true) > 1 and np.ptp(a.true) > 0 and np.ptp(a.predicted) > 0)
+
+
+# -- classes ------------------------------------------------------------------------------------------------
+
+
+def _wrong(a: Answers) -> np.ndarray:
+    return (a.label != a.true).astype(float)
+
+
+def _surprise(a: Answers) -> np.ndarray:
+    """Minus the logarithm of the probability of the true class, in nats."""
+    shares = np.clip(a.predicted, SMALLEST, 1)
+    shares = shares / shares.sum(1, keepdims=True)
+    return -np.log(shares[np.arange(len(a.true)), a.true])
+
+
+def _quadratic(a: Answers) -> np.ndarray:
+    """The squared distance of the probabilities from the truth; of two classes that of one (Brier, 1950)."""
+    truth = np.eye(a.predicted.shape[1])[a.true]
+    distance = ((a.predicted - truth) ** 2).sum(1)
+    return distance / 2 if a.predicted.shape[1] == 2 else distance
+
+
+@metric("accuracy", CLASSES, "share of samples", SHARE, leading=True)
+def accuracy(a: Answers) -> float:
+    """How often the most probable class is the true one."""
+    return sk.accuracy_score(a.true, a.label)
+
+
+@metric("f1_macro", CLASSES, "F1", SHARE, leading=True)
+def f1_macro(a: Answers) -> float:
+    """The mean over classes of the harmonic mean of precision and recall; 0 for a class never predicted."""
+    return sk.f1_score(a.true, a.label, labels=range(a.predicted.shape[1]), average="macro", zero_division=0)
+
+
+@metric(
+    "roc_auc", CLASSES, "area", SHARE, leading=True,
+    blank="roc_auc is left blank: a test part has only one of the classes, or lacks one of several.",
+)  # fmt: skip
+def roc_auc(a: Answers) -> float:
+    """Area under the ROC curve; of several classes the mean over one against the rest."""
+    classes = a.predicted.shape[1]
+    if len(np.unique(a.true)) < classes:
+        return np.nan
+    if classes == 2:
+        return sk.roc_auc_score(a.true, a.predicted[:, 1])
+    one_to_rest = [sk.roc_auc_score(a.true == k, a.predicted[:, k]) for k in range(classes)]
+    return float(np.mean(one_to_rest))
+
+
+@metric("log_loss", CLASSES, "nat", FROM_ZERO, lower=True, losses=_surprise, leading=True)
+def log_loss(a: Answers) -> float:
+    """Mean logarithmic loss (cross-entropy)."""
+    return float(_surprise(a).mean())
+
+
+@metric("brier", CLASSES, "squared probability", (0.0, 2.0), lower=True, losses=_quadratic, leading=True)
+def brier(a: Answers) -> float:
+    """Brier score: the mean squared error of the probabilities."""
+    return float(_quadratic(a).mean())
+
+
+@metric("ECE", CLASSES, "probability", SHARE, lower=True)
+def calibration_error(a: Answers) -> float:
+    """Expected calibration error (Guo et al., ICML 2017): accuracy against confidence, in bins of it."""
+    confidence, right = a.predicted.max(1), a.label == a.true
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gaps = [
+        abs(confidence[bins == b].mean() - right[bins == b].mean()) * np.mean(bins == b) for b in set(bins)
+    ]
+    return float(sum(gaps))

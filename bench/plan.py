@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, StringConstraints, ValidationError
 
 from bench.config import RunSpec
+from bench.data.schema import Target
 from bench.errors import UsageError
 from bench.experiments import EXPERIMENTS, Variant
 from bench.features.store import FeatureSet
@@ -96,8 +97,7 @@ class Plan(BaseModel):
     dataset: str
     description: str
     samples: int
-    target: str
-    unit: str = ""
+    target: Target
     preset: str
     split: str = "random"
     seeds: int

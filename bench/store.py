@@ -1,7 +1,7 @@
 """Runs as sealed folders. A folder under its id that is intact is a result; everything else is not.
 
-runs/<id>/  config.json metrics.json predictions.parquet history.parquet environment.json checksums.json
-            model.safetensors test_history.parquet attention.npz missing.parquet (where asked for)
+runs/<id>/  config.json measured.json predictions.parquet history.parquet environment.json checksums.json
+            model/ and the records of observers (where asked for)
 runs/<id>.failed/  config.json error.txt  -- kept to be read, retried next time
 runs/.<id>.<pid>/  being written; renamed when complete
 
@@ -14,7 +14,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,23 +22,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
-from safetensors.torch import save_file
-from torch import Tensor
 
 from bench.config import RunSpec
 from bench.errors import UsageError
 from bench.files import SEAL, damage, sealed, sweep, written_aside
-from bench.metrics import METRICS
+from bench.metrics import METRICS, score
+from bench.observe import OBSERVERS, Record
+from bench.observe.missing import curves
+from bench.predictions import answers
 
 log = logging.getLogger("bench")
 
-OBSERVATIONS = {
-    "weights": "model.safetensors",
-    "test-history": "test_history.parquet",
-    "attention": "attention.npz",
-    "missing": "missing.parquet",
-}
-"""What a run may record beside its result -> the file that holds it. None of it changes the result."""
+MODEL = "model"
+"""What is asked for to have the fitted method kept, and the folder that it is kept in."""
 
 
 @dataclass
@@ -46,26 +42,24 @@ class RunResult:
     """What one run produced.
 
     Attributes:
-        metrics: all metrics and `params`, `flops`, `seconds`, `epochs`, `n_train`, `n_test`, `undecodable`;
-            under `complete` the metrics on the complete test samples and their number, where some are not;
-            under `chosen` what a reference chose by the validation part, where it chose something.
-        predictions: columns id, y_true, y_pred; one row per test sample.
+        measured: `params`, `flops`, `seconds`, `epochs`, `n_train`, `undecodable`, and `chosen`, what a
+            method chose by the validation part.
+        predictions: columns id, group, split, complete (whether the sample has every source), y_true and
+            those of the prediction (`bench.predictions`); one row per test sample.
         history: one row per epoch; empty for reference methods.
         environment: versions, hardware, threads, commit.
-        weights: the model's state, where it is to be kept.
-        test_history: the metrics on the test part per epoch, where observed.
-        attention: layer -> (n_test, heads, E, E), with `groups` (E,) and `ids` (n_test,), where observed.
-        missing: metrics with sources taken away at test time (`bench.robustness`), where observed.
+        records: what observers recorded, by the name of its file.
+        save: writes the fitted method into a folder, where it is to be kept.
+        remarks: what the author of the method should know; not stored.
     """
 
-    metrics: dict[str, Any]
+    measured: dict[str, Any]
     predictions: pd.DataFrame
     history: pd.DataFrame
     environment: dict[str, Any]
-    weights: Mapping[str, Tensor] = field(default_factory=dict)
-    test_history: pd.DataFrame | None = None
-    attention: Mapping[str, np.ndarray] = field(default_factory=dict)
-    missing: pd.DataFrame | None = None
+    records: Mapping[str, Record] = field(default_factory=dict)
+    save: Callable[[Path], None] | None = None
+    remarks: Sequence[str] = ()
 
 
 class RunStore:
@@ -80,6 +74,7 @@ class RunStore:
     def __init__(self, out: Path) -> None:
         self.root = out / "runs"
         self._inspected: dict[tuple[str, int, int], str] = {}
+        self._scores: dict[tuple[str, str, int], dict[str, Any]] = {}
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             probe = self.root / f".probe.{os.getpid()}"
@@ -97,28 +92,24 @@ class RunStore:
     def observed(self, spec: RunSpec) -> frozenset[str]:
         """What the stored run of `spec` recorded beside its result; nothing if it is not intact."""
         files = sealed(self.root / spec.id) if self.complete(spec.id) else {}
-        return frozenset(name for name, file in OBSERVATIONS.items() if file in files)
+        kept = {MODEL} if any(file.startswith(f"{MODEL}/") for file in files) else set()
+        return frozenset(kept | {name for name, kind in OBSERVERS.items() if kind.file in files})
 
     def save(self, spec: RunSpec, result: RunResult) -> None:
         """Store a run: written aside, sealed, renamed when complete."""
         with written_aside(self.root / spec.id, replace=True) as folder:
             _write_json(folder / "config.json", spec.model_dump())
             _write_json(folder / "environment.json", result.environment)
-            _write_json(folder / "metrics.json", _none_for_nan(result.metrics))
-            frames = {
-                "predictions.parquet": result.predictions,
-                "history.parquet": result.history,
-                OBSERVATIONS["test-history"]: result.test_history,
-                OBSERVATIONS["missing"]: result.missing,
-            }
-            for file, frame in frames.items():
-                if frame is not None:
-                    frame.to_parquet(folder / file, index=False)
-            if result.weights:
-                state = {name: tensor.contiguous() for name, tensor in result.weights.items()}
-                save_file(state, folder / OBSERVATIONS["weights"])
-            if result.attention:
-                np.savez_compressed(folder / OBSERVATIONS["attention"], **result.attention)
+            _write_json(folder / "measured.json", result.measured)
+            tables = {"predictions.parquet": result.predictions, "history.parquet": result.history}
+            for file, record in {**tables, **result.records}.items():
+                if isinstance(record, pd.DataFrame):
+                    record.to_parquet(folder / file, index=False)
+                else:
+                    np.savez_compressed(folder / file, **record)
+            if result.save is not None:
+                (folder / MODEL).mkdir()
+                result.save(folder / MODEL)
         shutil.rmtree(self.root / f"{spec.id}.failed", ignore_errors=True)
 
     def save_failure(self, spec: RunSpec, error: str) -> None:
@@ -151,25 +142,36 @@ class RunStore:
         """Whether a run is stored and intact, and has a file of this name."""
         return self.complete(run_id) and file in sealed(self.root / run_id)
 
+    def spec(self, run_id: str) -> RunSpec:
+        """What decided a run."""
+        return RunSpec.model_validate_json((self.root / run_id / "config.json").read_bytes())
+
     def metrics(self, run_id: str, scored: str = "all") -> dict[str, Any]:
-        """The metrics of a run on all test samples, or on the complete ones; NaN for what says nothing."""
-        found = _nan_for_none(self._json(run_id, "metrics.json"))
-        complete = found.pop("complete", None)
-        if scored == "all" or complete is None:  # without it, every test sample is complete
-            return found
-        return found | dict.fromkeys(METRICS, float("nan")) | complete
+        """What was measured of a run, with all metrics on all test samples, or on the complete ones.
+
+        They are computed from the predictions now; NaN for what says nothing.
+        """
+        key = (run_id, scored, (self.root / run_id / SEAL).stat().st_mtime_ns)
+        if key not in self._scores:
+            target, table = self.spec(run_id).target, self.predictions(run_id)
+            table = table[table["complete"]] if scored == "complete" else table
+            scores = score(answers(target, table)) if len(table) else dict.fromkeys(METRICS, float("nan"))
+            measured = self._json(run_id, "measured.json")
+            self._scores[key] = scores | measured | {"n_test": len(table)}
+        return dict(self._scores[key])
 
     def environment(self, run_id: str) -> dict[str, Any]:
         """Versions, hardware, threads and commit of a run."""
         return self._json(run_id, "environment.json")
 
     def predictions(self, run_id: str) -> pd.DataFrame:
-        """Columns id, y_true, y_pred of a run."""
+        """The predictions of a run, as `RunResult` has them."""
         return pd.read_parquet(self.root / run_id / "predictions.parquet")
 
     def missing(self, run_id: str) -> pd.DataFrame | None:
-        """The metrics of a run with sources taken away, if it observed them."""
-        return self.frame(run_id, OBSERVATIONS["missing"])
+        """The metrics of a run with sources taken away, if it observed that."""
+        record = self.frame(run_id, OBSERVERS["missing"].file)
+        return None if record is None else curves(self.spec(run_id).target, record, self.predictions(run_id))
 
     def frame(self, run_id: str, file: str) -> pd.DataFrame | None:
         """A stored table of a run by the name of its file; None if it has none."""
@@ -204,7 +206,7 @@ class RunStore:
             return "it is a link"
         if found := damage(folder):
             return found
-        if lacking := {"config.json", "metrics.json", "predictions.parquet"} - set(sealed(folder)):
+        if lacking := {"config.json", "measured.json", "predictions.parquet"} - set(sealed(folder)):
             return f"{min(lacking)} is missing"
         try:
             spec = RunSpec.model_validate_json((folder / "config.json").read_bytes())
@@ -217,20 +219,6 @@ def _write_json(path: Path, content: Any) -> None:
     path.write_text(
         json.dumps(content, indent=1, ensure_ascii=False, default=_plain) + "\n", encoding="utf-8"
     )
-
-
-def _none_for_nan(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN."""
-    return {
-        k: _none_for_nan(v) if isinstance(v, Mapping) else None if v != v else v for k, v in metrics.items()
-    }
-
-
-def _nan_for_none(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        k: _nan_for_none(v) if isinstance(v, Mapping) else float("nan") if v is None else v
-        for k, v in metrics.items()
-    }
 
 
 def _plain(value: Any) -> Any:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import encoders
-import fusions
-from bench.config import SECTIONS, ModelConfig, RunSpec, TrainingConfig, code_hash
+from bench.config import SECTIONS, RunSpec
 from bench.data import catalog
 from bench.data.dataset import Dataset
 from bench.data.schema import Schema
@@ -19,10 +18,11 @@ from bench.errors import UsageError
 from bench.experiments import Choice, Experiment, Variant
 from bench.features.encode import encode
 from bench.features.store import FeatureSet
+from bench.methods import catalog as methods
 from bench.plan import Plan, PlanRow, store_plan
-from bench.references import REFERENCES
 from bench.request import Request, Resolved, get_encoder, resolve
-from bench.runner import Outcome, Summary, Task, run_all
+from bench.runner import Job, Outcome, Summary, run_all
+from bench.sourcecode import code_of
 from bench.store import RunStore
 
 Encoding = tuple[tuple[str, str], ...]
@@ -88,10 +88,10 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
     features, encoded = _features(
         dataset, [v for found in variants.values() for v in found], asked, request, reporter
     )
-    plans, archived, tasks = [], [], []
+    plans, archived, jobs = [], [], []
     for experiment in asked.experiments:
         rows = [_row(variant, asked, dataset, features, request) for variant in variants[experiment.name]]
-        tasks += [task for _, row_tasks in rows for task in row_tasks]
+        jobs += [job for _, row_jobs in rows for job in row_jobs]
         reason = experiment.applies(choice)
         plan = Plan(
             experiment=experiment.name,
@@ -102,8 +102,7 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
             dataset=dataset.schema.name,
             description=dataset.schema.description,
             samples=len(dataset),
-            target=dataset.schema.target.label,
-            unit=dataset.schema.target.unit,
+            target=dataset.schema.target,
             preset=request.preset,
             split=kind,
             seeds=max((len(row.runs) for row, _ in rows), default=0),
@@ -118,9 +117,9 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
         plans.append(plan)
         archived += [displaced] if displaced else []
     summary = run_all(
-        tasks,
+        jobs,
         store,
-        jobs=request.jobs,
+        processes=request.jobs,
         executor=request.executor,
         timeout=request.timeout,
         force=request.force,
@@ -188,8 +187,8 @@ def _row(
     dataset: Dataset,
     features: Mapping[Encoding, FeatureSet],
     request: Request,
-) -> tuple[PlanRow, list[Task]]:
-    """The row of a variant, and the tasks of its runs."""
+) -> tuple[PlanRow, list[Job]]:
+    """The row of a variant, and the jobs of its runs."""
     found = features[_key(variant.encoders)]
     if variant.entities is not None:
         found = found.only(variant.entities)
@@ -199,8 +198,8 @@ def _row(
     ]
     observe = variant.observe | request.observe
     device = str(asked.device)
-    tasks = [Task(spec, found, request.out, device, request.plugins, observe) for spec in specs]
-    return PlanRow.of(variant, found, specs), tasks
+    jobs = [Job(spec, found, request.out, device, request.plugins, observe) for spec in specs]
+    return PlanRow.of(variant, found, specs), jobs
 
 
 def _key(chosen: Mapping[str, str]) -> Encoding:
@@ -240,25 +239,20 @@ def _features(
 
 def _spec(variant: Variant, asked: Resolved, seed: int, dataset: str, features: FeatureSet) -> RunSpec:
     """All that decides one run."""
-    is_reference = variant.method in REFERENCES
-    code, training = code_hash(), asked.preset.training.model_copy(update=dict(variant.training))
-    if is_reference:
-        # of the training settings, references only use those that choose samples
-        chosen = {name: getattr(training, name) for name in ("validation", "test", "split", "missing")}
-        training = TrainingConfig(**chosen)
-    else:
-        entry = fusions.get(variant.method)
-        if not entry.bundled:  # from a plugin file, a notebook or another package
-            code = hashlib.sha256(code.encode() + entry.source).hexdigest()[:16]
+    training = asked.preset.training.model_copy(update=dict(variant.training))
+    model, training, device = methods.settings(
+        variant.method, asked.preset.model, training, asked.device.type
+    )
     return RunSpec(
         method=variant.method,
         options=dict(variant.options),
-        model=ModelConfig() if is_reference else asked.preset.model,
+        model=model,
         training=training,
         seed=seed,
         dataset=dataset,
+        target=features.target,
         encoders=dict(features.stamps),
         features=features.fingerprint,
-        code=code,
-        device="cpu" if is_reference else asked.device.type,
+        code=code_of(variant.method),
+        device=device,
     )

@@ -4,7 +4,7 @@
     for result in encoder.encode(paths): ...        # np.ndarray float32 (D,), or Undecodable(reason)
     encoder.stamp, encoder.fingerprint              # "resnet50 (random)", "3f0c..."
 
-Numeric features have no encoder of this kind: NumericTokenizer is trained together with the model.
+Numbers have no encoder: the trunk of the model turns them into tokens (`bench.methods.trunk`).
 """
 
 import encoders.torchvision_operators  # noqa: F401, I001 - before anything that may import torchvision
@@ -18,7 +18,6 @@ from encoders.base import (
     register,
     weights_present,
 )
-from encoders.numeric import NumericTokenizer
 from encoders.untrusted import WeightsUnavailable
 from encoders.weights import WEIGHTS, places
 
@@ -28,7 +27,6 @@ __all__ = [
     "MODALITIES",
     "WEIGHTS",
     "Encoder",
-    "NumericTokenizer",
     "Undecodable",
     "UnknownEncoder",
     "WeightsUnavailable",

@@ -9,6 +9,7 @@ A new method is one file: subclass a base, decorate it with `register`, check it
 """
 
 import importlib
+import pkgutil
 
 from fusions.base import (
     Fused,
@@ -43,20 +44,6 @@ __all__ = [
     "zero_padding",
 ]
 
-# importing a module registers its methods; this order is the order of `names()`
-for _module in (
-    "memf",
-    "mfb",
-    "mfh",
-    "tfn",
-    "lmf",
-    "vtfsa",
-    "cmmt",
-    "mult",
-    "mbt",
-    "gmu",
-    "concat",
-    "late",
-    "entity",
-):
-    importlib.import_module(f"fusions.{_module}")
+# importing a module registers its methods: a new file in this folder is all that a new method needs
+for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
+    importlib.import_module(_module.name)

@@ -58,7 +58,7 @@ KINDS: dict[str, Callable[[Path], object]] = {
     "a folder": become_folder,
     "a link": become_link,
 }
-RUN_FILES = ("config.json", "metrics.json", "predictions.parquet", "history.parquet", "environment.json")
+RUN_FILES = ("config.json", "measured.json", "predictions.parquet", "history.parquet", "environment.json")
 
 
 def bench(*arguments: object, code: int = 0) -> str:

@@ -1,6 +1,5 @@
 """Figures from stored plans and runs: drawn, legible, repeatable, and left out where there are no data."""
 
-import json
 import shutil
 import warnings
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from workshop import Row, Workshop, fill
 
+from bench.data.schema import Target
 from bench.report import figures
 from bench.report.figures import DRAWN, Figure, write_figures
 from bench.report.figures.attention import attention_mean, rollout
@@ -158,7 +158,7 @@ def test_drawing_leaves_no_trace(drawn, tmp_path):
 
 def test_one_seed_two_methods_one_backbone_and_hard_names(tmp_path, monkeypatch):
     entities = ("直播间", "commodity", "a room with a rather long and winding name")
-    workshop = Workshop(tmp_path, seeds=1, target="log10(price [$ or $100])")
+    workshop = Workshop(tmp_path, seeds=1, target=Target(column="price", transform="log10", unit="$ or $100"))
     long = "gated-multimodal-unit-with-bilinear-pooling-v2"
     rows = [Row("memf", 0.6), Row(long, 0.7), Row("predict-mean", 0, reference=True, blind=True)]
     workshop.plan("fusion", [*rows, Row("diverged", 300.0)])
@@ -204,8 +204,7 @@ def test_failed_runs_are_left_out_of_a_comparison(tmp_path):
     workshop = Workshop(tmp_path, seeds=2)
     plan = workshop.plan("entity-fusion", [Row("memf", 0.6), Row("mean", 0.7), Row("fc", 0.8)])
     shutil.rmtree(workshop.store.root / plan.rows[0].runs[1])
-    metrics = workshop.store.root / plan.rows[1].runs[0] / "metrics.json"
-    metrics.write_text(json.dumps(workshop.store.metrics(plan.rows[1].runs[0]) | {"MSE": float("inf")}))
+    workshop.predict(plan.rows[1].runs[0], 1e200)
     for run in plan.rows[2].runs:
         shutil.rmtree(workshop.store.root / run)
     results = results_of(plan, workshop.store)
@@ -252,7 +251,9 @@ def kept_and_dropped(tmp_path) -> Workshop:
     ]
     plan = workshop.plan("fusion", rows)
     for i in (3, 4, 5):
-        workshop.rescore(plan, i, [{"n_test": 5}] * 3)
+        for run in plan.rows[i].runs:
+            table = workshop.store.predictions(run)
+            workshop.predict(run, table["y_pred"], complete=np.arange(len(table)) < 5)
         plan.rows[i].scored = "complete"
     return workshop
 
@@ -285,7 +286,8 @@ def test_methods_are_ordered_by_rows_of_the_same_samples(kept_and_dropped):
     ],
 )  # fmt: skip
 def test_every_metric_has_its_unit(tmp_path, metric, expected):
-    plan = Workshop(tmp_path, target="log10(price [USD])").plan("data", unit="USD")
+    target = Target(column="price", transform="log10", unit="USD")
+    plan = Workshop(tmp_path, target=target).plan("data")
     assert unit(metric, plan) == expected
 
 

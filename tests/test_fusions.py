@@ -40,7 +40,7 @@ VARIANTS = [
 
 
 def test_registry_has_the_methods_of_the_design() -> None:
-    names = "memf mfb mfh tfn lmf vtfsa cmmt mult mbt gmu concat late mean fc lstm cnn"
+    names = "cmmt concat memf mean fc lstm cnn gmu late lmf mbt mfb mfh mult tfn vtfsa"
     assert " ".join(METHODS) == names
 
 

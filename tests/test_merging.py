@@ -6,6 +6,7 @@ import pandas as pd
 from click.testing import CliRunner
 
 from bench.cli import main
+from bench.data.schema import Target
 from bench.plan import Plan, PlanRow, load_plans, store_plan
 
 QUICK = [
@@ -22,8 +23,8 @@ def row(method: str, seeds: int = 2, **more: object) -> PlanRow:
 def plan(*rows: PlanRow, settings: str = "aaaaaaaa", command: str = "bench run", **more: object) -> Plan:
     return Plan(
         experiment="fusion", settings=settings, title="Title", paper="", dataset="d", description="",
-        samples=9, target="y", preset="quick", seeds=max(len(r.runs) for r in rows), undecodable=0,
-        command=command, rows=list(rows), **more,
+        samples=9, target=Target(column="y"), preset="quick", undecodable=0,
+        seeds=max(len(r.runs) for r in rows), command=command, rows=list(rows), **more,
     )  # fmt: skip
 
 

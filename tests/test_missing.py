@@ -14,19 +14,22 @@ from workshop import ENTITIES, FALLS, Row, Workshop
 
 from bench.cli import main
 from bench.config import ModelConfig, RunSpec
-from bench.metrics import METRICS, score
-from bench.model import build_model
+from bench.methods.network import Network, build_model
+from bench.methods.train import predict
+from bench.metrics import of_task, score
 from bench.plan import Plan, PlanRow, load_plans
+from bench.predictions import Answers
 from bench.report.missing import Curves, by_source
 from bench.report.sheets import results_sheet
 from bench.report.tables import rows_of, write_tables
 from bench.report.verdicts import ONE_SEED, verdict
-from bench.runner import execute, parts_of, restore
+from bench.runner import execute
 from bench.stats import corrected_interval
 from bench.store import RunStore
-from bench.train import predict
+from bench.trial import parts_of
 
 CPU = torch.device("cpu")
+METRICS = [metric.name for metric in of_task("regression")]
 FULL, DROPOUT = "full data", "source dropout"
 SEVEN = ("memf", "vtfsa", "cmmt", "mult", "mfb", "tfn", "concat")
 
@@ -80,7 +83,8 @@ def test_the_table_has_areas_over_seeds_after_all_other_columns(workshop):
         found = [workshop.store.metrics(run) for run in row.runs]
         r2, mse = ([run[m] for run in found] for m in ("R2_score", "MSE"))
         assert shown.area_R2_score == pytest.approx(np.mean(r2) - half)
-        assert shown.area_MSE == pytest.approx(np.mean(mse) + half)
+        variances = [workshop.store.predictions(run)["y_true"].var(ddof=0) for run in row.runs]
+        assert shown.area_MSE == pytest.approx(np.mean(mse) + half * np.mean(variances))
         assert shown.area_R2_score_sd == pytest.approx(np.std(r2, ddof=1))
         interval = corrected_interval([x - half for x in r2], 256, 64)
         assert (shown.area_R2_score_low, shown.area_R2_score_high) == pytest.approx(interval)
@@ -186,8 +190,8 @@ def with_levels(tmp_path: Path, full: dict[str, list[float]], dropout: dict[str,
     levels = {FULL: full, DROPOUT: dropout}
     for row in plan.rows:
         for run, value in zip(row.runs, levels[row.variant][row.method], strict=True):
-            curves = workshop.store.missing(run).assign(R2_score=value)
-            curves.to_parquet(workshop.store.root / run / "missing.parquet", index=False)
+            workshop.explain(run, value)
+    workshop.take_away(plan, dict.fromkeys(FALLS, 0.0))
     return verdict(plan, workshop.store)
 
 
@@ -273,7 +277,7 @@ def test_curves_begin_at_the_runs_metrics_and_end_without_the_source(done, featu
     for row in planned(done).rows:
         for run in row.runs:
             spec, curves, metrics = spec_of(store, run), store.missing(run), store.metrics(run)
-            model = restore(spec, features, store.root / run, CPU)
+            method = Network.load(store.root / run / "model", spec, features, CPU)
             rows, target = parts_of(spec, features).test, features.samples["target"]
             assert list(dict.fromkeys(curves["source"])) == [str(source) for source in features.folders]
             for source in features.folders:
@@ -283,7 +287,7 @@ def test_curves_begin_at_the_runs_metrics_and_end_without_the_source(done, featu
                     {name: metrics[name] for name in METRICS}, rel=1e-12, nan_ok=True
                 )
                 hidden = features.hiding({source: np.ones(len(target), dtype=bool)})
-                without = score(features.target, target[rows], predict(model, hidden, rows, CPU))
+                without = score(Answers(features.target, target[rows], method.predict(hidden, rows)))
                 assert curve.loc[1, list(METRICS)].to_dict() == pytest.approx(without, rel=1e-12, nan_ok=True)
 
 
@@ -305,9 +309,11 @@ def test_training_with_source_dropout_gives_another_model(done):
 def test_curves_are_the_same_alone_and_with_other_observations(done, features):
     store = RunStore(done)
     run = planned(done).rows[0].runs[0]
-    for more in ((), ("test-history", "attention", "weights")):
+    for more in ((), ("test-history", "attention", "model")):
         again = execute(spec_of(store, run), features, CPU, frozenset({"missing", *more}))
-        pd.testing.assert_frame_equal(again.missing, store.missing(run), check_exact=True)
+        pd.testing.assert_frame_equal(
+            again.records["missing.parquet"], store.frame(run, "missing.parquet"), check_exact=True
+        )
 
 
 @pytest.mark.parametrize("name", ["memf", "mean", "late", "vtfsa"])

@@ -8,8 +8,9 @@ from bench.config import ModelConfig, TrainingConfig, TrunkConfig
 from bench.data.splits import split
 from bench.errors import TrainingFailed
 from bench.features.store import Batch
-from bench.model import Moments, Standardize, build_model
-from bench.train import predict, train
+from bench.methods.network import build_model
+from bench.methods.train import predict, train
+from bench.methods.trunk import Moments, Standardize
 from fusions import Source
 
 CPU = torch.device("cpu")

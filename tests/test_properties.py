@@ -11,7 +11,7 @@ from bench.config import HeadConfig, ModelConfig, TrunkConfig
 from bench.data.dataset import Dataset
 from bench.features.encode import encode
 from bench.features.store import FeatureSet
-from bench.model import build_model
+from bench.methods.network import build_model
 
 SMALL = ModelConfig(dim=8, heads=2, trunk=TrunkConfig(), head=HeadConfig(hidden=(8,)))
 WORDS = ("red", "店铺", "warm", "new", "bold", "quiet")

@@ -18,15 +18,20 @@ from click.testing import CliRunner, Result
 
 from bench.cli import main
 from bench.config import RunSpec
-from bench.metrics import METRICS, PAPER_METRICS
-from bench.references import REFERENCES
-from bench.runner import parts_of, restore
-from bench.train import predict
+from bench.methods.network import Network
+from bench.methods.references import REFERENCES as ALL_REFERENCES
+from bench.metrics import leading, of_task, score
+from bench.predictions import answers
+from bench.trial import parts_of
 
 QUICK = [
     "--backbone", "resnet18", "--weights", "random", "--jobs", "1", "--device", "cpu",
     "--set", "encoders.image_size=32", "--set", "training.epochs=3", "--set", "model.dim=16",
 ]  # fmt: skip
+
+
+METRICS = [metric.name for metric in of_task("regression")]
+REFERENCES = [name for name, kind in ALL_REFERENCES.items() if "regression" in kind.tasks]
 
 
 def bench(*arguments: object) -> Result:
@@ -62,14 +67,14 @@ def done(stream_folder, tmp_path_factory) -> Path:
 def test_the_table_has_the_columns_of_the_contract_and_a_row_per_method(done):
     table = pd.read_csv(done / "tables" / "fusion.csv")
     expected = ["method", "backbone", "text", "weights"]
-    for metric in PAPER_METRICS:
+    for metric in leading("regression"):
         expected += [metric, f"{metric}_low", f"{metric}_high"]
     expected += ["seeds", "n_test", "params", "seconds"]
     assert list(table.columns)[: len(expected)] == expected
     assert set(table["method"]) == {"concat", "memf", *REFERENCES}
     assert (table["seeds"] == 2).all()
     assert set(METRICS) <= set(table.columns)
-    assert np.isfinite(table[list(PAPER_METRICS)]).all(axis=None)
+    assert np.isfinite(table[leading("regression")]).all(axis=None)
     assert (table["RMSE"] > 1000).all()  # yuan, where the others are on the scale of log10
     assert table["Acc2"].isna().all()
     assert (table["MSE_low"] <= table["MSE"]).all()
@@ -96,14 +101,15 @@ def test_tables_say_where_they_come_from(done):
 def test_a_run_folder_has_everything_and_agrees_with_itself(done):
     folder = next((done / "runs").glob("*"))
     assert {p.name for p in folder.iterdir()} == {
-        "config.json", "metrics.json", "predictions.parquet", "history.parquet", "environment.json",
+        "config.json", "measured.json", "predictions.parquet", "history.parquet", "environment.json",
         "checksums.json",
     }  # fmt: skip
     found = pd.read_parquet(folder / "predictions.parquet")
-    assert list(found.columns) == ["id", "y_true", "y_pred"]
-    metrics = pd.read_json(folder / "metrics.json", typ="series")
-    assert metrics["MAE"] == pytest.approx((found["y_true"] - found["y_pred"]).abs().mean())
-    assert metrics["n_test"] == len(found) == 8
+    assert list(found.columns) == ["id", "group", "split", "complete", "y_true", "y_pred"]
+    spec = RunSpec.model_validate_json((folder / "config.json").read_bytes())
+    scores = score(answers(spec.target, found))
+    assert scores["MAE"] == pytest.approx((found["y_true"] - found["y_pred"]).abs().mean())
+    assert len(found) == 8
 
 
 def test_every_method_of_a_seed_is_tested_on_the_same_samples(done):
@@ -183,10 +189,10 @@ def test_killed_in_the_middle_the_same_command_finishes_to_the_same_table(stream
 def test_a_kept_model_predicts_again_what_it_predicted(stream_folder, features, tmp_path):
     result = run(stream_folder, tmp_path, "--fusion", "memf", "--seeds", "1", "--save-models")
     assert result.exit_code == 0, result.output
-    folder = next(path.parent for path in (tmp_path / "runs").glob("*/model.safetensors"))
+    folder = next(path.parents[1] for path in (tmp_path / "runs").glob("*/model/weights.safetensors"))
     spec = RunSpec.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
-    model = restore(spec, features, folder, torch.device("cpu"))
-    again = predict(model, features, parts_of(spec, features).test, torch.device("cpu"))
+    method = Network.load(folder / "model", spec, features, torch.device("cpu"))
+    again = method.predict(features, parts_of(spec, features).test)
     assert again.tolist() == pd.read_parquet(folder / "predictions.parquet")["y_pred"].tolist()
 
 
@@ -201,7 +207,7 @@ class Mine(fusions.VectorFusion):
 """
 
 
-def test_a_plugin_adds_a_method_and_editing_it_runs_it_again(stream_folder, tmp_path):
+def test_a_plugin_adds_a_method_and_changing_it_runs_it_again(stream_folder, tmp_path):
     plugin = tmp_path / "mine.py"
     plugin.write_text(
         PLUGIN.format(name="mine", body="return fusions.Fused(vectors.mean(1))"), encoding="utf-8"
@@ -210,7 +216,9 @@ def test_a_plugin_adds_a_method_and_editing_it_runs_it_again(stream_folder, tmp_
     first = bench("run", "--plugin", plugin, *options)
     assert first.exit_code == 0, first.output
     assert "mine" in set(numbers(tmp_path / "out")["method"])
-    plugin.write_text(plugin.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+    plugin.write_text(plugin.read_text(encoding="utf-8") + "\n# a comment\n", encoding="utf-8")
+    assert "0 runs executed" in bench("run", "--plugin", plugin, *options).output
+    plugin.write_text(plugin.read_text(encoding="utf-8") + "\nCHANGED = 1\n", encoding="utf-8")
     assert "1 runs executed" in bench("run", "--plugin", plugin, *options).output
 
 
@@ -235,7 +243,7 @@ def test_the_source_of_another_packages_method_is_part_of_its_run_ids(stream_fol
     ]
     assert bench("run", *options).exit_code == 0
     assert "0 runs executed" in bench("run", *options).output
-    source.write_text(source.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+    source.write_text(source.read_text(encoding="utf-8") + "\nCHANGED = 1\n", encoding="utf-8")
     importlib.reload(module)  # what is loaded decides, not what the file has become since
     assert "1 runs executed" in bench("run", *options).output
 

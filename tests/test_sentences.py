@@ -34,6 +34,7 @@ import fusions
 from bench.config import load_preset
 from bench.data.livestream.factors import CEILING, PRODUCTS, SHARES
 from bench.data.published import PUBLISHED
+from bench.data.schema import Target
 from bench.plan import Plan
 from bench.report.tables import at_a_glance, pipe, write_tables
 
@@ -72,8 +73,9 @@ def excerpt() -> str:
     for metric in [c.removesuffix("_low") for c in found if c.endswith("_low")]:
         found[f"{metric}_sd"] = spreads("livestream", "fusion", metric)
     plan = Plan(
-        experiment="fusion", title="", paper="", dataset="", description="", samples=0, target="", preset="",
-        seeds=int(found["seeds"].max()), undecodable=0, command="", rows=[],
+        experiment="fusion", title="", paper="", dataset="", description="", samples=0,
+        target=Target(column="y"), preset="", seeds=int(found["seeds"].max()), undecodable=0,
+        command="", rows=[],
     )  # fmt: skip
     return pipe(at_a_glance(plan, found).head(5))
 
@@ -313,7 +315,7 @@ def without_a_source_on_mosi() -> str:
 
 def test_p_values_computed_from_what_every_seed_gave_are_those_of_the_verdict(tmp_path, monkeypatch):
     workshop = Workshop(tmp_path / "made")
-    rows = [Row("memf", 0.5), Row("mult", 0.6), Row("tfn", 0.7), Row("ridge", 0.4, reference=True)]
+    rows = [Row("memf", 0.5), Row("mult", 0.51), Row("tfn", 0.52), Row("ridge", 0.4, reference=True)]
     write_tables(workshop.plan("fusion", rows), workshop.store, workshop.out)
     monkeypatch.setattr(committed, "REFERENCE", tmp_path)
     in_verdict = re.search(r"smallest p ([\d.]+)\)", committed.verdict_of("made", "fusion"))[1]

@@ -11,7 +11,6 @@ import pandas as pd
 from bench.config import ModelConfig, RunSpec, TrainingConfig
 from bench.data.schema import Target
 from bench.files import seal
-from bench.metrics import METRICS, score
 from bench.plan import Plan, PlanRow
 from bench.report.figures import Figure, write_figures
 from bench.store import RunResult, RunStore
@@ -21,6 +20,7 @@ METHODS = (
     "lstm", "cnn",
 )  # fmt: skip
 ENTITIES = ("anchor", "commodity", "room", "video", "audio")
+SALES = Target(column="sales", transform="log10", unit="yuan")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Row:
 class Workshop:
     """Writes plans and runs as `bench run` would."""
 
-    def __init__(self, out: Path, *, seeds: int = 3, target: str = "log10(sales [yuan])") -> None:
+    def __init__(self, out: Path, *, seeds: int = 3, target: Target = SALES) -> None:
         self.out, self.store, self.seeds, self.target = out, RunStore(out), seeds, target
         self.plans: list[Plan] = []
 
@@ -71,8 +71,8 @@ class Workshop:
     def _run(self, experiment: str, row: Row, encoders: dict[str, str], seed: int) -> str:
         spec = RunSpec(
             method=row.method, options={"variant": row.variant, "of": experiment}, model=ModelConfig(),
-            training=TrainingConfig(), seed=seed, dataset="livestream", encoders=encoders, features="",
-            code="",
+            training=TrainingConfig(), seed=seed, dataset="livestream", target=self.target,
+            encoders=encoders, features="", code="",
         )  # fmt: skip
         rng = np.random.default_rng(seed)
         true = np.clip(rng.normal(4.99, 1.07, 64), 1.3, 8.0)
@@ -80,9 +80,9 @@ class Workshop:
         wobble = rng.normal(0, 0.95, 64) + np.random.default_rng(int(spec.id, 16)).normal(0, 0.3, 64)
         predicted = np.full(64, 5.0) if row.blind else true + row.noise * (wobble + 0.02 * seed)
         size = int(spec.id[:3], 16)
-        metrics = score(Target(column="y"), true, predicted) | {
+        measured = {
             "params": 0 if row.reference else 20_000 + 60 * size, "flops": 90 * size,
-            "seconds": 1 + size / 400, "epochs": 20, "n_train": 256, "n_test": 64, "undecodable": 0,
+            "seconds": 1 + size / 400, "epochs": 20, "n_train": 256, "undecodable": 0, "chosen": "",
         }  # fmt: skip
         ids = [f"stream-{i:04d}" for i in range(63)] + ["直播间-7"]
         epochs = np.arange(20)
@@ -90,46 +90,58 @@ class Workshop:
             "epoch": epochs, "train_loss": np.exp(-epochs / 5) + 0.3,
             "validation_loss": np.exp(-epochs / 4) + 0.4 + (epochs - 12) ** 2 / 900,
         })  # fmt: skip
-        predictions = pd.DataFrame({"id": ids, "y_true": true, "y_pred": predicted})
-        self.store.save(spec, RunResult(metrics, predictions, history, {}))
+        predictions = pd.DataFrame({
+            "id": ids, "group": ids, "split": "test", "complete": True, "y_true": true, "y_pred": predicted,
+        })  # fmt: skip
+        self.store.save(spec, RunResult(measured, predictions, history, {}))
         return spec.id
 
-    def rescore(self, plan: Plan, row: int, metrics: Sequence[Mapping[str, object]]) -> None:
-        """Change the stored metrics of a row's runs, seed by seed."""
-        for run, changed in zip(plan.rows[row].runs, metrics, strict=True):
-            path = self.store.root / run / "metrics.json"
-            path.write_text(json.dumps(json.loads(path.read_text()) | changed), encoding="utf-8")
-            seal(path.parent)
+    def predict(self, run: str, predicted: np.ndarray | float, **columns: object) -> None:
+        """Change the stored predictions of a run, or other columns of the table."""
+        path = self.store.root / run / "predictions.parquet"
+        table = pd.read_parquet(path).assign(y_pred=predicted, **columns)
+        table.to_parquet(path, index=False)
+        seal(path.parent)
+
+    def explain(self, run: str, r2: float) -> None:
+        """Change the predictions of a run so that they have this R2_score."""
+        true = self.store.predictions(run)["y_true"].to_numpy()
+        self.predict(run, true + np.sqrt((1 - r2) * true.var()))
+
+    def measure(self, run: str, **measured: object) -> None:
+        """Change what was measured of a run."""
+        path = self.store.root / run / "measured.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | measured), encoding="utf-8")
+        seal(path.parent)
 
     def observe(self, plan: Plan, groups: Sequence[str] = ENTITIES, layers: int = 1, heads: int = 4) -> None:
         """Add what is recorded on request to a plan's first run."""
         folder = self.store.root / plan.rows[0].runs[0]
-        epochs, rng = np.arange(20), np.random.default_rng(0)
-        fall = np.exp(-epochs / 4) + 0.02 * rng.normal(size=20)
-        pd.DataFrame({
-            "epoch": epochs, "MAE": 0.4 + fall, "MSE": 0.3 + fall, "MAPE": 0.08 + 0.1 * fall,
-            "R2_score": 0.7 - fall, "EVS": 0.71 - fall,
-        }).to_parquet(folder / "test_history.parquet", index=False)  # fmt: skip
+        rng, predictions = np.random.default_rng(0), pd.read_parquet(folder / "predictions.parquet")
+        columns = predictions[["y_true", "y_pred"]]
+        epochs = [columns.assign(epoch=e, y_pred=columns["y_pred"] + np.exp(-e / 4)) for e in range(20)]
+        pd.concat(epochs).to_parquet(folder / "test_history.parquet", index=False)
         shape = (64, heads, len(groups), len(groups))
         weights = 2 * np.ones(shape[-1]) + np.arange(shape[-1])
         maps = {f"layer{i}": rng.dirichlet(weights, shape[:-1]) for i in range(layers)}
-        ids = pd.read_parquet(folder / "predictions.parquet")["id"].to_numpy(str)
+        ids = predictions["id"].to_numpy(str)
         np.savez(folder / "attention.npz", groups=np.array(groups), ids=ids, **maps)
         seal(folder)
 
     def take_away(self, plan: Plan, falls: Mapping[str, float]) -> None:
-        """Add curves to all runs of a plan: R2_score falls by `falls` per source, MSE rises by as much."""
+        """Let all runs record sources taken away: with a source, R2_score falls by `falls` to no sample."""
         for row in plan.rows:
             for run in row.runs:
-                metrics = self.store.metrics(run)
-                curves = [
-                    {"source": source, "share": share}
-                    | {name: metrics[name] for name in METRICS}
-                    | {"MSE": metrics["MSE"] + fall * share, "R2_score": metrics["R2_score"] - fall * share}
+                table = self.store.predictions(run)
+                true, error = table["y_true"].to_numpy(), (table["y_pred"] - table["y_true"]).to_numpy()
+                parts = [
+                    pd.DataFrame({
+                        "source": source, "turn": np.arange(len(true)),
+                        "y_pred": true + np.sqrt(error**2 + fall * true.var()),
+                    })
                     for source, fall in falls.items()
-                    for share in (0.0, 0.25, 0.5, 0.75, 1.0)
-                ]
-                pd.DataFrame(curves).to_parquet(self.store.root / run / "missing.parquet", index=False)
+                ]  # fmt: skip
+                pd.concat(parts).to_parquet(self.store.root / run / "missing.parquet", index=False)
                 seal(self.store.root / run)
 
 

@@ -43,13 +43,27 @@ class _Strict(BaseModel):
 
 
 class Target(_Strict):
-    """The number to predict: its column, the transform it is learned and scored under, and its unit."""
+    """What to predict: a number, the transform it is learned and scored under, and its unit; or a class."""
 
     column: str
+    task: Literal["regression", "binary", "multiclass"] = "regression"
     transform: Literal["log10", "log1p", "none"] = "none"
     unit: str = ""
     sign: bool = False
     """Whether the sign is a class of its own, as in sentiment: adds the binary accuracy `Acc2`."""
+    classes: tuple[str, ...] = ()
+    """The classes in their order, as the column has them; the second of two is the positive one. Without it
+    they are those that the column has, sorted."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Target:
+        if self.task == "regression" and self.classes:
+            raise ValueError('has `classes`, but is a number; add task = "binary" or "multiclass"')
+        if self.task != "regression" and (self.unit or self.sign or self.transform != "none"):
+            raise ValueError("is a class, which has no `transform`, `unit` or `sign`")
+        if len(set(self.classes)) != len(self.classes) or "" in self.classes:
+            raise ValueError("names a class twice, or one without a name")
+        return self
 
     def forward(self, raw: np.ndarray) -> np.ndarray:
         """From the original scale to the one that models learn and metrics are computed on."""

@@ -81,7 +81,7 @@ class Variant:
         seeds: how many seeds; None for as many as were asked for.
         training: settings of training that differ from the request's.
         scored: on all test samples, or only on the complete ones.
-        observe: what to record beside the result, of `bench.store.OBSERVATIONS`.
+        observe: what to record beside the result, of `bench.observe`.
     """
 
     method: str

@@ -2,7 +2,7 @@
 
 import fusions
 from bench.experiments.base import Choice, Variant, experiment
-from bench.references import NEEDS_FEATURES, REFERENCES
+from bench.methods.references import REFERENCES
 
 
 @experiment("fusion", paper="Table 9", title="Fusion methods on identical encoders and head")
@@ -12,8 +12,9 @@ def fusion(choice: Choice) -> list[Variant]:
     variants = [choice.variant(name, e) for e in sets for name in choice.fusions or fusions.names()]
     # the best of one entity is that entity
     pointless = {"boosted-trees-best-entity"} if len(choice.schema.entities) == 1 else set()
-    looking = [name for name in REFERENCES if name in NEEDS_FEATURES - pointless]
+    known = {n: kind for n, kind in REFERENCES.items() if choice.schema.target.task in kind.tasks}
+    looking = [name for name, kind in known.items() if kind.looks and name not in pointless]
     references = [Variant(name, e, reference=True) for e in sets for name in looking]
-    # predicting the mean looks at no features: one row, whatever the encoders
-    floor = [Variant(name, {}, reference=True) for name in REFERENCES if name not in NEEDS_FEATURES]
+    # the mean, or the frequency of classes, looks at no features: one row, whatever the encoders
+    floor = [Variant(name, {}, reference=True) for name, kind in known.items() if not kind.looks]
     return variants + references + floor

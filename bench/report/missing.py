@@ -36,7 +36,7 @@ class Curves:
     Attributes:
         row: of the plan.
         overlap: what intervals correct for, as `bench.report.seeds.overlap_of` has it.
-        runs: one per stored seed, as `bench.robustness.missing_curves` gives them.
+        runs: one per stored seed, as `bench.observe.missing.curves` gives them.
     """
 
     row: PlanRow

@@ -120,7 +120,7 @@ def _summary(plans: Sequence[Plan], store: RunStore) -> list[str]:
     """What was run on what: one sentence for each dataset."""
     groups: dict[tuple[str, str, int, str], list[Plan]] = {}
     for plan in plans:
-        groups.setdefault((plan.dataset, plan.description, plan.samples, plan.target), []).append(plan)
+        groups.setdefault((plan.dataset, plan.description, plan.samples, plan.target.label), []).append(plan)
     sentences = []
     for (dataset, description, samples, target), members in groups.items():
         about = f" ({description})" if description else ""

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pandas as pd
 
-from bench.metrics import METRICS
+from bench.metrics import of_task
 from bench.plan import Plan
 from bench.report.missing import EXPERIMENT, run_areas
 from bench.store import RunStore
@@ -31,7 +31,7 @@ def per_seed(plan: Plan, store: RunStore) -> pd.DataFrame:
                     "weights": row.weights,
                     "variant": row.variant,
                     "seed": seed,
-                    **{name: metrics.get(name, float("nan")) for name in METRICS},
+                    **{m.name: metrics[m.name] for m in of_task(plan.target.task)},
                     **areas,
                     **{name: metrics.get(name) for name in COUNTS},
                     "chosen": metrics.get("chosen", ""),

@@ -52,7 +52,7 @@ def request_sheet(plans: Sequence[Plan], store: RunStore) -> Sheet:
         planned = {run for row in plan.rows for run in row.runs}
         stored = sum(store.complete(run) for run in planned)
         cells = (
-            Cell(plan.name), Cell(plan.dataset), count(plan.samples), Cell(plan.target),
+            Cell(plan.name), Cell(plan.dataset), count(plan.samples), Cell(plan.target.label),
             Cell(plan.preset), count(plan.seeds), count(len(planned)), count(stored),
         )  # fmt: skip
         lines.append(Line(cells))

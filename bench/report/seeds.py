@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.metrics import BOUNDS
+from bench.metrics import METRICS
 from bench.plan import Plan
 from bench.stats import corrected_interval
 
@@ -59,6 +59,6 @@ def interval_over_seeds(
     values: Sequence[float] | np.ndarray, overlap: tuple[int, int], metric: str = ""
 ) -> tuple[float, float]:
     """The 95 % interval of a mean over seeds, inside the metric's range; (nan, nan) where there is none."""
-    bounds = BOUNDS.get(metric, (-np.inf, np.inf))
+    bounds = METRICS[metric].bounds if metric else (-np.inf, np.inf)
     low, high = np.clip(corrected_interval(np.asarray(values), *overlap), *bounds)
     return float(low), float(high)

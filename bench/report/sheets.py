@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.metrics import PAPER_METRICS
+from bench.metrics import leading
 from bench.plan import Plan
 from bench.report.beside import beside_printed, printed_elsewhere
 from bench.report.names import ENCODERS, setting_apart, stamped
@@ -123,12 +123,12 @@ def beside_paper(plan: Plan, table: pd.DataFrame) -> Sheet | None:
     lines = []
     for row in table.to_dict("records"):
         cells = [Cell(str(row[name]) or "–") for name in named]
-        for metric in PAPER_METRICS:
+        for metric in leading(plan.target.task):
             ours, theirs = row[metric], row[f"paper_{metric}"]
             text = f"{ours:.{DECIMALS}f} / {theirs:.{DECIMALS}f}"
             cells.append(Cell(text, ours - theirs, spread=f"{ours - theirs:+.{DECIMALS}f}"))
         lines.append(Line(tuple(cells)))
-    columns = (*(Column(name) for name in named), *(Column(m, True) for m in PAPER_METRICS))
+    columns = (*(Column(name) for name in named), *(Column(m, True) for m in leading(plan.target.task)))
     title = f"{plan.title}: ours / the paper's, difference. Not like for like: the paper's data are not "
     title += "public, its weights differ, and it has one run a method."
     return Sheet(f"paper-{plan.name}", title, columns, tuple(lines))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from bench.metrics import LOWER_IS_BETTER, METRICS, NOTES, PAPER_METRICS
+from bench.metrics import METRICS, leading, of_task
 from bench.paper.printed import printed_row
 from bench.plan import Plan, PlanRow
 from bench.report.beside import beside_printed, printed_elsewhere
@@ -51,7 +51,7 @@ def _row(plan: Plan, row: PlanRow, store: RunStore) -> dict[str, object]:
     }
     # the columns up to `seconds` are a contract; what is added comes after them
     overlap = overlap_of(plan, found[0])
-    values |= _measured(PAPER_METRICS, found, overlap)
+    values |= _measured(leading(plan.target.task), found, overlap)
     values |= {
         "seeds": len(found),
         "n_test": found[0]["n_test"],
@@ -59,12 +59,12 @@ def _row(plan: Plan, row: PlanRow, store: RunStore) -> dict[str, object]:
         "seconds": float(np.mean([run["seconds"] for run in found])),
         "flops": found[0]["flops"],
     }
-    values |= _measured([m for m in METRICS if m not in PAPER_METRICS], found, overlap)
+    values |= _measured([m.name for m in of_task(plan.target.task) if not m.leading], found, overlap)
     values |= {"reference": row.reference, "variant": row.variant}
     printed = None
     if plan.dataset == PAPER_DATASET:
         printed = printed_row(plan.experiment, row.method, row.variant, row.encoders)
-    for metric in PAPER_METRICS:
+    for metric in leading(plan.target.task):
         values[f"paper_{metric}"] = float("nan") if printed is None else float(printed[metric])
     if plan.experiment == EXPERIMENT:
         with_areas = [m | run_areas(plan, row, run, store) for m, run in zip(found, runs, strict=True)]
@@ -81,8 +81,9 @@ def _measured(
         x = [run.get(metric, np.nan) for run in found]
         values[metric] = float(np.mean(x))
         column = AREAS.get(metric, metric)
-        values[f"{metric}_low"], values[f"{metric}_high"] = interval_over_seeds(x, overlap, column)
-        values[f"{metric}_sd"] = float(np.std(x, ddof=1)) if varies(x) else float("nan")
+        with np.errstate(over="ignore"):  # a run that diverged
+            values[f"{metric}_low"], values[f"{metric}_high"] = interval_over_seeds(x, overlap, column)
+            values[f"{metric}_sd"] = float(np.std(x, ddof=1)) if varies(x) else float("nan")
     return values
 
 
@@ -106,7 +107,7 @@ def write_tables(plan: Plan, store: RunStore, out: Path) -> list[Path]:
         }
     elif not (stated := facts_of(plan)).empty:
         said = f"{plan.title} ({plan.paper} of the paper). Dataset {plan.dataset}, {plan.samples} samples."
-        said += f" Target {plan.target}. Preset {plan.preset}."
+        said += f" Target {plan.target.label}. Preset {plan.preset}."
         shown = stated.map(lambda v: f"{v:.4g}" if isinstance(v, float) else str(v))
         contents = {
             "md": "\n".join([f"# {plan.title}", "", said, "", pipe(shown), "", *_regenerate(plan)]),
@@ -146,7 +147,7 @@ def caption(plan: Plan, table: pd.DataFrame, metrics: Sequence[str] = ()) -> str
     said = "".join(f" {note}" for note in notes(plan, metrics or shown_columns(table)))
     return (
         f"{plan.title}{paper}. Dataset {plan.dataset}: {plan.samples} samples, "
-        f"{_tested(table)} in each test part; target {plan.target}. {seeds_of(plan)}{over} "
+        f"{_tested(table)} in each test part; target {plan.target.label}. {seeds_of(plan)}{over} "
         f"Preset {plan.preset}.{weights}{broken}{said}"
     )
 
@@ -159,10 +160,10 @@ def _tested(table: pd.DataFrame) -> str:
 
 def notes(plan: Plan, metrics: Sequence[str]) -> list[str]:
     """What has to be said of the metrics that a table shows: what is left blank, and in which unit."""
-    unit = f" [{plan.unit}]" if plan.unit else ""
-    said = {"MAPE": "MAPE" not in metrics, "RMSE": "RMSE" in metrics, "Acc2": "Acc2" in metrics}
+    unit = f" [{plan.target.unit}]" if plan.target.unit else ""
+    said = [m.note if m.name in metrics else m.blank for m in of_task(plan.target.task)]
     areas = [AREA_NOTE] if set(AREAS) & set(metrics) else []
-    return [NOTES[metric].format(unit=unit) for metric, say in said.items() if say] + areas
+    return [note.format(unit=unit) for note in said if note] + areas
 
 
 def decimal(value: float, decimals: int = DECIMALS) -> str:
@@ -199,14 +200,14 @@ def best_of(table: pd.DataFrame) -> pd.DataFrame:
 
 def shown_metrics(table: pd.DataFrame) -> list[str]:
     """The metrics that say something about some row."""
-    return [metric for metric in METRICS if table[metric].notna().any()]
+    return [metric for metric in METRICS if metric in table and table[metric].notna().any()]
 
 
 def printed_metrics(table: pd.DataFrame) -> list[str]:
     """The metrics that a printed page has room for: the paper's, or others in place of a blank one."""
     shown = shown_metrics(table)
     others = ["Acc2", "Pearson"] if "MAPE" not in shown else []
-    return [metric for metric in (*PAPER_METRICS, *others) if metric in shown]
+    return [metric for metric in shown if METRICS[metric].leading or metric in others]
 
 
 def shown_columns(table: pd.DataFrame) -> list[str]:
@@ -216,7 +217,7 @@ def shown_columns(table: pd.DataFrame) -> list[str]:
 
 def lower_is_better(column: str) -> bool:
     """Which way a metric, or the area under it, gets better."""
-    return AREAS.get(column, column) in LOWER_IS_BETTER
+    return METRICS[AREAS.get(column, column)].lower_is_better
 
 
 def markdown(
@@ -340,7 +341,7 @@ def _shared(table: pd.DataFrame) -> str:
 def _beside_paper(table: pd.DataFrame) -> pd.DataFrame:
     names = stamped(table)
     shown = names[[name for name in NAMES if names[name].any()]].reset_index(drop=True)
-    for metric in PAPER_METRICS:
+    for metric in (name.removeprefix("paper_") for name in table if name.startswith("paper_")):
         ours, theirs = table[metric].to_numpy(), table[f"paper_{metric}"].to_numpy()
         pairs = zip(ours, theirs, strict=True)
         shown[f"{metric} ours / paper (difference)"] = [f"{o:.4f} / {t:.4f} ({o - t:+.4f})" for o, t in pairs]

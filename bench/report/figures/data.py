@@ -34,7 +34,7 @@ def data(plan: Plan, store: RunStore) -> Drawing | None:
         ax.set_title(_title(part, statistics.get(part)), loc="left", fontsize=7)
         ax.grid(axis="y")
         _lines(ax, statistics.get(part))
-    panels[-1].set_xlabel(shown(plan.target, 60))
+    panels[-1].set_xlabel(shown(plan.target.label, 60))
     lines = " Solid line: mean; dotted: median." if statistics else ""
     return Drawing("data", plan.title, f"{provenance(plan)} Samples per bin of the target.{lines}", figure)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
-from bench.metrics import BOUNDS
+from bench.metrics import METRICS
 from bench.report.figures.results import Result, condition
 from bench.report.figures.style import GREY, look, name_rows
 
@@ -112,7 +112,7 @@ def view(marks: Sequence[Mark], metric: str, include: Sequence[float] = ()) -> t
     lows, highs = [mark.low for mark in spans], [mark.high for mark in spans]
     start = max(min([low, *lows]), low - room) - 0.05 * room
     end = min(max([high, *highs]), high + room) + 0.05 * room
-    least, most = BOUNDS.get(metric, (-np.inf, np.inf))
+    least, most = METRICS[metric].bounds if metric else (-np.inf, np.inf)
     return max(start, least), min(end, most)
 
 

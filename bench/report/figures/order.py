@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from bench.metrics import PAPER_METRICS
+from bench.metrics import leading
 from bench.plan import Plan
 from bench.report.figures.comparison import legend
 from bench.report.figures.drawing import Drawing
@@ -24,7 +24,9 @@ def order(plan: Plan, store: RunStore) -> Drawing | None:
     if len(orders) < 2:
         return None
     figure = canvas(TWO_COLUMNS, 2.4 if len(groups) == 1 else 2.7)
-    for ax, metric in zip(figure.subplots(1, len(PAPER_METRICS)), PAPER_METRICS, strict=True):
+    for ax, metric in zip(
+        figure.subplots(1, len(leading(plan.target.task))), leading(plan.target.task), strict=True
+    ):
         for i, group in enumerate(groups.values()):
             _group(ax, group, orders, metric, i, len(groups))
         ax.set_title(f"{metric}\n{arrow(metric)}")

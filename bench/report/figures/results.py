@@ -111,7 +111,7 @@ def provenance(plan: Plan, row: PlanRow | None = None, seed: int | None = None) 
     description = f" ({plan.description})" if plan.description else ""
     parts = [
         f"{plan.title}{paper}.",
-        f"Dataset {plan.dataset}{description}: {plan.samples} samples; target {plan.target}.",
+        f"Dataset {plan.dataset}{description}: {plan.samples} samples; target {plan.target.label}.",
     ]
     if row is not None:
         encoders = f" on {', '.join(short(row.encoders.values()).values())}" if row.encoders else ""

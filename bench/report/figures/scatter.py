@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import gaussian_kde
 
-from bench.metrics import PAPER_METRICS
+from bench.metrics import leading
 from bench.plan import Plan
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.results import first_run, provenance
@@ -43,10 +43,10 @@ def scatter(plan: Plan, store: RunStore) -> Drawing | None:
     room = 0.05 * (high - low) or 0.5
     ax.plot([low - room, high + room], [low - room, high + room], color="0.3", linewidth=0.8, zorder=0)
     ax.set(xlim=(low - room, high + room), ylim=(low - room, high + room), aspect="equal")
-    ax.set_xlabel(f"true {shown(plan.target, 50)}")
-    ax.set_ylabel(f"predicted {shown(plan.target, 44)}")
+    ax.set_xlabel(f"true {shown(plan.target.label, 50)}")
+    ax.set_ylabel(f"predicted {shown(plan.target.label, 44)}")
     metrics = store.metrics(run)
-    said = [f"{name} {metrics[name]:.3f}" for name in PAPER_METRICS if np.isfinite(metrics[name])]
+    said = [f"{name} {metrics[name]:.3f}" for name in leading(plan.target.task) if np.isfinite(metrics[name])]
     ax.text(
         0.03, 0.97, "\n".join(said), transform=ax.transAxes,
         va="top", fontsize=7, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5},

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.lines import Line2D
 
-from bench.metrics import LOWER_IS_BETTER, UNITS
+from bench.metrics import METRICS
 from bench.plan import Plan
 
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.0
@@ -88,18 +88,20 @@ def metric_label(metric: str, plan: Plan, width: int = 28) -> str:
 
 def unit(metric: str, plan: Plan, width: int = 28) -> str:
     """The unit of a metric, on several lines where it is long."""
-    original = shown(plan.unit, 60) or "original unit"
-    return textwrap.fill(UNITS[metric].format(target=shown(plan.target, 60), unit=original), width)
+    original = shown(plan.target.unit, 60) or "original unit"
+    return textwrap.fill(
+        METRICS[metric].unit.format(target=shown(plan.target.label, 60), unit=original), width
+    )
 
 
 def better(metric: str) -> str:
     """Which way a metric gets better."""
-    return "lower is better" if metric in LOWER_IS_BETTER else "higher is better"
+    return "lower is better" if METRICS[metric].lower_is_better else "higher is better"
 
 
 def arrow(metric: str) -> str:
     """Which way a metric gets better, short."""
-    return "↓ better" if metric in LOWER_IS_BETTER else "↑ better"
+    return "↓ better" if METRICS[metric].lower_is_better else "↑ better"
 
 
 def key(canvas: Canvas, handles: Sequence[Line2D]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from matplotlib.ticker import MaxNLocator
 
-from bench.metrics import PAPER_METRICS
+from bench.metrics import leading
+from bench.observe.history import scores_by_epoch
 from bench.plan import Plan
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.results import first_run, provenance
@@ -18,9 +19,10 @@ def training(plan: Plan, store: RunStore) -> Drawing | None:
     if found is None:
         return None
     row, seed, run = found
-    losses, tests = store.frame(run, "history.parquet"), store.frame(run, "test_history.parquet")
-    if losses is None or tests is None or losses.empty or tests.empty:
+    losses, record = store.frame(run, "history.parquet"), store.frame(run, "test_history.parquet")
+    if losses is None or record is None or losses.empty or record.empty:
         return None
+    tests = scores_by_epoch(plan.target, record)
     best = losses["epoch"][losses["validation_loss"].idxmin()]
     figure = canvas(TWO_COLUMNS, 3.9)
     panels = figure.subplots(2, 3, sharex=True).flat
@@ -30,7 +32,7 @@ def training(plan: Plan, store: RunStore) -> Drawing | None:
     first.plot(losses["epoch"], losses["validation_loss"], color=orange, linestyle="--")
     first.set_title("loss")
     first.set_ylabel("mean squared error\n(standardised target)")
-    for ax, metric in zip(panels, PAPER_METRICS, strict=True):
+    for ax, metric in zip(panels, leading(plan.target.task), strict=True):
         ax.plot(tests["epoch"], tests[metric], color=blue)
         ax.set_title(f"test {metric}, {arrow(metric)}")
         ax.set_ylabel(unit(metric, plan))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,18 +14,13 @@ from bench.config import TrainingConfig
 from bench.data.splits import Parts
 from bench.errors import TrainingFailed
 from bench.features.store import FeatureSet
-from bench.model import FusionModel
+from bench.methods.base import AfterEpoch, Epoch
 from bench.seeds import derive
 
+if TYPE_CHECKING:
+    from bench.methods.network import FusionModel
+
 EVALUATION_BATCH = 256
-
-
-class Epoch(NamedTuple):
-    """One row of the history; losses are mean squared errors of the standardised target."""
-
-    epoch: int
-    train_loss: float
-    validation_loss: float
 
 
 def train(
@@ -36,7 +30,7 @@ def train(
     config: TrainingConfig,
     seed: int,
     device: torch.device,
-    after_epoch: Callable[[int], None] | None = None,
+    after_epoch: AfterEpoch | None = None,
 ) -> list[Epoch]:
     """Train `model` in place and leave it with the weights of its best validation epoch.
 
@@ -64,8 +58,7 @@ def train(
             loss = _one_epoch(model, seen, rows, optimizer, config, device)
             schedule.step()
             predicted = predict(model, features, parts.validation, device)
-            error = (predicted - target[parts.validation]) / float(model.target_scale)
-            validation = float(np.mean(error**2))
+            validation = model.task.error(predicted, target[parts.validation], float(model.target_scale))
             history.append(Epoch(epoch, loss, validation))
             if after_epoch is not None:
                 after_epoch(epoch)
@@ -104,9 +97,9 @@ def _one_epoch(
     for start in range(0, len(rows), config.batch_size):
         chosen = rows[start : start + config.batch_size]
         batch = {source: part.to(device) for source, part in features.batch(chosen).items()}
-        y = model.standardized(torch.from_numpy(target[chosen]).float().to(device))
-        prediction, fused = model(batch)
-        loss = nn.functional.mse_loss(prediction, y)
+        y = model.learned(torch.from_numpy(target[chosen]).float().to(device))
+        outputs, fused = model(batch)
+        loss = model.task.loss(outputs, y)
         optimizer.zero_grad(set_to_none=True)
         (loss + model.fusion.auxiliary_loss(fused, y)).backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip)
@@ -121,12 +114,12 @@ def _one_epoch(
 
 @torch.inference_mode()
 def predict(model: FusionModel, features: FeatureSet, rows: np.ndarray, device: torch.device) -> np.ndarray:
-    """Predictions (N,) for `rows`, on the target's own (transformed) scale, in evaluation mode."""
+    """Predictions for `rows` in evaluation mode: (N,) on the transformed scale, or probabilities (N, K)."""
     model.eval()
     parts: list[Tensor] = []
     for batch in features.batches(rows, EVALUATION_BATCH):
-        prediction, _ = model({source: part.to(device) for source, part in batch.items()})
-        parts.append(model.restored(prediction).double().cpu())
+        outputs, _ = model({source: part.to(device) for source, part in batch.items()})
+        parts.append(model.predictions(outputs).cpu())
     return torch.cat(parts).numpy()
 
 

@@ -1,27 +1,14 @@
-"""The model every fusion is compared in: shared trunk -> one fusion -> shared head.
-
-    batch --Trunk--> tokens (B, M, L, d) --Fusion--> vector (B, d) --Head--> prediction (B,)
-
-Trunk and head are the same for every fusion, initialised from the same seed (MEMF, section 4.2: "feature
-extraction, DNN predictor and other parts are completely consistent for fair comparison").
-"""
+"""The shared trunk: every source's features standardised and projected to tokens of one width."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import pairwise
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-import fusions
-from bench.config import HeadConfig, ModelConfig
-from bench.features.store import Batch, FeatureSet, SourceFeatures
-from bench.seeds import derive
-from encoders import NumericTokenizer
-from fusions import Fused, Fusion, Inputs, Source, Tokens
+from bench.features.store import Batch, SourceFeatures
+from fusions import Source, Tokens
 
 CLIP = 10.0
 """Standardised features are clipped to this many training deviations: a rare n-gram is no outlier of 50."""
@@ -91,6 +78,33 @@ class Projection(nn.Linear):
         return super().forward(x * self.in_features**-0.5)
 
 
+class NumericTokenizer(nn.Module):
+    """One token per numeric feature: its own weight and bias, then an MLP shared by all features.
+
+    The feature tokenizer of FT-Transformer (Gorishniy et al., NeurIPS 2021, doi:10.48550/arXiv.2106.11959,
+    section 3.3) gives each feature x_j the token b_j + x_j w_j; without w_j and b_j of its own, two features
+    of the same value would be the same token. Values are expected as standardised on the training part, after
+    log1p where the schema says so.
+
+    Args:
+        features: number L of features.
+        dim: width d of a token.
+    """
+
+    def __init__(self, features: int, dim: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(features, dim))
+        self.bias = nn.Parameter(torch.empty(features, dim))
+        self.mlp = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
+        bound = dim**-0.5
+        for parameter in (self.weight, self.bias):
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """From values (B, M, L) to tokens (B, M, L, d). Missing values must be filled (0) and masked."""
+        return self.mlp(values[..., None] * self.weight + self.bias)
+
+
 class Trunk(nn.Module):
     """One projection per source to d channels (eq. 1-3), plus a learned embedding per attribute slot.
 
@@ -150,69 +164,3 @@ class Trunk(nn.Module):
         tokens = out.new_zeros(*part.mask.shape, out.shape[-1])
         tokens[part.mask] = self.dropout(out)
         return Tokens(tokens, part.mask)
-
-
-class Head(nn.Sequential):
-    """The DNN predictor: Linear, ReLU, Dropout per hidden layer, then one number; (..., d) -> (...)."""
-
-    def __init__(self, dim: int, config: HeadConfig) -> None:
-        widths = [dim, *config.hidden]
-        layers: list[nn.Module] = []
-        for wide, narrow in pairwise(widths):
-            layers += [nn.Linear(wide, narrow), nn.ReLU(), nn.Dropout(config.dropout)]
-        super().__init__(*layers, nn.Linear(widths[-1], 1), nn.Flatten(-2))
-
-
-class FusionModel(nn.Module):
-    """Trunk, fusion and head; predicts the standardised target."""
-
-    target_mean: Tensor
-    target_scale: Tensor
-
-    def __init__(self, trunk: Trunk, fusion: Fusion, head: Head) -> None:
-        super().__init__()
-        self.trunk, self.fusion, self.head = trunk, fusion, head
-        self.register_buffer("target_mean", torch.zeros(()))
-        self.register_buffer("target_scale", torch.ones(()))
-
-    def forward(self, batch: Mapping[Source, Batch]) -> tuple[Tensor, Fused]:
-        """Standardised predictions (B,) and what the fusion returned."""
-        fused = self.fusion(self.trunk(batch))
-        prediction = self.head(fused.vector)
-        return (prediction.mean(1) if prediction.dim() == 2 else prediction), fused
-
-    def fit_scales(self, batches: Iterable[Mapping[Source, Batch]], target: np.ndarray) -> None:
-        """Standardise inputs and target by the training part: its features and targets (N,)."""
-        self.trunk.fit(batches)
-        self.target_mean.fill_(float(target.mean()))
-        self.target_scale.fill_(float(target.std()))
-        self.fusion.calibrate(self.standardized(torch.from_numpy(np.array(target))).float())
-
-    def standardized(self, target: Tensor) -> Tensor:
-        """The target in training deviations."""
-        return (target - self.target_mean) / self.target_scale
-
-    def restored(self, prediction: Tensor) -> Tensor:
-        """A standardised prediction on the target's own scale."""
-        return prediction * self.target_scale + self.target_mean
-
-
-def build_model(
-    features: FeatureSet, name: str, options: Mapping[str, Any], config: ModelConfig, seed: int
-) -> FusionModel:
-    """Build the model around the fusion `name`; every part is initialised from its own derived seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "trunk"))
-        trunk = Trunk(features.sources, config.dim, slots=config.trunk.slots, dropout=config.trunk.dropout)
-        torch.manual_seed(derive(seed, "head"))
-        head = Head(config.dim, config.head)
-        torch.manual_seed(derive(seed, "fusion", name))
-        fusion = build_fusion(name, features.inputs(config.dim), options, config)
-    return FusionModel(trunk, fusion, head)
-
-
-def build_fusion(name: str, inputs: Inputs, options: Mapping[str, Any], config: ModelConfig) -> Fusion:
-    """Build a fusion with those of the shared settings that it has, then its own options."""
-    known = fusions.get(name).options
-    shared = {k: v for k, v in config.shared_options.items() if k in known}
-    return fusions.build(name, inputs, **(shared | dict(options)))

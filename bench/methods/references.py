@@ -1,0 +1,288 @@
+"""Reference rows: does fusion help at all? Each learns from the same features and parts as the fusions.
+
+Features are pooled: every source's tokens are averaged per sample (numbers per attribute), and the
+sources concatenated. No fusion is worth its cost if it does not beat these.
+
+A new one is a class here, or in a plugin file, under the `reference` decorator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
+
+import numpy as np
+import skops.io
+import torch
+from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from bench.config import RunSpec
+from bench.data.splits import Parts
+from bench.features.store import FeatureSet
+from bench.methods.base import AfterEpoch, Method
+from bench.methods.tasks import task_of
+from bench.seeds import derive
+from fusions import Source
+
+COMPONENTS = 32
+"""Boosted trees see at most this many principal components of each source: 2,048 columns of an image
+encoder would drown four numbers in a few hundred samples."""
+FITTED = "fitted.skops"
+TRUSTED = ("numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor")
+"""Types beside skops' own list that a stored reference may hold; reading any other is refused."""
+
+
+class Reference(Method):
+    """A method without a fusion.
+
+    A subclass fits whatever it needs into `self.fitted`, which holds estimators of scikit-learn, arrays and
+    plain values only, and is saved by skops, whose files execute nothing.
+
+    Attributes:
+        tasks: the kinds of target that it can learn.
+        looks: whether it looks at the features at all.
+    """
+
+    tasks: ClassVar[frozenset[str]]
+    looks: ClassVar[bool] = True
+
+    def __init__(self, spec: RunSpec, device: torch.device) -> None:
+        super().__init__(spec, device)
+        self.fitted: Any = None
+
+    def save(self, folder: Path) -> None:
+        """What was fitted."""
+        skops.io.dump(self.fitted, folder / FITTED)
+
+    @classmethod
+    def load(cls, folder: Path, spec: RunSpec, features: FeatureSet, device: torch.device) -> Self:
+        """What was fitted; a file with any type that is not expected is refused."""
+        method, path = cls(spec, device), folder / FITTED
+        try:
+            strange = set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED)
+            if strange:
+                raise ValueError(f"it holds {min(strange)}")
+            method.fitted = skops.io.load(path, trusted=list(TRUSTED))
+        except Exception as error:  # a damaged file makes the reader raise anything
+            reason = " ".join(str(error).split())[:200]
+            raise ValueError(f"{path} cannot be used ({reason})") from None
+        return method
+
+
+REFERENCES: dict[str, type[Reference]] = {}
+R = TypeVar("R", bound=type[Reference])
+
+
+def reference(name: str, *tasks: str) -> Callable[[R], R]:
+    """Class decorator: make a reference known under a name, for these kinds of target."""
+
+    def add(cls: R) -> R:
+        cls.tasks = frozenset(tasks)
+        REFERENCES[name] = cls
+        return cls
+
+    return add
+
+
+@reference("predict-mean", "regression")
+class PredictMean(Reference):
+    """The mean of the learning set, for every sample."""
+
+    looks = False
+
+    def fit(self, features: FeatureSet, parts: Parts, after_epoch: AfterEpoch | None = None) -> None:
+        """Take the mean."""
+        self.fitted = float(features.samples["target"][_learning(parts)].mean())
+
+    def predict(self, features: FeatureSet, rows: np.ndarray) -> np.ndarray:
+        """(N,), all the same."""
+        return np.full(len(rows), self.fitted)
+
+
+@reference("class-prior", "binary", "multiclass")
+class ClassPrior(Reference):
+    """How frequent every class is in the learning set, for every sample."""
+
+    looks = False
+
+    def fit(self, features: FeatureSet, parts: Parts, after_epoch: AfterEpoch | None = None) -> None:
+        """Count the classes."""
+        y = features.samples["target"][_learning(parts)].astype(int)
+        self.fitted = np.bincount(y, minlength=len(features.target.classes)) / len(y)
+
+    def predict(self, features: FeatureSet, rows: np.ndarray) -> np.ndarray:
+        """(N, K), all the same."""
+        return np.tile(self.fitted, (len(rows), 1))
+
+
+@reference("ridge", "regression")
+class Ridge(Reference):
+    """Ridge on all pooled features, its penalty chosen by leave-one-out on the learning set."""
+
+    def fit(self, features: FeatureSet, parts: Parts, after_epoch: AfterEpoch | None = None) -> None:
+        """Fit the scales and the ridge."""
+        rows = _learning(parts)
+        scales, x = _scaled(features, rows)
+        ridge = RidgeCV(alphas=np.logspace(-3, 4, 29)).fit(x[rows], features.samples["target"][rows])
+        self.fitted = {"scales": scales, "model": ridge}
+
+    def predict(self, features: FeatureSet, rows: np.ndarray) -> np.ndarray:
+        """(N,)."""
+        return _answers(self.fitted["model"], _apply(self.fitted["scales"], features)[rows], features)
+
+
+@reference("logistic", "binary", "multiclass")
+class Logistic(Reference):
+    """Logistic regression on all pooled features, its penalty chosen by the validation part."""
+
+    def fit(self, features: FeatureSet, parts: Parts, after_epoch: AfterEpoch | None = None) -> None:
+        """Fit the scales and, for every penalty, the regression."""
+        y, task = features.samples["target"], task_of(features.target)
+        scales, x = _scaled(features, parts.train)
+        fits = [
+            LogisticRegression(C=strength, max_iter=2000).fit(x[parts.train], y[parts.train].astype(int))
+            for strength in np.logspace(-4, 3, 15)
+        ]
+        at = parts.validation
+        errors = [task.error(_answers(fit, x[at], features), y[at], 1.0) for fit in fits]
+        self.fitted = {"scales": scales, "model": fits[int(np.argmin(errors))]}
+
+    def predict(self, features: FeatureSet, rows: np.ndarray) -> np.ndarray:
+        """(N, K)."""
+        return _answers(self.fitted["model"], _apply(self.fitted["scales"], features)[rows], features)
+
+
+ESTIMATORS = {
+    "regression": HistGradientBoostingRegressor,
+    "binary": HistGradientBoostingClassifier,
+    "multiclass": HistGradientBoostingClassifier,
+}
+"""Kind of target -> the boosted trees for it."""
+
+
+@reference("boosted-trees", *ESTIMATORS)
+class BoostedTrees(Reference):
+    """Gradient-boosted trees on all pooled features, stopped early on the validation part."""
+
+    def fit(self, features: FeatureSet, parts: Parts, after_epoch: AfterEpoch | None = None) -> None:
+        """Fit the components and the trees."""
+        self.fitted, _ = self._boost(features, list(features.sources), parts)
+
+    def predict(self, features: FeatureSet, rows: np.ndarray) -> np.ndarray:
+        """(N,) or (N, K)."""
+        return _boosted(self.fitted, features, rows)
+
+    def _boost(
+        self, features: FeatureSet, sources: Sequence[Source], parts: Parts
+    ) -> tuple[dict[str, Any], float]:
+        """Trees on some sources, and their error on the validation part."""
+        y, seed = features.samples["target"], self.spec.seed
+        reductions = [_reduction(_pool(features, s), parts.train, seed) for s in sources]
+        fitted: dict[str, Any] = {"sources": [list(s) for s in sources], "reductions": reductions}
+        x = _reduced(fitted, features)
+        fitted["kept"] = np.isfinite(x[parts.train]).any(0)  # a column that is empty in training says nothing
+        x = x[:, fitted["kept"]]
+        model = ESTIMATORS[features.target.task](
+            max_iter=300, learning_rate=0.05, max_leaf_nodes=15, min_samples_leaf=10, early_stopping=True,
+            n_iter_no_change=20, random_state=derive(seed, "boosted-trees") % 2**32,
+        )  # fmt: skip
+        learned, validation = y, parts.validation
+        if features.target.classes:  # the trees refuse a class that they have not been fitted to
+            learned = y.astype(int)
+            validation = validation[np.isin(y[validation], y[parts.train])]
+        model.fit(x[parts.train], learned[parts.train], X_val=x[validation], y_val=learned[validation])
+        fitted["model"] = model
+        predicted = _answers(model, x[parts.validation], features)
+        return fitted, task_of(features.target).error(predicted, y[parts.validation], 1.0)
+
+
+@reference("boosted-trees-best-entity", *ESTIMATORS)
+class BestEntity(BoostedTrees):
+    """Gradient-boosted trees on the one entity that does best on the validation part."""
+
+    def fit(self, features: FeatureSet, parts: Parts, after_epoch: AfterEpoch | None = None) -> None:
+        """Fit the trees of every entity and keep the best."""
+        entities = dict.fromkeys(source.entity for source in features.sources)
+        fits = {
+            e: self._boost(features, [s for s in features.sources if s.entity == e], parts) for e in entities
+        }
+        self.chosen = min(fits, key=lambda entity: fits[entity][1])
+        self.fitted = fits[self.chosen][0]
+
+
+def _learning(parts: Parts) -> np.ndarray:
+    return np.concatenate([parts.train, parts.validation])
+
+
+def _answers(model: Any, x: np.ndarray, features: FeatureSet) -> np.ndarray:
+    """Predictions of an estimator for x (N, D): (N,), or (N, K) with 0 for classes it has never seen."""
+    classes = features.target.classes
+    if not classes:
+        return np.asarray(model.predict(x))
+    probabilities = np.zeros((len(x), len(classes)))
+    probabilities[:, model.classes_] = model.predict_proba(x)
+    return probabilities
+
+
+def _pool(features: FeatureSet, source: Source) -> np.ndarray:
+    """The pooled features of one source, (samples, columns), NaN where it is absent."""
+    n = len(features.samples["ids"])
+    chunks = []
+    for start in range(0, n, 1024):
+        values, mask, _ = features.sources[source].batch(np.arange(start, min(start + 1024, n)))
+        if values.dim() == 3:  # numbers (B, M, L): averaged over items, per attribute
+            total, count = values.double().sum(1), mask.sum(1)
+        else:  # vectors (N, D): averaged over all tokens of a sample
+            count = mask.flatten(1).sum(1, keepdim=True)
+            sample = torch.repeat_interleave(torch.arange(len(count)), count.squeeze(1))
+            total = torch.zeros(len(count), values.shape[1], dtype=torch.double)
+            total.index_add_(0, sample, values.double())
+        chunks.append(torch.where(count > 0, total / count.clamp(min=1), torch.nan).numpy())
+    return np.concatenate(chunks)
+
+
+def _scaled(features: FeatureSet, rows: np.ndarray) -> tuple[list[Pipeline], np.ndarray]:
+    """A scale per source, fitted on `rows`, and all samples under them."""
+    scales = [
+        make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler()).fit(_pool(features, s)[rows])
+        for s in features.sources
+    ]
+    return scales, _apply(scales, features)
+
+
+def _apply(scales: Sequence[Pipeline], features: FeatureSet) -> np.ndarray:
+    """All samples (n, D), every source of the same variance: an image must not outweigh four numbers."""
+    blocks = []
+    for scale, source in zip(scales, features.sources, strict=True):
+        x = _pool(features, source)
+        blocks.append(scale.transform(x) / np.sqrt(x.shape[1]))
+    return np.concatenate(blocks, axis=1)
+
+
+def _boosted(fitted: dict[str, Any], features: FeatureSet, rows: np.ndarray) -> np.ndarray:
+    x = _reduced(fitted, features)[:, fitted["kept"]]
+    return _answers(fitted["model"], x[rows], features)
+
+
+def _reduced(fitted: dict[str, Any], features: FeatureSet) -> np.ndarray:
+    """The columns of all samples, reduced source by source."""
+    blocks = []
+    for source, reduction in zip(fitted["sources"], fitted["reductions"], strict=True):
+        x = _pool(features, Source(*source))
+        blocks.append(x if reduction is None else reduction.transform(x))
+    return np.concatenate(blocks, axis=1)
+
+
+def _reduction(x: np.ndarray, train: np.ndarray, seed: int) -> Pipeline | None:
+    """Principal components of the standardised columns, fitted on the training part; few columns stay."""
+    if x.shape[1] <= COMPONENTS:
+        return None
+    parts = min(COMPONENTS, len(train) - 1)
+    pca = PCA(parts, svd_solver="randomized", random_state=derive(seed, "pca") % 2**32)
+    return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), pca).fit(x[train])
