@@ -46,10 +46,17 @@ ALLOW_LINKS = click.option(
 
 OPTIONS = [
     click.option("--fusion", "fusions", help="all, names or globs, with commas (default: the experiment's)."),
-    click.option("--backbone", "backbones", help="Image encoders, with commas: resnet50,densenet121."),
-    click.option("--text", help="Text encoders, with commas: hashing, bert, xlnet, or of Hugging Face."),
-    click.option("--video", help="Video encoder: motion, videomae."),
-    click.option("--audio", help="Audio encoder: logmel, wav2vec2."),
+    click.option(
+        "--encoder",
+        "encoders",
+        multiple=True,
+        metavar="MODALITY=NAMES",
+        help="Encoders of a modality, with commas: image=resnet50,densenet121.",
+    ),
+    click.option("--backbone", help="Short for --encoder image=NAMES."),
+    click.option("--text", help="Short for --encoder text=NAMES: hashing, bert, xlnet, or of Hugging Face."),
+    click.option("--video", help="Short for --encoder video=NAMES: motion, videomae."),
+    click.option("--audio", help="Short for --encoder audio=NAMES: logmel, wav2vec2."),
     click.option("--data", default="livestream", show_default=True, help="An embedded dataset or a folder."),
     click.option("--streams", type=click.IntRange(20, 1_000_000), help="Size of the embedded dataset (320)."),
     click.option(
@@ -147,6 +154,11 @@ def paper(audit_only: bool, tables: Path | None, claims: Path | None, **options:
 def as_request(
     experiments: tuple[str, ...],
     *,
+    encoders: tuple[str, ...],
+    backbone: str | None,
+    text: str | None,
+    video: str | None,
+    audio: str | None,
     streams: int | None,
     interaction: str | None,
     removed: float | None,
@@ -160,8 +172,10 @@ def as_request(
     from bench.request import Request
 
     arguments = {"streams": streams, "interaction": interaction, "removed": removed}
+    short = {"image": backbone, "text": text, "video": video, "audio": audio}
     return Request(
         experiments=experiments,
+        encoders=_encoders(encoders, {m: names for m, names in short.items() if names is not None}),
         jobs=jobs or cores(),
         data_arguments={key: value for key, value in arguments.items() if value is not None},
         missing=tuple(missing.split(",")) if missing else (),
@@ -169,6 +183,19 @@ def as_request(
         command=printable("bench " + shlex.join(sys.argv[1:])),
         **options,
     )
+
+
+def _encoders(pairs: tuple[str, ...], short: dict[str, str]) -> dict[str, str]:
+    """Modality -> names, from ``image=resnet50,densenet121`` and the short forms."""
+    chosen = dict(short)
+    for pair in pairs:
+        modality, equals, names = (part.strip() for part in pair.partition("="))
+        if not equals or not names:
+            raise UsageError(f"--encoder {pair!r}: write MODALITY=NAMES, such as image=resnet50,densenet121.")
+        if modality in chosen:
+            raise UsageError(f"--encoder: {modality} is given twice; separate its encoders with commas.")
+        chosen[modality] = names
+    return chosen
 
 
 def _audit(tables: Path | None, claims: Path | None, out: Path) -> None:
@@ -193,13 +220,10 @@ OUT = click.option("--out", type=click.Path(path_type=Path), default=Path("resul
 @told_plainly
 def tables(out: Path) -> None:
     """Draw the tables again from stored runs."""
-    from bench.plan import load_plans
-    from bench.report.tables import write_tables
-    from bench.store import RunStore
+    from bench.publish import read_all
 
-    plans, store = load_plans(out), RunStore(out)
-    for plan in plans:
-        for path in write_tables(plan, store, out):
+    for reading in read_all(out):
+        for path in reading.write_tables(out):
             console.print(str(path))
 
 
@@ -208,12 +232,11 @@ def tables(out: Path) -> None:
 @told_plainly
 def figures(out: Path) -> None:
     """Draw the figures again from stored runs."""
-    from bench.plan import load_plans
-    from bench.report.figures import write_figures
-    from bench.store import RunStore
+    from bench.publish import read_all
 
-    for figure in write_figures(load_plans(out), RunStore(out), out):
-        console.print(str(figure.path_png))
+    for reading in read_all(out):
+        for figure in reading.write_figures(out):
+            console.print(str(figure.path_png))
 
 
 @main.command()
@@ -221,17 +244,27 @@ def figures(out: Path) -> None:
 @told_plainly
 def report(out: Path) -> None:
     """Write report.html from stored runs: one file with all tables and figures."""
-    _draw_report(out)
+    from bench.publish import read_all, write_report
+
+    console.print(str(write_report(read_all(out), out)[1]))
 
 
-def _draw_report(out: Path) -> None:
-    from bench.plan import load_plans
-    from bench.report.figures import write_figures
-    from bench.report.page import write_page
-    from bench.store import RunStore
+@main.command()
+@click.argument("out", type=click.Path(path_type=Path), default=Path("results"))
+@click.option(
+    "--csv", "file", type=click.Path(path_type=Path), help="Where to; - or nothing: standard output."
+)
+@told_plainly
+def results(out: Path, file: Path | None) -> None:
+    """Every stored prediction of OUT as one CSV table: experiment, method, encoders, seed, sample, truth."""
+    from bench.publish import all_predictions
 
-    plans, store = load_plans(out), RunStore(out)
-    console.print(str(write_page(plans, store, write_figures(plans, store, out), out)))
+    table = all_predictions(out)
+    if file is None or str(file) == "-":
+        click.echo(table.to_csv(index=False), nl=False)
+    else:
+        table.to_csv(file, index=False)
+        console.print(f"wrote {len(table):,} predictions to {file}", soft_wrap=True)
 
 
 @main.command("list")

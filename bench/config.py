@@ -97,6 +97,11 @@ class EncoderConfig(_Settings):
     """Buckets of the text encoder hashing: more of them, fewer words that share one."""
     weights: Literal["auto", "pretrained", "random"] = "auto"
 
+    @property
+    def defaults(self) -> dict[str, str]:
+        """Modality -> encoder."""
+        return {"image": self.image, "text": self.text, "video": self.video, "audio": self.audio}
+
 
 class Preset(_Settings):
     """A named set of defaults, as a TOML file has them.

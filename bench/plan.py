@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,9 +19,10 @@ from pydantic import BaseModel, StringConstraints, ValidationError
 from bench.config import RunSpec
 from bench.data.schema import Target
 from bench.errors import UsageError
-from bench.experiments import EXPERIMENTS, Variant
 from bench.features.store import FeatureSet
 from bench.files import write_text
+from bench.labels import labels
+from bench.variants import WITHOUT, Variant
 
 log = logging.getLogger("bench")
 
@@ -31,46 +32,71 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 
 class PlanRow(BaseModel):
-    """One row of a table.
+    """One row of a table, as data: names for people are derived from it and never read back.
 
     Attributes:
         method: fusion or reference.
-        variant: what else sets the row apart, such as "without anchor"; "" for the method as it is.
-        encoders: modality -> encoder.
-        weights: encoders that need weights, with where those came from; "" where none does.
+        encoders: modality -> encoder, as it was asked for.
+        stamps: modality -> encoder with the provenance of its weights.
         options: the fusion's own options.
+        arm: what an experiment does to the method in this row, such as "source dropout"; "" for nothing.
+        seen, unseen: the entities that the method sees, and those left out, where some are.
+        missing: what is done with incomplete samples, where that is compared: keep or drop.
+        scored: on all test samples, or only on the complete ones.
         reference: whether the row is there for comparison only.
         runs: ids of its runs, one per seed.
-        scored: on all test samples, or only on the complete ones.
     """
 
     method: str
-    variant: str = ""
     encoders: dict[str, str]
-    weights: str
-    options: dict[str, Any]
-    reference: bool
-    runs: list[RunId]
+    stamps: dict[str, str] = {}
+    options: dict[str, Any] = {}
+    arm: str = ""
+    seen: list[str] = []
+    unseen: list[str] = []
+    missing: Literal["", "keep", "drop"] = ""
     scored: Literal["all", "complete"] = "all"
+    reference: bool = False
+    runs: list[RunId]
 
     @property
-    def identity(self) -> tuple[str, ...]:
+    def variant(self) -> str:
+        """What sets the row apart beside method and encoders, in words; "" for the method as it is."""
+        entities = self.unseen if self.arm == WITHOUT else self.seen
+        arm = f"{self.arm} {', '.join(entities)}" if self.unseen else self.arm
+        return ", ".join(filter(None, [arm, self.handling]))
+
+    @property
+    def handling(self) -> str:
+        """How incomplete samples are handled, in words; "" where that is not compared."""
+        on_complete = self.missing == "drop" or self.scored == "complete"
+        return f"{self.missing}, on complete samples" if self.missing and on_complete else self.missing
+
+    @property
+    def weights(self) -> str:
+        """The stamps of the encoders that say where their weights come from."""
+        return ", ".join(dict.fromkeys(stamp for stamp in self.stamps.values() if stamp.endswith(")")))
+
+    @property
+    def identity(self) -> str:
         """What makes it the same row in another plan of the same settings."""
-        parts = (self.method, self.variant, self.encoders, self.weights, self.options, self.scored)
-        return tuple(json.dumps(part, sort_keys=True) for part in parts)
+        return json.dumps(self.model_dump(exclude={"runs", "reference"}), sort_keys=True)
 
     @classmethod
     def of(cls, variant: Variant, features: FeatureSet, specs: Sequence[RunSpec]) -> PlanRow:
         """The row of a variant."""
         return cls(
             method=variant.method,
-            variant=variant.name,
             encoders=dict(variant.encoders),
-            weights=", ".join(dict.fromkeys(s for s in features.stamps.values() if s.endswith(")"))),
+            stamps=dict(features.stamps),
             options=dict(variant.options),
+            arm=variant.arm,
+            seen=list(variant.entities),
+            unseen=list(variant.left_out),
+            missing=variant.missing,
+            scored=variant.scored,
             reference=variant.reference,
             runs=[spec.id for spec in specs],
-            scored=variant.scored,
         )
 
 
@@ -107,6 +133,10 @@ class Plan(BaseModel):
     not_applicable: str = ""
     left_out: str = ""
     facts: dict[str, list[dict[str, Any]]] = {}
+
+    def labels(self) -> Callable[[PlanRow], str]:
+        """Names for its rows where several stand beside each other."""
+        return labels(self.rows)
 
     @property
     def name(self) -> str:
@@ -171,7 +201,7 @@ def store_plan(plan: Plan, out: Path) -> tuple[Plan, Plan | None]:
 
 
 def load_plans(out: Path) -> list[Plan]:
-    """All plans under `out`, current ones first, in the order of the registry; damaged ones are named.
+    """All plans under `out`, current ones first; damaged ones are named.
 
     Raises:
         UsageError: there are none.
@@ -181,8 +211,7 @@ def load_plans(out: Path) -> list[Plan]:
     if not plans:
         why = "no plan that can be read" if paths else "no runs"
         raise UsageError(f"{why} under {out}; `bench run --out {out}` makes some.")
-    order = {name: i for i, name in enumerate(EXPERIMENTS)}
-    return sorted(plans, key=lambda plan: (plan.archived, order.get(plan.experiment, len(order)), plan.name))
+    return sorted(plans, key=lambda plan: (plan.archived, plan.name))
 
 
 def _path(out: Path, name: str) -> Path:

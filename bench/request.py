@@ -25,6 +25,7 @@ class Request:
     """What the user asked for; None means the preset's or the experiment's own choice.
 
     Attributes:
+        encoders: modality -> names of encoders, with commas.
         data: a name, a folder, or a dataset that was made in Python.
         allow_links: folders outside the dataset's that links in it may lead to.
         missing: "keep", "drop", or both to compare them.
@@ -34,10 +35,7 @@ class Request:
 
     experiments: tuple[str, ...] = ("fusion",)
     fusions: str | None = None
-    backbones: str | None = None
-    text: str | None = None
-    video: str | None = None
-    audio: str | None = None
+    encoders: Mapping[str, str] = field(default_factory=dict)
     data: str | Dataset = "livestream"
     data_arguments: Mapping[str, Any] = field(default_factory=dict)
     allow_links: tuple[Path, ...] = ()
@@ -65,7 +63,8 @@ class Resolved:
     Attributes:
         preset: with the request's settings, encoders and seeds in place of its own.
         experiments: to carry out, in order.
-        fusions, backbones, texts: what was asked for; empty where nothing was said.
+        fusions: what was asked for; empty where nothing was said.
+        encoders: modality -> what was asked for.
         defaults: modality -> the encoder of the preset.
         device: to train and encode on.
     """
@@ -73,8 +72,7 @@ class Resolved:
     preset: Preset
     experiments: tuple[Experiment, ...]
     fusions: tuple[str, ...]
-    backbones: tuple[str, ...]
-    texts: tuple[str, ...]
+    encoders: Mapping[str, tuple[str, ...]]
     defaults: Mapping[str, str]
     device: torch.device
 
@@ -86,12 +84,11 @@ def resolve(request: Request) -> Resolved:
     _check_options(preset.fusions)
     experiments = tuple(_experiment(name) for name in request.experiments)
     chosen = choose_fusions(request.fusions) if request.fusions else ()
-    backbones, texts = _listed(request.backbones), _listed(request.text)
-    defaults = {modality: getattr(preset.encoders, modality) for modality in encoders.MODALITIES}
-    named = [("image", name) for name in backbones] + [("text", name) for name in texts] + [*defaults.items()]
-    for modality, name in named:
+    asked = {modality: _listed(names) for modality, names in request.encoders.items()}
+    defaults = preset.encoders.defaults
+    for modality, name in [*((m, n) for m, names in asked.items() for n in names), *defaults.items()]:
         get_encoder(modality, name, preset)
-    return Resolved(preset, experiments, chosen, backbones, texts, defaults, choose_device(request.device))
+    return Resolved(preset, experiments, chosen, asked, defaults, choose_device(request.device))
 
 
 def choose_fusions(patterns: str) -> tuple[str, ...]:
@@ -122,8 +119,7 @@ def _experiment(name: str) -> Experiment:
 
 
 def _overridden(preset: Preset, request: Request) -> Preset:
-    chosen = {"video": request.video, "audio": request.audio, "weights": request.weights}
-    overrides = {key: value for key, value in chosen.items() if value is not None}
+    overrides = {} if request.weights is None else {"weights": request.weights}
     preset = preset.model_copy(update={"encoders": preset.encoders.model_copy(update=overrides)})
     # with both ways of handling missing values asked for, the workflow sets them arm by arm
     asked = {"split": request.split, "missing": request.missing[0] if request.missing else None}

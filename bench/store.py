@@ -26,10 +26,7 @@ from pydantic import ValidationError
 from bench.config import RunSpec
 from bench.errors import UsageError
 from bench.files import SEAL, damage, sealed, sweep, written_aside
-from bench.metrics import METRICS, score
 from bench.observe import OBSERVERS, Record
-from bench.observe.missing import curves
-from bench.predictions import answers
 
 log = logging.getLogger("bench")
 
@@ -74,7 +71,6 @@ class RunStore:
     def __init__(self, out: Path) -> None:
         self.root = out / "runs"
         self._inspected: dict[tuple[str, int, int], str] = {}
-        self._scores: dict[tuple[str, str, int], dict[str, Any]] = {}
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             probe = self.root / f".probe.{os.getpid()}"
@@ -146,19 +142,9 @@ class RunStore:
         """What decided a run."""
         return RunSpec.model_validate_json((self.root / run_id / "config.json").read_bytes())
 
-    def metrics(self, run_id: str, scored: str = "all") -> dict[str, Any]:
-        """What was measured of a run, with all metrics on all test samples, or on the complete ones.
-
-        They are computed from the predictions now; NaN for what says nothing.
-        """
-        key = (run_id, scored, (self.root / run_id / SEAL).stat().st_mtime_ns)
-        if key not in self._scores:
-            target, table = self.spec(run_id).target, self.predictions(run_id)
-            table = table[table["complete"]] if scored == "complete" else table
-            scores = score(answers(target, table)) if len(table) else dict.fromkeys(METRICS, float("nan"))
-            measured = self._json(run_id, "measured.json")
-            self._scores[key] = scores | measured | {"n_test": len(table)}
-        return dict(self._scores[key])
+    def measured(self, run_id: str) -> dict[str, Any]:
+        """Costs and sizes of a run, as `RunResult` has them."""
+        return self._json(run_id, "measured.json")
 
     def environment(self, run_id: str) -> dict[str, Any]:
         """Versions, hardware, threads and commit of a run."""
@@ -168,20 +154,18 @@ class RunStore:
         """The predictions of a run, as `RunResult` has them."""
         return pd.read_parquet(self.root / run_id / "predictions.parquet")
 
-    def missing(self, run_id: str) -> pd.DataFrame | None:
-        """The metrics of a run with sources taken away, if it observed that."""
-        record = self.frame(run_id, OBSERVERS["missing"].file)
-        return None if record is None else curves(self.spec(run_id).target, record, self.predictions(run_id))
+    def history(self, run_id: str) -> pd.DataFrame:
+        """One row per epoch of a run."""
+        return pd.read_parquet(self.root / run_id / "history.parquet")
 
-    def frame(self, run_id: str, file: str) -> pd.DataFrame | None:
-        """A stored table of a run by the name of its file; None if it has none."""
-        return pd.read_parquet(self.root / run_id / file) if self.holds(run_id, file) else None
-
-    def arrays(self, run_id: str, file: str) -> dict[str, np.ndarray] | None:
-        """The stored arrays of a run by the name of their file; None if it has none."""
+    def record(self, run_id: str, file: str) -> Record | None:
+        """What an observer stored of a run in its file; None if it did not."""
         if not self.holds(run_id, file):
             return None
-        with np.load(self.root / run_id / file, allow_pickle=False) as arrays:
+        path = self.root / run_id / file
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
 
     def failure(self, run_id: str) -> str | None:

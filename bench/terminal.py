@@ -22,10 +22,9 @@ from rich.text import Text
 from bench.errors import BenchError, printable
 
 if TYPE_CHECKING:
-    from bench.plan import Plan
+    from bench.publish import Reading
     from bench.request import Request
     from bench.runner import Summary
-    from bench.store import RunStore
 
 LINES = "\n\t"
 """What a console may get beside printable characters."""
@@ -102,33 +101,32 @@ def carry_out(request: Request, *, page: bool) -> None:
         BenchError: a run failed; the others are stored.
     """
     from bench.progress import TerminalReporter
-    from bench.report.figures import write_figures
-    from bench.report.page import write_page
-    from bench.report.tables import write_tables
+    from bench.publish import read, write_report
     from bench.store import RunStore
     from bench.workflow import run
 
     with TerminalReporter(console) as reporter:
         report = run(request, reporter)
     store = RunStore(request.out)
-    plans = [*report.plans, *report.archived]
-    paths = [path for plan in plans for path in write_tables(plan, store, request.out)]
-    figures = write_figures(plans, store, request.out)
-    paths += [figure.path_png for figure in figures]
-    paths += [write_page(plans, store, figures, request.out)] if page else []
+    readings = [read(plan, store) for plan in [*report.plans, *report.archived]]
+    paths = [path for reading in readings for path in reading.write_tables(request.out)]
     if page:
+        figures, written = write_report(readings, request.out)
+        paths += [*(figure.path_png for figure in figures), written]
         suffixes = ", ".join(sorted({path.suffix for path in paths}))
         console.print(f"{len(paths)} files ({suffixes}) under {request.out}", soft_wrap=True)
     else:
+        paths += [f.path_png for reading in readings for f in reading.write_figures(request.out)]
         console.print(*map(str, paths), sep="\n", soft_wrap=True)
     for plan in report.archived:
         console.print(
             f"An earlier {plan.experiment} comparison had other settings; it is now {plan.name}.",
             soft_wrap=True,
         )
-    for plan in report.plans:
+    for reading in readings[: len(report.plans)]:
+        plan = reading.plan
         if not page or plan.experiment == "fusion":
-            _show_results(plan, store)
+            _show_results(reading)
         if plan.not_applicable:
             console.print(f"{plan.experiment} does not apply: {plan.not_applicable}.", soft_wrap=True)
         if plan.left_out:
@@ -138,17 +136,16 @@ def carry_out(request: Request, *, page: bool) -> None:
         console.print(f"Report: {request.out / 'report.html'}", soft_wrap=True)
 
 
-def _show_results(plan: Plan, store: RunStore) -> None:
-    from bench.report.tables import at_a_glance, rows_of
-    from bench.report.verdicts import verdict
+def _show_results(reading: Reading) -> None:
+    from bench.report.tables import at_a_glance, numbers
 
-    table = rows_of(plan, store)
+    table = numbers(reading.results)
     if table.empty:
         return
-    show(at_a_glance(plan, table))
+    show(at_a_glance(reading.plan, table, reading.results.metrics))
     if table["reference"].any():
         console.print("* a reference: uses no fusion")
-    console.print(verdict(plan, store))
+    console.print(reading.verdict)
 
 
 def _summarise(summary: Summary, encoded: int) -> None:

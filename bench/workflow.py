@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import encoders
 from bench.config import SECTIONS, RunSpec
@@ -15,7 +15,7 @@ from bench.data.dataset import Dataset
 from bench.data.schema import Schema
 from bench.data.splits import kind_of, split
 from bench.errors import UsageError
-from bench.experiments import Choice, Experiment, Variant
+from bench.experiments import Experiment
 from bench.features.encode import encode
 from bench.features.store import FeatureSet
 from bench.methods import catalog as methods
@@ -24,6 +24,7 @@ from bench.request import Request, Resolved, get_encoder, resolve
 from bench.runner import Job, Outcome, Summary, run_all
 from bench.sourcecode import code_of
 from bench.store import RunStore
+from bench.variants import Choice, Variant
 
 Encoding = tuple[tuple[str, str], ...]
 """A combination of encoders, as a key: sorted pairs of modality and name."""
@@ -151,8 +152,9 @@ def _check_set_fusions(settings: Sequence[str], variants: Sequence[Variant]) -> 
 def choice_of(asked: Resolved, schema: Schema) -> Choice:
     """What an experiment chooses from: the request on a dataset of this description."""
     preset = asked.preset
-    said = asked.fusions, asked.backbones, asked.texts
-    return Choice(schema, *said, asked.defaults, preset.fusions, preset.encoders.weights)
+    return Choice(
+        schema, asked.fusions, asked.encoders, asked.defaults, preset.fusions, preset.encoders.weights
+    )
 
 
 def variants_of(experiment: Experiment, choice: Choice, missing: Sequence[str] = ()) -> list[Variant]:
@@ -164,20 +166,15 @@ def variants_of(experiment: Experiment, choice: Choice, missing: Sequence[str] =
     variants = [] if experiment.applies(choice) else experiment.variants(choice)
     if len(missing) < 2:
         return variants
-    arms = [
-        ("keep", "keep", "all"),
-        ("keep, on complete samples", "keep", "complete"),
-        ("drop, on complete samples", "drop", "all"),
+    arms: list[dict[str, Any]] = [
+        {"missing": "keep"},
+        {"missing": "keep", "scored": "complete"},
+        {"missing": "drop"},
     ]
     return [
-        replace(
-            variant,
-            name=", ".join(filter(None, (variant.name, name))),
-            training={**variant.training, "missing": handling},
-            scored=scored,
-        )
+        replace(variant, training={**variant.training, "missing": arm["missing"]}, **arm)
         for variant in variants
-        for name, handling, scored in arms
+        for arm in arms
     ]
 
 
@@ -190,7 +187,7 @@ def _row(
 ) -> tuple[PlanRow, list[Job]]:
     """The row of a variant, and the jobs of its runs."""
     found = features[_key(variant.encoders)]
-    if variant.entities is not None:
+    if variant.entities:
         found = found.only(variant.entities)
     specs = [
         _spec(variant, asked, seed, dataset.schema.name, found)

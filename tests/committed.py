@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.stats import corrected_paired_test, holm
+from bench.compare.tests import corrected_paired_test, holm
 
 REFERENCE = Path(__file__).parent.parent / "results" / "reference"
 WORDS = "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen twenty"
@@ -76,7 +76,7 @@ def told(folder: str, name: str, sentence: str = "") -> list[str]:
 
 def samples(folder: str) -> str:
     """How many samples the dataset of a folder has."""
-    return re.search(r"Dataset [\w-]+: (\d+) samples", read(folder, "tables/fusion.md"))[1]
+    return re.search(r"Dataset [\w-]+(?: \(.*?\))?: (\d+) samples", read(folder, "tables/fusion.md"))[1]
 
 
 def read(folder: str, file: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from workshop import Row, Workshop
+from workshop import Row, Workshop, rows_of
 
 import encoders
 from bench.cli import main
@@ -20,7 +20,6 @@ from bench.features.cache import ItemCache
 from bench.features.encode import encode
 from bench.files import damage, seal, written_aside
 from bench.plan import Plan, load_plans, store_plan
-from bench.report.tables import rows_of
 from bench.store import RunStore
 
 QUICK = [
@@ -134,7 +133,7 @@ def test_a_file_beside_a_run_is_not_read(stored):
     (out / "runs" / run / "missing.parquet").write_bytes(b"foreign")
     store = RunStore(out)
     assert store.complete(run)
-    assert store.missing(run) is None
+    assert store.record(run, "missing.parquet") is None
 
 
 @pytest.mark.parametrize("command", ["tables", "figures", "report"])

@@ -7,10 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cli import main
-from bench.experiments import EXPERIMENTS, Choice
-from bench.experiments.settings import CHOSEN, SEARCH_SPACE
+from bench.experiments import EXPERIMENTS
+from bench.experiments.tuning import CHOSEN, SEARCH_SPACE
 from bench.plan import load_plans
 from bench.store import RunStore
+from bench.variants import Choice
 
 DEFAULTS = {"image": "resnet50", "text": "hashing", "video": "motion", "audio": "logmel"}
 OPTIONS = [
@@ -21,8 +22,7 @@ OPTIONS = [
 
 
 def choice(schema, **said) -> Choice:
-    names = {"fusions": (), "backbones": (), "texts": (), **said}
-    return Choice(schema, defaults=DEFAULTS, **names)
+    return Choice(schema, defaults=DEFAULTS, **{"fusions": (), "encoders": {}, **said})
 
 
 def bench(*arguments: object) -> str:
@@ -108,9 +108,10 @@ def test_something_more_to_observe_runs_again_and_loses_nothing(stream_folder, t
 
 
 def test_entities_come_from_the_schema(streams):
-    names = [v.name for v in EXPERIMENTS["entities"].variants(choice(streams.schema))]
-    entities = ["anchor", "commodity", "room", "video", "audio"]
-    assert names == ["", *(f"without {e}" for e in entities), *(f"only {e}" for e in entities)]
+    found = [(v.arm, v.left_out) for v in EXPERIMENTS["entities"].variants(choice(streams.schema))]
+    entities = ("anchor", "commodity", "room", "video", "audio")
+    others = [tuple(o for o in entities if o != e) for e in entities]
+    assert found == [("", ()), *(("without", (e,)) for e in entities), *(("only", o) for o in others)]
 
 
 def test_backbones_are_the_papers_unless_others_are_asked_for(streams, nothing_to_be_found):
@@ -121,13 +122,15 @@ def test_backbones_are_the_papers_unless_others_are_asked_for(streams, nothing_t
     for said, expected in (
         ({}, images),
         ({"weights": "random"}, images | texts),
-        ({"texts": ("bert", "xlnet")}, {(i, "bert") for i, _ in images} | texts),
+        ({"encoders": {"text": ("bert", "xlnet")}}, {(i, "bert") for i, _ in images} | texts),
     ):
         variants = backbones.variants(choice(streams.schema, **said))
         assert {v.method for v in variants} == {"memf", "vtfsa", "cmmt"}
         assert {(v.encoders["image"], v.encoders["text"]) for v in variants} == expected
         assert ("bert, xlnet left out" in backbones.left_out(choice(streams.schema, **said))) == (not said)
-    asked = EXPERIMENTS["backbones"].variants(choice(streams.schema, backbones=("vgg11",), fusions=("late",)))
+    asked = EXPERIMENTS["backbones"].variants(
+        choice(streams.schema, encoders={"image": ("vgg11",)}, fusions=("late",))
+    )
     assert {(v.method, v.encoders["image"]) for v in asked} == {("late", "vgg11")}
 
 

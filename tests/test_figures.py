@@ -2,6 +2,7 @@
 
 import shutil
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -18,17 +19,17 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.image import imread
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
-from workshop import Row, Workshop, fill
+from workshop import Row, Workshop, fill, rows_of
 
 from bench.data.schema import Target
-from bench.report import figures
-from bench.report.figures import DRAWN, Figure, write_figures
-from bench.report.figures.attention import attention_mean, rollout
-from bench.report.figures.drawing import Drawing, settle
-from bench.report.figures.forest import Mark, view
-from bench.report.figures.results import ordered, results_of
+from bench.experiments.attention import rollout
+from bench.metrics import METRICS
+from bench.plan import Plan
+from bench.publish import read
+from bench.report.figures import drawing
+from bench.report.figures.drawing import Drawing, Figure, settle
+from bench.report.figures.forest import Mark, ordered, view
 from bench.report.figures.style import settings, shown, unit
-from bench.report.tables import rows_of
 from bench.store import RunStore
 
 NAMES = {
@@ -40,13 +41,13 @@ NAMES = {
 def record(patch: pytest.MonkeyPatch) -> dict[str, Canvas]:
     """From now on, keep every figure that is written, by name."""
     kept: dict[str, Canvas] = {}
-    save = figures.save
+    save = drawing.save
 
-    def keep(drawing: Drawing, experiment: str, folder: Path) -> Figure:
-        kept[drawing.name] = drawing.canvas
-        return save(drawing, experiment, folder)
+    def keep(drawn: Drawing, folder: Path) -> Figure:
+        kept[drawn.name] = drawn.canvas
+        return save(drawn, folder)
 
-    patch.setattr(figures, "save", keep)
+    patch.setattr(drawing, "save", keep)
     return kept
 
 
@@ -121,9 +122,12 @@ def test_a_figure_is_written_and_legible(drawn, name):
 
 def test_every_experiment_has_its_figures(drawn):
     assert drawn.figures.keys() == NAMES
-    assert {figure.experiment for figure in drawn.figures.values()} == DRAWN.keys()
     files = {path.name for path in (drawn.workshop.out / "figures").iterdir()}
     assert files == {f"{name}.{suffix}" for name in NAMES for suffix in ("png", "svg")}
+
+
+def write_figures(plans: Sequence[Plan], store: RunStore, out: Path) -> list[Figure]:
+    return [figure for plan in plans for figure in read(plan, store).write_figures(out)]
 
 
 def test_captions_say_where_the_numbers_come_from(drawn):
@@ -184,9 +188,10 @@ def test_many_layers_heads_and_groups(tmp_path):
     plan = workshop.plan("attention", [Row("memf", 0.6)])
     workshop.observe(plan, [f"group-{i}" for i in range(11)], layers=6, heads=8)
     with matplotlib.rc_context(settings()):
-        drawing = attention_mean(plan, workshop.store)
-        settle(drawing.canvas)
-        check_legible(drawing.name, drawing.canvas)
+        reading = read(plan, workshop.store)
+        _, mean = reading.experiment.figures(reading.results)
+        settle(mean.canvas)
+        check_legible(mean.name, mean.canvas)
 
 
 def test_what_is_not_stored_is_left_out(drawn, tmp_path):
@@ -207,7 +212,7 @@ def test_failed_runs_are_left_out_of_a_comparison(tmp_path):
     workshop.predict(plan.rows[1].runs[0], 1e200)
     for run in plan.rows[2].runs:
         shutil.rmtree(workshop.store.root / run)
-    results = results_of(plan, workshop.store)
+    results = read(plan, workshop.store).results.finite
     assert [(r.row.method, list(r.runs)) for r in results] == [("memf", [0]), ("mean", [1])]
     assert not len(results[0].against(results[1], "MSE")), "no seed has both"
     assert set(workshop.draw()) == {"entity-fusion"}
@@ -216,9 +221,10 @@ def test_failed_runs_are_left_out_of_a_comparison(tmp_path):
 def test_interval_and_pairing_are_those_of_the_tables(drawn):
     plan = next(p for p in drawn.workshop.plans if p.experiment == "fusion")
     table = rows_of(plan, drawn.workshop.store)
-    for result, row in zip(results_of(plan, drawn.workshop.store), table.itertuples(), strict=True):
+    rows = read(plan, drawn.workshop.store).results.finite
+    for result, row in zip(rows, table.itertuples(), strict=True):
         assert result.mean("MSE") == row.MSE
-        assert result.interval("MSE") == (row.MSE_low, row.MSE_high)
+        assert result.interval(METRICS["MSE"]) == (row.MSE_low, row.MSE_high)
 
 
 def test_rollout_is_the_product_of_layers_with_half_a_residual():
@@ -232,7 +238,7 @@ def test_rollout_is_the_product_of_layers_with_half_a_residual():
 def test_an_outlying_mean_does_not_stretch_the_axis():
     means = (0.4, 0.42, 0.45, 0.6, 40.0)
     marks = [Mark(np.array([m]), m, np.nan, np.nan) for m in means]
-    low, high = view(marks, "MSE")
+    low, high = view(marks, METRICS["MSE"])
     assert 0 <= low < 0.4
     assert 0.6 < high < 1
 
@@ -271,7 +277,7 @@ def test_every_point_beyond_the_axis_has_its_value(kept_and_dropped, monkeypatch
 
 def test_methods_are_ordered_by_rows_of_the_same_samples(kept_and_dropped):
     (plan,), store = kept_and_dropped.plans, kept_and_dropped.store
-    names, said = ordered(results_of(plan, store))
+    names, said = ordered(read(plan, store).results.finite, METRICS["MSE"])
     assert names == ["memf", "tfn", "mult"], "as kept: tfn is best on the few that are complete"
     assert said == "Methods by mean MSE of keep, the lowest at the top."
     assert said in kept_and_dropped.draw()["fusion"].caption
@@ -285,10 +291,9 @@ def test_methods_are_ordered_by_rows_of_the_same_samples(kept_and_dropped):
         ("Acc2", "share of samples"), ("EVS", "share of variance"),
     ],
 )  # fmt: skip
-def test_every_metric_has_its_unit(tmp_path, metric, expected):
+def test_every_metric_has_its_unit(metric, expected):
     target = Target(column="price", transform="log10", unit="USD")
-    plan = Workshop(tmp_path, target=target).plan("data")
-    assert unit(metric, plan) == expected
+    assert unit(METRICS[metric], target) == expected
 
 
 def test_names_that_no_font_can_draw_stay_apart():

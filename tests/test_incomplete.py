@@ -9,7 +9,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 from conftest import ENCODERS, STREAMS
-from workshop import Row, Workshop
+from workshop import Row, Workshop, verdict
 
 import encoders
 import fusions
@@ -22,7 +22,6 @@ from bench.features.store import FeatureSet
 from bench.metrics import score
 from bench.plan import load_plans
 from bench.predictions import answers
-from bench.report.verdicts import verdict
 from bench.store import RunStore
 from fusions import Source
 

@@ -4,9 +4,7 @@ import shutil
 import subprocess
 
 import pytest
-from workshop import Row, Workshop
-
-from bench.report.tables import write_tables
+from workshop import Row, Workshop, write_tables
 
 pytestmark = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 

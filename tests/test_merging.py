@@ -17,7 +17,7 @@ QUICK = [
 
 def row(method: str, seeds: int = 2, **more: object) -> PlanRow:
     runs = [f"{seed:04x}{method.encode().hex():0<12}"[:16] for seed in range(seeds)]
-    return PlanRow(method=method, encoders={}, weights="", options={}, reference=False, runs=runs, **more)
+    return PlanRow(method=method, encoders={}, reference=False, runs=runs, **more)
 
 
 def plan(*rows: PlanRow, settings: str = "aaaaaaaa", command: str = "bench run", **more: object) -> Plan:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from workshop import caption_of, rows_of, values_of, write_tables
 
 from bench.config import ModelConfig, RunSpec, TrainingConfig
 from bench.data.schema import Target
@@ -10,7 +11,6 @@ from bench.metrics import of_task
 from bench.metrics import score as score_answers
 from bench.plan import Plan, PlanRow
 from bench.predictions import Answers
-from bench.report.tables import caption, rows_of, write_tables
 from bench.store import RunResult, RunStore
 
 PLAIN, SIGNED = Target(column="y"), Target(column="y", sign=True)
@@ -130,7 +130,7 @@ def stored(
         })  # fmt: skip
         store.save(spec, RunResult(measured, predictions, pd.DataFrame({"epoch": []}), {}))
         runs.append(spec.id)
-    row = PlanRow(method=method, encoders={}, weights="", options={}, reference=False, runs=runs)
+    row = PlanRow(method=method, encoders={}, reference=False, runs=runs)
     plan = Plan(
         experiment="fusion", title="T", paper="", dataset="d", description="", samples=20,
         target=target, preset="quick", seeds=2, undecodable=0, command="", rows=[row],
@@ -144,11 +144,11 @@ CLOSE = np.array([-1.0, 1.5, 1.0, 3.0])
 
 def test_metrics_are_computed_from_stored_predictions_on_all_or_on_complete_samples(tmp_path):
     store, plan = stored(tmp_path, PLAIN, CROSSING, np.full(4, 1.0))
-    run = plan.rows[0].runs[0]
     blank = ("MAPE", "Pearson", "Spearman", "Acc2")
     for scored, n in {"all": 4, "complete": 2}.items():
-        back, expected = store.metrics(run, scored), score(PLAIN, CROSSING[:n], np.full(n, 1.0))
-        assert back["n_test"] == n
+        plan.rows[0].scored = scored
+        back, expected = values_of(store, plan, 0)[0], score(PLAIN, CROSSING[:n], np.full(n, 1.0))
+        assert rows_of(plan, store)["n_test"].tolist() == [n]
         assert np.isnan([back[name] for name in blank]).all()
         assert {name: back[name] for name in METRICS if name not in blank} == {
             name: expected[name] for name in METRICS if name not in blank
@@ -195,5 +195,5 @@ def test_a_dash_stands_where_only_some_rows_have_a_metric(tmp_path):
     assert rows["mean"]["Pearson"] == rows["mean"]["Spearman"] == "–"
     assert rows["concat"]["Pearson"] not in ("–", "")
     assert rows["concat"]["Acc2"].startswith("**1.0000**")
-    assert "neutral ones (0) left out" in caption(plan, rows_of(plan, store))
-    assert "MAPE is left blank" in caption(plan, rows_of(plan, store))
+    assert "neutral ones (0) left out" in caption_of(plan, store)
+    assert "MAPE is left blank" in caption_of(plan, store)

@@ -10,25 +10,33 @@ import pytest
 import torch
 from click.testing import CliRunner
 from test_figures import check_files, check_legible, record
-from workshop import ENTITIES, FALLS, Row, Workshop
+from workshop import ENTITIES, FALLS, Row, Workshop, rows_of, sheet_of, values_of, verdict, write_tables
 
 from bench.cli import main
+from bench.compare.frame import Row as ReadRow
+from bench.compare.tests import interval as corrected_interval
+from bench.compare.verdict import ONE_SEED
 from bench.config import ModelConfig, RunSpec
+from bench.experiments.missing import Curves
+from bench.experiments.missing import by_source as by_source_of
 from bench.methods.network import Network, build_model
 from bench.methods.train import predict
 from bench.metrics import of_task, score
+from bench.observe.missing import curves as curves_of_record
 from bench.plan import Plan, PlanRow, load_plans
-from bench.predictions import Answers
-from bench.report.missing import Curves, by_source
-from bench.report.sheets import results_sheet
-from bench.report.tables import rows_of, write_tables
-from bench.report.verdicts import ONE_SEED, verdict
+from bench.predictions import Answers, answers
+from bench.publish import read
 from bench.runner import execute
-from bench.stats import corrected_interval
 from bench.store import RunStore
 from bench.trial import parts_of
 
 CPU = torch.device("cpu")
+
+
+def by_source(plan, store):
+    return by_source_of(read(plan, store).results)
+
+
 METRICS = [metric.name for metric in of_task("regression")]
 FULL, DROPOUT = "full data", "source dropout"
 SEVEN = ("memf", "vtfsa", "cmmt", "mult", "mfb", "tfn", "concat")
@@ -64,8 +72,8 @@ def test_areas_are_those_computed_by_hand():
         for name, values in steps.items()
         for share, value in zip(shares, values, strict=True)
     )
-    row = PlanRow(method="memf", encoders={}, weights="", options={}, reference=False, runs=[])
-    curves = Curves(row, (8, 2), (run, run.assign(R2_score=2 * run["R2_score"])))
+    row = PlanRow(method="memf", encoders={}, runs=[])
+    curves = Curves(ReadRow(row, {}, (8, 2)), (run, run.assign(R2_score=2 * run["R2_score"])))
     assert curves.sources == ["a", "b"]
     # a quarter of (1 + 0.5)/2 + (0.5 + 0.5)/2 + (0.5 + 0)/2 + 0
     assert curves.areas("R2_score", "a").tolist() == pytest.approx([0.375, 0.75])
@@ -79,8 +87,8 @@ def test_the_table_has_areas_over_seeds_after_all_other_columns(workshop):
     added = [f"area_{m}{end}" for m in ("MSE", "R2_score") for end in ("", "_low", "_high", "_sd")]
     assert list(table)[-8:] == added
     half = np.mean(list(FALLS.values())) / 2
-    for row, shown in zip(plan.rows, table.itertuples(), strict=True):
-        found = [workshop.store.metrics(run) for run in row.runs]
+    for i, (row, shown) in enumerate(zip(plan.rows, table.itertuples(), strict=True)):
+        found = values_of(workshop.store, plan, i)
         r2, mse = ([run[m] for run in found] for m in ("R2_score", "MSE"))
         assert shown.area_R2_score == pytest.approx(np.mean(r2) - half)
         variances = [workshop.store.predictions(run)["y_true"].var(ddof=0) for run in row.runs]
@@ -103,7 +111,7 @@ def test_files(workshop):
     sources = pd.read_csv(paths["missing-sources.csv"])
     assert list(sources["source"]) == 4 * list(FALLS)
     assert sources["loss_R2_score"].tolist() == pytest.approx(4 * [-fall for fall in FALLS.values()])
-    mean = np.mean([workshop.store.metrics(run)["R2_score"] for run in plan.rows[0].runs])
+    mean = np.mean([values["R2_score"] for values in values_of(workshop.store, plan, 0)])
     area = sources["area_R2_score"][:5].tolist()
     assert area == pytest.approx([mean - fall / 2 for fall in FALLS.values()])
     assert (sources["area_R2_score_low"] < sources["area_R2_score"]).all()
@@ -113,7 +121,8 @@ def test_files(workshop):
     cells = dict(zip(header.split(" | "), best.split(" | "), strict=True))
     assert cells["area_MSE"].startswith("**"), "the lowest"
     assert cells["area_R2_score"].startswith("**"), "the highest"
-    assert "## Area by source\n\n| method | arm | source | area R2_score" in text
+    assert "## Area by source\n" in text
+    assert "\n| method | arm | source | area R2_score" in text
     assert f"| concat | {DROPOUT} | anchor.image |" in text
     for part in ("livestream", "3 seeds", "resnet50 (random)", "taken away from 0 to 100 %"):
         assert part in text
@@ -129,7 +138,7 @@ def test_a_row_scored_on_complete_samples_has_no_area(workshop):
 
 def test_the_page_has_the_areas(workshop):
     plan = compared(workshop, {"memf": 0.4, "concat": 0.8})
-    sheet = results_sheet(plan, rows_of(plan, workshop.store))
+    sheet = sheet_of(plan, workshop.store)
     names = [column.name for column in sheet.columns]
     for area in ("area_MSE", "area_R2_score"):
         cells = [line.cells[names.index(area)] for line in sheet.lines]
@@ -276,7 +285,9 @@ def test_curves_begin_at_the_runs_metrics_and_end_without_the_source(done, featu
     store = RunStore(done)
     for row in planned(done).rows:
         for run in row.runs:
-            spec, curves, metrics = spec_of(store, run), store.missing(run), store.metrics(run)
+            spec, table = spec_of(store, run), store.predictions(run)
+            curves = curves_of_record(spec.target, store.record(run, "missing.parquet"), table)
+            metrics = score(answers(spec.target, table))
             method = Network.load(store.root / run / "model", spec, features, CPU)
             rows, target = parts_of(spec, features).test, features.samples["target"]
             assert list(dict.fromkeys(curves["source"])) == [str(source) for source in features.folders]
@@ -312,7 +323,7 @@ def test_curves_are_the_same_alone_and_with_other_observations(done, features):
     for more in ((), ("test-history", "attention", "model")):
         again = execute(spec_of(store, run), features, CPU, frozenset({"missing", *more}))
         pd.testing.assert_frame_equal(
-            again.records["missing.parquet"], store.frame(run, "missing.parquet"), check_exact=True
+            again.records["missing.parquet"], store.record(run, "missing.parquet"), check_exact=True
         )
 
 

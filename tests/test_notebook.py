@@ -46,7 +46,8 @@ from bench.workflow import run
 
 def ran(out, **more):
     asked = Request(
-        fusions="mine", data=DATA, out=Path(OUT) / out, backbones="resnet18", weights="random", seeds=1,
+        fusions="mine", data=DATA, out=Path(OUT) / out, encoders={"image": "resnet18"}, weights="random",
+        seeds=1,
         settings=("encoders.image_size=32", "training.epochs=1", "model.dim=16"), device="cpu", **more,
     )
     report = run(asked)

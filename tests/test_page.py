@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import unescape
@@ -14,9 +15,11 @@ import pytest
 from workshop import METHODS, Row, Workshop, fill
 
 from bench.files import seal
+from bench.publish import read
 from bench.report import page as page_module
-from bench.report.figures import Figure, write_figures
-from bench.report.page import picture, write_page
+from bench.report.figures.drawing import Figure
+from bench.report.page import picture
+from bench.report.page import write_page as write_chapters
 from bench.report.warnings import collect
 
 html5lib = pytest.importorskip("html5lib", reason="html5lib, the HTML validator, is not installed")
@@ -46,9 +49,15 @@ class Written:
         return " ".join("".join(found.itertext()).split())
 
 
-def write(workshop: Workshop, figures: list[Figure]) -> Written:
-    path = write_page(workshop.plans, workshop.store, figures, workshop.out)
-    return Written(workshop, figures, path, path.read_text(encoding="utf-8"))
+def write(workshop: Workshop, drawn: Sequence[str] = (), out: Path | None = None) -> Written:
+    """The page with the figures of some experiments."""
+    readings = [read(plan, workshop.store) for plan in workshop.plans]
+    folder = out or workshop.out
+    figures = [r.write_figures(folder) if r.plan.experiment in drawn else [] for r in readings]
+    chapters = [reading.chapter(some) for reading, some in zip(readings, figures, strict=True)]
+    path = write_chapters(chapters, folder)
+    flat = [figure for some in figures for figure in some]
+    return Written(workshop, flat, path, path.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +72,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     order = next(i for i, plan in enumerate(workshop.plans) if plan.experiment == "order")
     workshop.plans[order] = workshop.plans[order].model_copy(update=refused)
     workshop.plan("tuning", facts={"settings": [{"setting": HARD, "here": 0.1, "paper": None}]})
-    chosen = [plan for plan in workshop.plans if plan.experiment in DRAWN]
-    return write(workshop, write_figures(chosen, workshop.store, workshop.out))
+    return write(workshop, DRAWN)
 
 
 def test_valid_html(written):
@@ -153,7 +161,7 @@ def test_a_table_marks_best_references_and_spread(written):
 
 def test_complexity_and_provenance(written):
     plan = next(p for p in written.workshop.plans if p.experiment == "fusion")
-    params = written.workshop.store.metrics(plan.rows[0].runs[0])["params"]
+    params = written.workshop.store.measured(plan.rows[0].runs[0])["params"]
     assert f"{params:,}" in written.section("complexity")
     assert "FLOPs" in written.section("complexity")
     text = written.section("provenance")
@@ -163,8 +171,7 @@ def test_complexity_and_provenance(written):
 
 
 def test_same_runs_same_bytes(written, tmp_path):
-    again = write_page(written.workshop.plans, written.workshop.store, written.figures, tmp_path)
-    assert again.read_bytes() == written.path.read_bytes()
+    assert write(written.workshop, DRAWN, tmp_path).html == written.html
 
 
 def test_a_large_figure_is_embedded_as_png(written, monkeypatch):
@@ -193,7 +200,7 @@ def test_what_went_wrong_is_said(tmp_path):
     for run in (diverged, other):
         seal(root / run)
     workshop.plans[0] = plan.model_copy(update={"undecodable": 7})
-    written = write(workshop, [])
+    written = write(workshop)
     html5lib.HTMLParser(strict=True).parse(written.html)
     text = written.section("warnings")
     assert "Failed runs: 1" in text
@@ -214,7 +221,7 @@ def test_a_row_with_fewer_seeds_is_never_the_best(tmp_path):
     plan = workshop.plan("fusion", [Row("lucky", 0.1), Row("memf", 0.5), Row("mult", 0.8)])
     for run in plan.rows[0].runs[1:]:
         shutil.rmtree(workshop.store.root / run)
-    written = write(workshop, [])
+    written = write(workshop)
     assert "Best fusion memf" in written.section("headline")
     table = next(t for t in written.tree.iter(f"{XHTML}table") if t.get("id") == "table-fusion")
     lucky, memf = list(table.find(f"{XHTML}tbody"))[:2]
@@ -227,16 +234,16 @@ def test_no_results_and_no_warnings(tmp_path):
     workshop = Workshop(tmp_path, seeds=6)
     plan = workshop.plan("entity-fusion", [Row("memf", 0.6)])
     for row in plan.rows:
-        row.weights = ""
-    assert collect([plan], workshop.store) == []
-    written = write(workshop, [])
+        row.stamps = {}
+    assert collect([read(plan, workshop.store).results]) == []
+    written = write(workshop)
     html5lib.HTMLParser(strict=True).parse(written.html)
     assert 'id="warnings"' not in written.html
     assert "bench run --experiment fusion" in written.section("headline")
     shutil.rmtree(workshop.store.root / plan.rows[0].runs[0])
     for run in plan.rows[0].runs[1:]:
         shutil.rmtree(workshop.store.root / run)
-    written = write(workshop, [])
+    written = write(workshop)
     html5lib.HTMLParser(strict=True).parse(written.html)
     assert "None of its runs is stored" in written.section("experiment-entity-fusion")
     assert "Missing runs: 6" in written.section("warnings")

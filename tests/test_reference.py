@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from workshop import Row, Workshop
+from workshop import Row, Workshop, write_tables
 
 from bench.cli import as_request, main
 from bench.data.schema import Schema, read_schema
 from bench.experiments import EXPERIMENTS
-from bench.report.tables import write_tables
+from bench.plan import PlanRow
 from bench.request import Request, resolve
+from bench.variants import Variant
 from bench.workflow import choice_of, variants_of
 
 ROOT = Path(__file__).parent.parent
@@ -50,6 +51,13 @@ def by_row(table: pd.DataFrame) -> list[tuple[str, ...]]:
     return sorted(table[ROWS].astype("string").fillna("").itertuples(index=False, name=None))
 
 
+def labelled(v: Variant) -> str:
+    """What people read of a variant."""
+    entities = {"seen": list(v.entities), "unseen": list(v.left_out)}
+    handling = {"missing": v.missing, "scored": v.scored}
+    return PlanRow(method=v.method, encoders={}, arm=v.arm, runs=[], **entities, **handling).variant
+
+
 @pytest.mark.parametrize(
     "path", [p for p in TABLES if p.stem in EXPERIMENTS], ids=lambda p: f"{p.parts[-3]}-{p.stem}"
 )
@@ -67,7 +75,7 @@ def test_a_committed_table_has_the_rows_and_columns_of_its_command(path, stream_
     expected = pd.DataFrame(
         {
             "method": v.method,
-            "variant": v.name,
+            "variant": labelled(v),
             "backbone": v.encoders.get("image", ""),
             "text": v.encoders.get("text", ""),
         }

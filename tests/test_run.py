@@ -85,7 +85,8 @@ def test_the_table_has_the_columns_of_the_contract_and_a_row_per_method(done):
 def test_tables_say_where_they_come_from(done):
     text = (done / "tables" / "fusion.md").read_text(encoding="utf-8")
     for part in (
-        "livestream: 40 samples",
+        "Dataset livestream (",
+        ": 40 samples",
         "2 seeds",
         "resnet18 (random)",
         "(reference)",

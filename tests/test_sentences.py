@@ -28,15 +28,18 @@ from committed import (
     value,
 )
 from scipy.stats import spearmanr
-from workshop import Row, Workshop
+from workshop import Row, Workshop, write_tables
 
 import fusions
 from bench.config import load_preset
 from bench.data.livestream.factors import CEILING, PRODUCTS, SHARES
 from bench.data.published import PUBLISHED
 from bench.data.schema import Target
+from bench.metrics import METRICS
 from bench.plan import Plan
-from bench.report.tables import at_a_glance, pipe, write_tables
+from bench.report.sheet import plain_sheet
+from bench.report.tables import at_a_glance
+from bench.report.writers import markdown
 
 ROOT = Path(__file__).parent.parent
 README, RESULTS = ROOT / "README.md", ROOT / "results" / "README.md"
@@ -77,7 +80,8 @@ def excerpt() -> str:
         target=Target(column="y"), preset="", seeds=int(found["seeds"].max()), undecodable=0,
         command="", rows=[],
     )  # fmt: skip
-    return pipe(at_a_glance(plan, found).head(5))
+    shown = at_a_glance(plan, found, METRICS).head(5)
+    return markdown(plain_sheet("excerpt", "", shown.to_dict("records")))
 
 
 @claim(README)

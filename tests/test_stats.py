@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.stats import corrected_interval, corrected_paired_test, crossed_paired_test, holm, varies
+from bench.compare.tests import corrected_paired_test, crossed_paired_test, holm, interval, varies
 
 
 def test_without_overlap_the_correction_is_the_plain_t_test(rng):
     x = rng.normal(0.3, 1, size=12)
     assert corrected_paired_test(x, n_train=10**12, n_test=1) == pytest.approx(stats.ttest_1samp(x, 0).pvalue)
-    low, high = corrected_interval(x, n_train=10**12, n_test=1)
+    low, high = interval(x, n_train=10**12, n_test=1)
     assert (low, high) == pytest.approx(stats.ttest_1samp(x, 0).confidence_interval())
 
 
@@ -30,7 +30,7 @@ def test_the_test_keeps_its_level_on_overlapping_splits(rng):
 
 
 def test_one_run_gives_no_interval_and_no_verdict():
-    assert np.isnan(corrected_interval([0.4], 80, 20)).all()
+    assert np.isnan(interval([0.4], 80, 20)).all()
     assert np.isnan(corrected_paired_test([0.4], 80, 20))
 
 
@@ -38,13 +38,13 @@ def test_one_run_gives_no_interval_and_no_verdict():
 def test_what_does_not_vary_has_no_interval(values):
     """A deterministic method on a fixed split: an interval of width 0 would promise certainty."""
     assert not varies(values)
-    assert np.isnan(corrected_interval(values, 80, 0)).all()
+    assert np.isnan(interval(values, 80, 0)).all()
 
 
 def test_on_a_fixed_split_it_is_the_plain_t_interval(rng):
     x = rng.normal(0.3, 1, size=5)
     plain = stats.ttest_1samp(x, 0).confidence_interval()
-    assert corrected_interval(x, n_train=80, n_test=0) == pytest.approx(plain)
+    assert interval(x, n_train=80, n_test=0) == pytest.approx(plain)
 
 
 def test_identical_runs_are_never_distinguished():

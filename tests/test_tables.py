@@ -6,16 +6,24 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from workshop import Row, Workshop
+from workshop import (
+    Row,
+    Workshop,
+    caption_of,
+    headline_of,
+    rows_of,
+    sheet_of,
+    values_of,
+    verdict,
+    write_page,
+    write_tables,
+)
 
+from bench.compare.tests import interval
+from bench.labels import short
 from bench.metrics import METRICS, of_task
-from bench.report.headline import headline
-from bench.report.names import short
-from bench.report.page import write_page
-from bench.report.seeds import interval_over_seeds
-from bench.report.sheets import results_sheet
-from bench.report.tables import at_a_glance, caption, decimal, rows_of, write_tables
-from bench.report.verdicts import verdict
+from bench.report.sheet import decimal
+from bench.report.tables import at_a_glance
 
 NUMBERS = [metric.name for metric in of_task("regression")]
 
@@ -43,11 +51,11 @@ def workshop(tmp_path) -> Workshop:
 def test_every_row_says_that_weights_are_random_in_every_format(workshop):
     plan = workshop.plan("fusion", [Row("memf", 0.5), Row("mult", 0.7), Row("ridge", 0.6, reference=True)])
     table, files = rows_of(plan, workshop.store), written(workshop, plan)
-    assert at_a_glance(plan, table)["backbone"].tolist() == ["resnet50 (random)"] * 3
+    assert at_a_glance(plan, table, METRICS)["weights"].tolist() == ["resnet50 (random)"] * 3
     assert [row[1] for row in pipe_rows(files[".md"])[2:5]] == ["resnet50 (random)"] * 3
     assert files[".tex"].count("resnet50 (random) & ") == 3
-    sheet = results_sheet(plan, table)
-    index = [column.name for column in sheet.columns].index("backbone")
+    sheet = sheet_of(plan, workshop.store)
+    index = [column.name for column in sheet.columns].index("weights")
     assert {line.cells[index].text for line in sheet.lines} == {"resnet50 (random)"}
     csv = pd.read_csv(workshop.out / "tables" / "fusion.csv")
     assert csv[["backbone", "weights"]].drop_duplicates().to_numpy().tolist() == [
@@ -55,18 +63,19 @@ def test_every_row_says_that_weights_are_random_in_every_format(workshop):
     ]
 
 
-def test_stamps_of_encoders_without_a_column_have_one_together(workshop):
+def test_all_stamps_of_a_row_stand_together(workshop):
     plan = workshop.plan("fusion", [Row("memf", 0.5), Row("mult", 0.7)])
-    plan.rows[0].weights = "resnet50 (random), videomae (random), wav2vec2 (random)"
-    table = at_a_glance(plan, rows_of(plan, workshop.store))
-    assert table["weights"].tolist() == ["videomae (random), wav2vec2 (random)", "–"]
+    plan.rows[0].stamps |= {"video": "videomae (random)", "audio": "wav2vec2 (random)"}
+    table = at_a_glance(plan, rows_of(plan, workshop.store), METRICS)
+    both = "resnet50 (random), wav2vec2 (random), videomae (random)"
+    assert table["weights"].tolist() == [both, "resnet50 (random)"]
 
 
 @pytest.mark.parametrize("differs", ["text", "image", "variant"])
 def test_the_terminal_shows_every_column_in_which_rows_differ(workshop, differs):
     rows = [Row("memf", 0.5, **{differs: name}) for name in ("one", "other")]
-    shown = at_a_glance(plan := workshop.plan("fusion", rows), rows_of(plan, workshop.store))
-    column = shown[{"image": "backbone"}.get(differs, differs)]
+    shown = at_a_glance(plan := workshop.plan("fusion", rows), rows_of(plan, workshop.store), METRICS)
+    column = shown[{"image": "weights"}.get(differs, differs)]
     assert {name.partition(" ")[0] for name in column} == {"one", "other"}
     assert not shown[[c for c in shown if c not in ("MSE", "R2_score", "seconds")]].duplicated().any()
 
@@ -74,12 +83,12 @@ def test_the_terminal_shows_every_column_in_which_rows_differ(workshop, differs)
 def test_a_folder_is_called_by_its_last_part(workshop):
     rows = [Row("memf", 0.5, text=FOLDER), Row("memf", 0.6, text="hashing")]
     plan = workshop.plan("fusion", rows)
-    plan.rows[0].weights += ", bert-of-ours (random)"
-    glance = at_a_glance(plan, rows_of(plan, workshop.store))
-    assert glance["text"].tolist() == ["bert-of-ours (random)", "hashing"]
+    plan.rows[0].stamps["text"] = "bert-of-ours (random)"
+    glance = at_a_glance(plan, rows_of(plan, workshop.store), METRICS)
+    assert glance["text"].tolist() == ["bert-of-ours", "hashing"]
     assert "memf (bert-of-ours)" in verdict(plan, workshop.store)
     figures = workshop.draw()
-    page = write_page([plan], workshop.store, list(figures.values()), workshop.out).read_text("utf-8")
+    page = write_page([plan], workshop.store, workshop.out).read_text("utf-8")
     assert "someone" not in page + figures["fusion"].caption
 
 
@@ -98,9 +107,7 @@ def test_one_row_has_no_best_value(workshop):
     assert "**" not in files[".md"]
     assert "Bold" not in files[".md"]
     assert "textbf" not in files[".tex"]
-    assert not any(
-        c.best for line in results_sheet(plan, rows_of(plan, workshop.store)).lines for c in line.cells
-    )
+    assert not any(c.best for line in sheet_of(plan, workshop.store).lines for c in line.cells)
 
 
 def test_one_seed_promises_no_intervals(tmp_path):
@@ -117,7 +124,7 @@ def test_intervals_stay_in_the_range_of_their_metric(name, overlap):
     low, high = METRICS[name].bounds
     edge = low if np.isfinite(low) else high
     wide = edge + (0.1 if edge == low else -0.1)
-    start, end = interval_over_seeds([edge, wide, wide], overlap, name)
+    start, end = interval([edge, wide, wide], *overlap, bounds=(low, high))
     assert low <= start < end <= high
     assert edge in (start, end), "it would have gone beyond"
 
@@ -129,11 +136,11 @@ def test_a_method_that_does_not_vary_has_no_interval_and_the_caption_says_so(wor
     whole = workshop.store.predictions(first)
     for run in others:  # one test part, and every seed predicts the same
         workshop.predict(run, whole["y_pred"], y_true=whole["y_true"])
-    first = workshop.store.metrics(first)
+    first = values_of(workshop.store, plan, 2)[0]
     table = rows_of(plan, workshop.store)
     ridge = table.iloc[2]
     assert ridge[["MSE_low", "MSE_high", "MSE_sd"]].isna().all()
-    assert "The same for every seed: ridge." in caption(plan, table)
+    assert "The same for every seed: ridge." in caption_of(plan, workshop.store)
     (line,) = [row for row in pipe_rows(written(workshop, plan)[".md"]) if row[0] == "ridge (reference)"]
     assert f"{first['MSE']:.4f}" in line
 
@@ -142,13 +149,13 @@ def test_on_a_fixed_split_nothing_is_corrected_and_captions_say_what_intervals_s
     rows = [Row("memf", 0.5), Row("mult", 0.7), Row("ridge", 0.6, reference=True)]
     plan = workshop.plan("fusion", rows, split="official")
     table = rows_of(plan, workshop.store).iloc[0]
-    values = [workshop.store.metrics(run)["R2_score"] for run in plan.rows[0].runs]
+    values = [values["R2_score"] for values in values_of(workshop.store, plan, 0)]
     low, high = stats.ttest_1samp(values, 0).confidence_interval()
     assert (table["R2_score_low"], table["R2_score_high"]) == pytest.approx((low, min(high, 1)))
     text = written(workshop, plan)[".md"]
     assert "Nadeau" not in text
     assert "(t, over repeated training on one split: of training alone" in text
-    assert headline([plan], workshop.store).entries[0].interval.endswith("of training alone")
+    assert headline_of(plan, workshop.store).entries[0].interval.endswith("of training alone")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +165,7 @@ def test_on_a_fixed_split_nothing_is_corrected_and_captions_say_what_intervals_s
 def test_captions_say_which_split(tmp_path, split, said, seeds):
     workshop = Workshop(tmp_path, seeds=seeds)
     plan = workshop.plan("fusion", [Row("memf", 0.5), Row("mult", 0.7)], split=split)
-    assert said in caption(plan, rows_of(plan, workshop.store))
+    assert said in caption_of(plan, workshop.store)
     assert said in workshop.draw()["fusion"].caption
 
 
@@ -199,7 +206,7 @@ def test_what_the_trees_chose_is_said(workshop):
         workshop.measure(run, chosen=entity)
     said = "boosted-trees-best-entity chose: house (2 of 3 seeds), bathroom (1 of 3 seeds)"
     assert f"\n{said}\n" in written(workshop, plan)[".md"]
-    assert said in write_page([plan], workshop.store, [], workshop.out).read_text("utf-8")
+    assert said in write_page([plan], workshop.store, workshop.out).read_text("utf-8")
 
 
 # --- verdicts ---------------------------------------------------------------------------------------------
@@ -234,6 +241,6 @@ def test_what_is_left_of_a_store_is_drawn(workshop, split):
     assert pipe_rows(written(workshop, plan)[".md"])[2:], "three rows with a seed less, one with two less"
     figures = workshop.draw()
     assert figures.keys() == {"fusion", "cost"}
-    page = write_page([plan], workshop.store, list(figures.values()), workshop.out).read_text("utf-8")
+    page = write_page([plan], workshop.store, workshop.out).read_text("utf-8")
     assert "Missing runs: 4" in page
     assert "2 of 3 seeds" in page

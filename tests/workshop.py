@@ -12,7 +12,12 @@ from bench.config import ModelConfig, RunSpec, TrainingConfig
 from bench.data.schema import Target
 from bench.files import seal
 from bench.plan import Plan, PlanRow
-from bench.report.figures import Figure, write_figures
+from bench.publish import read
+from bench.report.figures.drawing import Figure
+from bench.report.headline import Headline, headline
+from bench.report.page import write_page as write_chapters
+from bench.report.sheet import Sheet
+from bench.report.tables import caption, numbers, results_sheet, shown_metrics
 from bench.store import RunResult, RunStore
 
 METHODS = (
@@ -36,6 +41,23 @@ class Row:
     blind: bool = False
 
 
+def fields(variant: str) -> dict[str, object]:
+    """What a row has as data, of what people read: ``without anchor``, ``keep, on complete samples``."""
+    *arm, handling = [part for part in variant.split(", ") if part != "on complete samples"] or [""]
+    if handling not in ("keep", "drop"):
+        arm, handling = [*arm, handling], ""
+    found: dict[str, object] = {"arm": ", ".join(arm), "missing": handling}
+    if handling == "keep" and "on complete" in variant:
+        found["scored"] = "complete"
+    for word in ("without", "only"):
+        if str(found["arm"]).startswith(f"{word} "):
+            one = str(found["arm"]).removeprefix(f"{word} ")
+            rest = [entity for entity in ENTITIES if entity != one]
+            seen, unseen = (rest, [one]) if word == "without" else ([one], rest)
+            found |= {"arm": word, "seen": seen, "unseen": unseen}
+    return found
+
+
 class Workshop:
     """Writes plans and runs as `bench run` would."""
 
@@ -57,15 +79,16 @@ class Workshop:
         return plan
 
     def draw(self) -> dict[str, Figure]:
-        written = write_figures(self.plans, self.store, self.out)
-        return {figure.name: figure for figure in written}
+        readings = [read(plan, self.store) for plan in self.plans]
+        return {figure.name: figure for reading in readings for figure in reading.write_figures(self.out)}
 
     def _row(self, experiment: str, row: Row) -> PlanRow:
         encoders = {} if row.blind else {"text": row.text, "image": row.image, "audio": "logmel"}
+        stamps = {modality: name + " (random)" * (modality == "image") for modality, name in encoders.items()}
         return PlanRow(
-            method=row.method, variant=row.variant, encoders=encoders, reference=row.reference,
-            weights="" if row.blind else f"{row.image} (random)", options={},
+            method=row.method, encoders=encoders, stamps=stamps, reference=row.reference,
             runs=[self._run(experiment, row, encoders, seed) for seed in range(self.seeds)],
+            **fields(row.variant),
         )  # fmt: skip
 
     def _run(self, experiment: str, row: Row, encoders: dict[str, str], seed: int) -> str:
@@ -143,6 +166,49 @@ class Workshop:
                 ]  # fmt: skip
                 pd.concat(parts).to_parquet(self.store.root / run / "missing.parquet", index=False)
                 seal(self.store.root / run)
+
+
+# -- short ways to what is read of a plan --------------------------------------------------------------------
+
+
+def rows_of(plan: Plan, store: RunStore) -> pd.DataFrame:
+    reading = read(plan, store)
+    return numbers(reading.results, reading.experiment.printed(reading.results))
+
+
+def sheet_of(plan: Plan, store: RunStore) -> Sheet:
+    results = read(plan, store).results
+    return results_sheet(plan, numbers(results), results.metrics)
+
+
+def caption_of(plan: Plan, store: RunStore) -> str:
+    results = read(plan, store).results
+    table = numbers(results)
+    return caption(plan, table, results.metrics, shown_metrics(table, results.metrics))
+
+
+def write_tables(plan: Plan, store: RunStore, out: Path) -> list[Path]:
+    return read(plan, store).write_tables(out)
+
+
+def verdict(plan: Plan, store: RunStore) -> str:
+    return read(plan, store).verdict
+
+
+def headline_of(plan: Plan, store: RunStore) -> Headline | None:
+    return headline(read(plan, store).results)
+
+
+def values_of(store: RunStore, plan: Plan, row: int) -> list[Mapping[str, float]]:
+    """The metrics of a row's stored runs."""
+    found = {id(r.row): r for r in read(plan, store).results.rows}
+    return [run.values for run in found[id(plan.rows[row])].runs.values()]
+
+
+def write_page(plans: Sequence[Plan], store: RunStore, out: Path) -> Path:
+    """With figures that are drawn into the same folder."""
+    readings = [read(plan, store) for plan in plans]
+    return write_chapters([reading.chapter(reading.write_figures(out)) for reading in readings], out)
 
 
 FACTS = {

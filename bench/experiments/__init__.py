@@ -1,11 +1,11 @@
-"""Experiments: each says, as data, which variants it compares. One file per experiment.
+"""Experiments: each says what it compares, measures, concludes and draws. One file each, loaded by name."""
 
-An experiment is a function ``Choice -> list[Variant]`` under the `experiment` decorator. The runner
-repeats every variant over seeds; variants that two experiments share are executed once.
-"""
+import importlib
+import pkgutil
 
-from bench.experiments import backbones, entities, entity_fusion, fusion, missing, one_run, order, settings
-from bench.experiments.base import EXPERIMENTS, Choice, Experiment, Facts, Variant, experiment
+from bench.experiments.base import EXPERIMENTS, Experiment, Facts, experiment
 
-__all__ = ["EXPERIMENTS", "Choice", "Experiment", "Facts", "Variant", "experiment"]
-__all__ += ["backbones", "entities", "entity_fusion", "fusion", "missing", "one_run", "order", "settings"]
+__all__ = ["EXPERIMENTS", "Experiment", "Facts", "experiment"]
+
+for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
+    importlib.import_module(_module.name)

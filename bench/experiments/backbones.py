@@ -1,53 +1,131 @@
 """Table 10: do the methods keep their order under other image and text encoders?"""
 
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+
 import encoders
-from bench.experiments.base import Choice, Variant, experiment
+from bench.compare.frame import Results, Row
+from bench.experiments.base import Experiment, experiment
+from bench.labels import short
+from bench.metrics import Metric
+from bench.paper.printed import printed_in
+from bench.plan import PlanRow
+from bench.report.captions import provenance, reading
+from bench.report.figures.comparison import legend
+from bench.report.figures.drawing import Drawing
+from bench.report.figures.forest import Mark, forest, height, ordered
+from bench.report.figures.style import TWO_COLUMNS, canvas, key, mark, metric_label, shown
+from bench.variants import Choice, Variant
 
 FUSIONS = ("memf", "vtfsa", "cmmt")
-IMAGES = ("resnet50", "densenet121", "resnet18", "resnet101")
-TEXTS = ("bert", "xlnet")
+PAPERS = {"image": ("resnet50", "densenet121", "resnet18", "resnet101"), "text": ("bert", "xlnet")}
+"""The paper's encoders, compared where none are asked for."""
 
 
-def _applies(choice: Choice) -> str:
-    return "" if choice.encoded & {"image", "text"} else "the dataset has neither images nor texts to encode"
+@experiment("backbones", paper="Table 10", title="Image and text encoders", ranked=False)
+class Backbones(Experiment):
+    """Each modality's encoders in turn, those of the others at their default.
+
+    Where encoders of any modality are asked for, those are compared instead of the paper's.
+    """
+
+    def applies(self, choice: Choice) -> str:
+        """It takes something to encode."""
+        some = choice.encoded & {*PAPERS, *(m for m, names in choice.encoders.items() if names)}
+        return "" if some else "the dataset has neither images nor texts to encode"
+
+    def variants(self, choice: Choice) -> list[Variant]:
+        """Encoders, then methods."""
+        sets = []
+        for modality in choice.defaults:
+            papers = [n for n in PAPERS.get(modality, ()) if n not in _without_weights(choice, modality)]
+            sets += [choice.encoder_set(**{modality: n}) for n in choice.encoders.get(modality) or papers]
+        distinct = [s for i, s in enumerate(sets) if s not in sets[:i]]
+        return [choice.variant(name, e) for e in distinct for name in choice.fusions or FUSIONS]
+
+    def left_out(self, choice: Choice) -> str:
+        """The paper's encoders whose random weights would say nothing."""
+        names = ", ".join(_without_weights(choice, "text"))
+        return names and (
+            f"{names} left out: no pretrained weights, and random ones know no language. Get them (`bench "
+            f"doctor` shows where they are looked for), or compare random ones with --text "
+            f"{','.join(PAPERS['text'])}."
+        )
+
+    def printed(self, results: Results) -> Callable[[PlanRow], Mapping[str, Any] | None]:
+        """Table 10."""
+        return lambda row: printed_in("backbones", row.method, row.encoders)
+
+    def figures(self, results: Results) -> Sequence[Drawing]:
+        """The primary metric of every method on every encoder, the others kept."""
+        rows, plan = [row for row in results.finite if not row.row.reference], results.plan
+        modalities = dict.fromkeys(modality for row in rows for modality in row.row.encoders)
+        parts = {modality: _varied(rows, modality) for modality in modalities}
+        parts = {modality: part for modality, part in parts.items() if len(part) > 1}
+        if not parts:
+            return []
+        methods, order = ordered(rows, results.primary)
+        most = max(len(part) for part in parts.values())
+        figure = canvas(TWO_COLUMNS, 1.3 + max(0.8, height(len(methods), most)))
+        panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
+        for ax, (modality, part) in zip(panels, parts.items(), strict=True):
+            lanes = {name: _marks(name, part, results.primary) for name in methods}
+            forest(ax, lanes, len(part), results.primary, connect=True)
+            ax.set_xlabel(metric_label(results.primary, plan.target, 44))
+            _legend(ax, list(part), f"{modality} encoders")
+        key(figure, legend([], references=False, seeds=plan.seeds))
+        text = (
+            f"{provenance(plan)} {order} In each row, from top to bottom, the encoders of the legend, joined "
+            f"by a thin line. {reading(plan)}"
+        )
+        return [Drawing("backbones", plan.title, text, figure)]
 
 
-def _without_weights(choice: Choice) -> list[str]:
+def _without_weights(choice: Choice, modality: str) -> list[str]:
     """The paper's text encoders that would be random though nobody asked for that."""
-    asked = choice.texts or choice.weights == "random" or "text" not in choice.encoded
-    return [] if asked else [name for name in TEXTS if not _has_weights(name)]
+    asked = choice.encoders.get(modality) or choice.weights == "random" or modality not in choice.encoded
+    return (
+        [] if asked or modality != "text" else [n for n in PAPERS[modality] if not _has_weights(modality, n)]
+    )
 
 
-def _has_weights(name: str) -> bool:
+def _has_weights(modality: str, name: str) -> bool:
     try:
-        return encoders.get("text", name, weights="pretrained").weights == "pretrained"
+        return encoders.get(modality, name, weights="pretrained").weights == "pretrained"
     except encoders.WeightsUnavailable:
         return False
 
 
-def _left_out(choice: Choice) -> str:
-    names = ", ".join(_without_weights(choice))
-    return names and (
-        f"{names} left out: no pretrained weights, and random ones know no language. Get them (`bench "
-        f"doctor` shows where they are looked for), or compare random ones with --text {','.join(TEXTS)}."
-    )
+def _varied(rows: Sequence[Row], modality: str) -> dict[str, list[Row]]:
+    """Encoder of one modality -> the rows with it, every other encoder being the most frequent one."""
+    counts: dict[str, Counter[str]] = {}
+    for row in rows:
+        for other, encoder in row.row.encoders.items():
+            counts.setdefault(other, Counter())[encoder] += 1
+    usual = {m: count.most_common(1)[0][0] for m, count in counts.items() if m != modality}
+    kept = [r for r in rows if modality in r.row.encoders and usual.items() <= r.row.encoders.items()]
+    names = dict.fromkeys(row.row.encoders[modality] for row in kept)
+    return {name: [r for r in kept if r.row.encoders[modality] == name] for name in names}
 
 
-@experiment(
-    "backbones",
-    paper="Table 10",
-    title="Image and text encoders",
-    applies=_applies,
-    left_out=_left_out,
-    ranked=False,
-)
-def backbones(choice: Choice) -> list[Variant]:
-    """The image encoders on the default text encoder, then the text encoders on the default image encoder.
+def _marks(method: str, part: Mapping[str, Sequence[Row]], metric: Metric) -> list[Mark]:
+    return [
+        Mark.of(row, metric, group)
+        for group, rows in enumerate(part.values())
+        for row in rows
+        if row.row.method == method
+    ]
 
-    Where `--backbone` or `--text` names encoders, those are compared instead of the paper's.
-    """
-    texts = choice.texts or [name for name in TEXTS if name not in _without_weights(choice)]
-    sets = [choice.encoders(image=name) for name in choice.backbones or IMAGES]
-    sets += [choice.encoders(text=name) for name in texts]
-    distinct = [s for i, s in enumerate(sets) if s not in sets[:i]]
-    return [choice.variant(name, e) for e in distinct for name in choice.fusions or FUSIONS]
+
+def _legend(ax: Axes, names: Sequence[str], title: str) -> None:
+    """The panel's own encoders, above it."""
+    ax.legend(
+        handles=[mark(i, shown(name, 24)) for i, name in enumerate(short(names).values())],
+        title=title, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0), handletextpad=0.3,
+        columnspacing=1.0,
+    )  # fmt: skip

@@ -1,102 +1,30 @@
-"""What an experiment is made of."""
+"""What an experiment is: variants to run, what is measured in them, how the result is read and drawn.
+
+One file each: a subclass of `Experiment` under the `experiment` decorator, in this folder.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
+import pandas as pd
+
+from bench.compare.frame import Results, Run
+from bench.compare.handling import handling_verdict
+from bench.compare.verdict import default_verdict
 from bench.config import Preset
 from bench.data.dataset import Dataset
-from bench.data.schema import Schema
+from bench.metrics import Metric
+from bench.report.figures.drawing import Drawing
+from bench.report.sheet import Sheet
+from bench.variants import Choice, Variant
 
 Facts = dict[str, list[dict[str, Any]]]
 """Tables by name, each a list of rows: what an experiment states without any run."""
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What the user chose to compare. An empty tuple means that nothing was said.
-
-    Attributes:
-        schema: of the dataset.
-        fusions: names of fusion methods.
-        backbones: image encoders.
-        texts: text encoders.
-        defaults: modality -> the encoder of the preset.
-        options: fusion name -> its own options.
-        weights: where encoders' weights are to come from: auto, pretrained or random.
-    """
-
-    schema: Schema
-    fusions: tuple[str, ...]
-    backbones: tuple[str, ...]
-    texts: tuple[str, ...]
-    defaults: Mapping[str, str]
-    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    weights: str = "auto"
-
-    @property
-    def modalities(self) -> frozenset[str]:
-        """The modalities that the dataset has."""
-        return frozenset(source.modality for source in self.schema.sources)
-
-    @property
-    def encoded(self) -> frozenset[str]:
-        """The modalities that need an encoder: those with raw items."""
-        return self.schema.encoded
-
-    def encoders(self, **chosen: str) -> dict[str, str]:
-        """Modality -> encoder, for modalities that need one: the chosen ones, else the first asked for."""
-        first = {"image": self.backbones[:1], "text": self.texts[:1]}
-        asked = {modality: names[0] for modality, names in first.items() if names}
-        return {m: name for m, name in {**self.defaults, **asked, **chosen}.items() if m in self.encoded}
-
-    def encoder_sets(self) -> list[dict[str, str]]:
-        """Every distinct combination of the backbones and text encoders asked for."""
-        sets = [
-            self.encoders(image=backbone, text=text)
-            for backbone in self.backbones or (self.defaults["image"],)
-            for text in self.texts or (self.defaults["text"],)
-        ]
-        return [s for i, s in enumerate(sets) if s not in sets[:i]]
-
-    def variant(self, method: str, encoders: Mapping[str, str] | None = None, **more: Any) -> Variant:
-        """A variant of a fusion with the user's options; on the first choice of encoders unless said."""
-        options = {**self.options.get(method, {}), **more.pop("options", {})}
-        return Variant(method, self.encoders() if encoders is None else encoders, options=options, **more)
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One row of a table: what is trained, on which encoders.
-
-    Attributes:
-        method: a fusion or a reference method.
-        encoders: modality -> encoder.
-        name: what else sets the row apart, such as "without anchor"; "" for the method as it is.
-        options: the fusion's own options.
-        reference: whether the row is there for comparison only.
-        entities: the entities that the method sees; None for all.
-        seeds: how many seeds; None for as many as were asked for.
-        training: settings of training that differ from the request's.
-        scored: on all test samples, or only on the complete ones.
-        observe: what to record beside the result, of `bench.observe`.
-    """
-
-    method: str
-    encoders: Mapping[str, str]
-    name: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    reference: bool = False
-    entities: tuple[str, ...] | None = None
-    seeds: int | None = None
-    training: Mapping[str, Any] = field(default_factory=dict)
-    scored: Literal["all", "complete"] = "all"
-    observe: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
 class Experiment:
     """A named comparison.
 
@@ -104,50 +32,79 @@ class Experiment:
         name: on the command line and in file names.
         paper: the table or figure of the MEMF paper that it regenerates; "" for what the paper has not.
         title: one line for captions.
-        variants: what is compared; empty where the experiment only states facts.
-        applies: why it says nothing about a choice, or "".
-        facts: what it states without any run.
-        left_out: rows that it would have, and why it has not; "" where there are none.
         ranked: whether its rows are shown best first, or in their own order.
     """
 
-    name: str
-    paper: str
-    title: str
-    variants: Callable[[Choice], list[Variant]]
-    applies: Callable[[Choice], str]
-    facts: Callable[[Dataset, Preset], Facts]
-    left_out: Callable[[Choice], str]
-    ranked: bool = True
+    name: ClassVar[str]
+    paper: ClassVar[str] = ""
+    title: ClassVar[str]
+    ranked: ClassVar[bool] = True
+
+    def applies(self, choice: Choice) -> str:
+        """Why it says nothing about a choice, or ""."""
+        return ""
+
+    @abstractmethod
+    def variants(self, choice: Choice) -> list[Variant]:
+        """What is compared; empty where the experiment only states facts."""
+
+    def facts(self, dataset: Dataset, preset: Preset) -> Facts:
+        """What it states without any run."""
+        return {}
+
+    def left_out(self, choice: Choice) -> str:
+        """Rows that it would have, and why it has not; "" where there are none."""
+        return ""
+
+    def measures(self, task: str) -> list[Metric]:
+        """Records of what `measure` gives, beside the metrics."""
+        return []
+
+    def measure(self, run: Run) -> Mapping[str, float]:
+        """What is measured of a run beside the metrics."""
+        return {}
+
+    def printed(self, results: Results) -> Callable[[Any], Mapping[str, Any] | None]:
+        """Row of the plan -> the metrics that the paper prints for it; None for none."""
+        return lambda row: None
+
+    def verdict(self, results: Results) -> str:
+        """A sentence or two on the rows; "" where there is nothing to compare.
+
+        Where incomplete samples were both kept and dropped, what that changes is the question.
+        """
+        return handling_verdict(results) or default_verdict(results)
+
+    def tables(self, results: Results) -> dict[str, pd.DataFrame]:
+        """Further tables by name, each written as ``tables/EXPERIMENT-NAME.csv``."""
+        return {}
+
+    def sheets(self, results: Results) -> Sequence[Sheet]:
+        """Further tables for people."""
+        return ()
+
+    def figures(self, results: Results) -> Sequence[Drawing]:
+        """What is drawn; a figure whose data are not stored is left out, never drawn empty."""
+        return ()
 
 
 EXPERIMENTS: dict[str, Experiment] = {}
+"""By name, in the order of modules."""
+E = TypeVar("E", bound=type[Experiment])
 
 
-def experiment(
-    name: str,
-    *,
-    paper: str,
-    title: str,
-    applies: Callable[[Choice], str] = lambda choice: "",
-    facts: Callable[[Dataset, Preset], Facts] = lambda dataset, preset: {},
-    left_out: Callable[[Choice], str] = lambda choice: "",
-    ranked: bool = True,
-) -> Callable[..., Callable[[Choice], list[Variant]]]:
-    """Decorator: make a function from Choice to variants an experiment."""
+def experiment(name: str, *, title: str, paper: str = "", ranked: bool = True) -> Callable[[E], E]:
+    """Class decorator: make an experiment known."""
 
-    def add(variants: Callable[[Choice], list[Variant]]) -> Callable[[Choice], list[Variant]]:
-        EXPERIMENTS[name] = Experiment(name, paper, title, variants, applies, facts, left_out, ranked)
-        return variants
+    def add(cls: E) -> E:
+        cls.name, cls.title, cls.paper, cls.ranked = name, title, paper, ranked
+        EXPERIMENTS[name] = cls()
+        return cls
 
     return add
 
 
 def several_entities(choice: Choice) -> str:
-    """An `applies` for what compares entities."""
-    n = len(choice.schema.entities)
-    return (
-        ""
-        if n > 1
-        else f"the dataset has one entity ({next(iter(choice.schema.entities))}); it takes two or more"
-    )
+    """An answer of `applies` for what compares entities."""
+    entities = list(choice.schema.entities)
+    return "" if len(entities) > 1 else f"the dataset has one entity ({entities[0]}); it takes two or more"

@@ -1,20 +1,43 @@
 """Table 9: every fusion method on identical encoders, trunk and head, beside rows that need no fusion."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 import fusions
-from bench.experiments.base import Choice, Variant, experiment
+from bench.compare.frame import Results
+from bench.experiments.base import Experiment, experiment
 from bench.methods.references import REFERENCES
+from bench.paper.printed import printed_in
+from bench.plan import PlanRow
+from bench.report.figures.comparison import comparison
+from bench.report.figures.cost import cost
+from bench.report.figures.drawing import Drawing
+from bench.variants import Choice, Variant
 
 
 @experiment("fusion", paper="Table 9", title="Fusion methods on identical encoders and head")
-def fusion(choice: Choice) -> list[Variant]:
-    """All chosen fusions and all references, on every combination of backbone and text encoder."""
-    sets = choice.encoder_sets()
-    variants = [choice.variant(name, e) for e in sets for name in choice.fusions or fusions.names()]
-    # the best of one entity is that entity
-    pointless = {"boosted-trees-best-entity"} if len(choice.schema.entities) == 1 else set()
-    known = {n: kind for n, kind in REFERENCES.items() if choice.schema.target.task in kind.tasks}
-    looking = [name for name, kind in known.items() if kind.looks and name not in pointless]
-    references = [Variant(name, e, reference=True) for e in sets for name in looking]
-    # the mean, or the frequency of classes, looks at no features: one row, whatever the encoders
-    floor = [Variant(name, {}, reference=True) for name, kind in known.items() if not kind.looks]
-    return variants + references + floor
+class FusionMethods(Experiment):
+    """All chosen fusions and all references, on every combination of encoders asked for."""
+
+    def variants(self, choice: Choice) -> list[Variant]:
+        """Fusions first, then the references for this kind of target."""
+        sets = choice.encoder_sets()
+        variants = [choice.variant(name, e) for e in sets for name in choice.fusions or fusions.names()]
+        known = {n: kind for n, kind in REFERENCES.items() if choice.schema.target.task in kind.tasks}
+        # the best of one entity is that entity
+        pointless = {"boosted-trees-best-entity"} if len(choice.schema.entities) == 1 else set()
+        looking = [name for name, kind in known.items() if kind.looks and name not in pointless]
+        references = [Variant(name, e, reference=True) for e in sets for name in looking]
+        # the mean, or the frequency of classes, looks at no features: one row, whatever the encoders
+        floor = [Variant(name, {}, reference=True) for name, kind in known.items() if not kind.looks]
+        return variants + references + floor
+
+    def printed(self, results: Results) -> Callable[[PlanRow], Mapping[str, Any] | None]:
+        """Tables 9 and 10."""
+        return lambda row: printed_in("fusion", row.method, row.encoders)
+
+    def figures(self, results: Results) -> Sequence[Drawing]:
+        """Methods beside each other, and what their accuracy costs."""
+        return [*comparison(results), *cost(results)]

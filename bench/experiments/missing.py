@@ -1,26 +1,249 @@
 """What every method loses when a source goes missing, and whether training for that helps."""
 
-from bench.experiments.base import Choice, Variant, experiment
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from bench.compare.frame import Results, Row, Run
+from bench.compare.tests import corrected_paired_test, holm, interval
+from bench.compare.verdict import LEVEL, ONE_SEED, seeds_test, separated_by_seed
+from bench.experiments.base import Experiment, experiment
+from bench.metrics import COMPANION, METRICS, PRIMARY, Metric
+from bench.observe.missing import curves
+from bench.report.figures.curves import Curve, draw_curves
+from bench.report.figures.drawing import Drawing
+from bench.report.sheet import Cell, Column, Line, Sheet
+from bench.variants import Choice, Variant
 
 FUSIONS = ("memf", "vtfsa", "cmmt", "mult", "mfb", "tfn", "concat")
 SOURCE_DROPOUT = 0.3
 FULL, DROPOUT = "full data", "source dropout"
+REMOVAL = (
+    "Each source in turn is taken away from 0 to 100 % of the test samples, drawn at random and the same "
+    "ones for every method of one seed; a method sees it as absent. With source dropout, sources were hidden "
+    "at random in training too."
+)
+"""What every caption says of how sources were removed."""
+AREA_NOTE = (
+    f"{REMOVAL} Area: under the curve of a metric over that share (0 to 1), the mean over sources, in the "
+    "metric's own unit."
+)
 
 
-def _applies(choice: Choice) -> str:
-    return "" if len(choice.schema.sources) > 1 else "the dataset has one source; without it nothing is left"
+@dataclass(frozen=True)
+class Curves:
+    """The curves of one row of a plan, over all test samples.
+
+    Attributes:
+        row: of the plan.
+        runs: one per stored seed, as `bench.observe.missing.curves` gives them.
+    """
+
+    row: Row
+    runs: tuple[pd.DataFrame, ...]
+
+    @property
+    def sources(self) -> list[str]:
+        """The sources that were taken away, in the order of the dataset."""
+        return list(dict.fromkeys(self.runs[0]["source"]))
+
+    @cached_property
+    def shares(self) -> np.ndarray:
+        """(S,) shares of the test samples without a source, ascending from 0 to 1."""
+        return np.unique(self.runs[0]["share"])
+
+    def values(self, metric: str, source: str = "") -> np.ndarray:
+        """The metric, (seeds, S); the mean over sources unless one is named."""
+        chosen = [run[run["source"] == source] if source else run for run in self.runs]
+        return np.stack([run.groupby("share")[metric].mean().to_numpy() for run in chosen])
+
+    def areas(self, metric: str, source: str = "") -> np.ndarray:
+        """The area under the metric, (seeds,); the mean over sources unless one is named."""
+        return np.trapezoid(self.values(metric, source), self.shares, axis=-1)
+
+    def interval(self, values: np.ndarray, metric: Metric | None = None) -> tuple[float, float]:
+        """The 95 % interval of a mean over seeds, in the metric's range; (nan, nan) for one seed."""
+        bounds = metric.bounds if metric else (-np.inf, np.inf)
+        return interval(values, *self.row.overlap, bounds=bounds)
 
 
-@experiment("missing", paper="", title="Sources missing at test time", applies=_applies, ranked=False)
-def missing(choice: Choice) -> list[Variant]:
+def curves_of(results: Results) -> list[Curves]:
+    """The rows that have curves, in the plan's order: one that is scored on complete samples has none."""
+    rows = [
+        (row, [c for run in row.runs.values() if (c := _curves(run)) is not None]) for row in results.rows
+    ]
+    return [Curves(row, tuple(found)) for row, found in rows if found and row.row.scored == "all"]
+
+
+def _curves(run: Run) -> pd.DataFrame | None:
+    record = run.record("missing")
+    return curves(run.answers.target, record, run.table) if isinstance(record, pd.DataFrame) else None
+
+
+@experiment("missing", title="Sources missing at test time", ranked=False)
+class Missing(Experiment):
     """Each fusion trained on all there is, and trained with sources hidden at random.
 
     Both are tested with each source taken away from 0 to 100 % of the test samples.
     """
-    observe = frozenset({"missing"})
-    arms = {FULL: {}, DROPOUT: {"source_dropout": SOURCE_DROPOUT}}
-    return [
-        choice.variant(name, name=arm, training=training, observe=observe)
-        for name in choice.fusions or FUSIONS
-        for arm, training in arms.items()
-    ]
+
+    def applies(self, choice: Choice) -> str:
+        """It takes several sources."""
+        several = len(choice.schema.sources) > 1
+        return "" if several else "the dataset has one source; without it nothing is left"
+
+    def variants(self, choice: Choice) -> list[Variant]:
+        """Two arms for every fusion."""
+        observe = frozenset({"missing"})
+        arms: dict[str, dict[str, float]] = {FULL: {}, DROPOUT: {"source_dropout": SOURCE_DROPOUT}}
+        return [
+            choice.variant(name, arm=arm, training=training, observe=observe)
+            for name in choice.fusions or FUSIONS
+            for arm, training in arms.items()
+        ]
+
+    def measures(self, task: str) -> list[Metric]:
+        """The areas under the primary metric and its companion."""
+        return [
+            replace(METRICS[m], name=f"area_{m}", note=AREA_NOTE, blank="", losses=None, leading=False)
+            for m in (PRIMARY[task], COMPANION[task])
+        ]
+
+    def measure(self, run: Run) -> Mapping[str, float]:
+        """The areas of one run, the means over sources."""
+        task, found = run.answers.target.task, _curves(run) if run.whole else None
+        if found is None:
+            return {}
+        return {f"area_{m}": _area(found, m) for m in (PRIMARY[task], COMPANION[task])}
+
+    def verdict(self, results: Results) -> str:
+        """The largest area in each arm, what differs from it, and whether source dropout changes it."""
+        found = [c for c in curves_of(results) if len(c.runs) == results.plan.seeds]
+        if len(found) < 2:
+            return ""
+        return ONE_SEED if results.plan.seeds < 2 else _verdict(results, found)
+
+    def tables(self, results: Results) -> dict[str, pd.DataFrame]:
+        """Areas and losses by source."""
+        return {"sources": by_source(results)}
+
+    def sheets(self, results: Results) -> Sequence[Sheet]:
+        """The same for people."""
+        table = by_source(results)
+        return [] if table.empty else [_sheet(table, METRICS[COMPANION[results.plan.target.task]])]
+
+    def figures(self, results: Results) -> Sequence[Drawing]:
+        """The mean over sources of each arm with intervals, and the curves of every source."""
+        metric, found = METRICS[COMPANION[results.plan.target.task]], curves_of(results)
+        lines = [
+            Curve(
+                c.row.row.method, c.row.row.variant, c.values(metric.name), 100 * c.shares,
+                {source: c.values(metric.name, source).mean(0) for source in c.sources},
+                lambda column, c=c: c.interval(column, metric),
+            )
+            for c in found
+        ]  # fmt: skip
+        return [draw_curves(results.plan, metric, lines, REMOVAL)] if lines else []
+
+
+def _area(found: pd.DataFrame, metric: str) -> float:
+    means = found.groupby("share")[metric].mean()
+    return float(np.trapezoid(means.to_numpy(), means.index.to_numpy()))
+
+
+def by_source(results: Results) -> pd.DataFrame:
+    """One row per row of the plan and source: area under the companion metric, and what the source is worth.
+
+    `loss_METRIC` is the metric with the source missing from all test samples minus that with it missing from
+    none: below zero, the method gets worse. Both are means over seeds with 95 % intervals.
+    """
+    metric, lines = METRICS[COMPANION[results.plan.target.task]], []
+    for found in curves_of(results):
+        for source in found.sources:
+            values = found.values(metric.name, source)
+            line: dict[str, object] = {
+                "method": found.row.row.method,
+                "arm": found.row.row.variant,
+                "source": source,
+                "seeds": len(values),
+            }
+            measured = {
+                "area": (found.areas(metric.name, source), metric),
+                "loss": (values[:, -1] - values[:, 0], None),
+            }
+            for name, (x, bounded) in measured.items():
+                low, high = found.interval(x, bounded)
+                column = f"{name}_{metric.name}"
+                line |= {column: float(x.mean()), f"{column}_low": low, f"{column}_high": high}
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def _sheet(table: pd.DataFrame, metric: Metric) -> Sheet:
+    named = {f"area_{metric.name}": f"area {metric.name}", f"loss_{metric.name}": "loss at 100 % missing"}
+    lines = []
+    for row in table.to_dict("records"):
+        measured = [
+            Cell(row[c], "metric", _with_interval(row, c, "+" if c.startswith("loss") else "")) for c in named
+        ]
+        lines.append(Line((*(Cell(row[name]) for name in ("method", "arm", "source")), *measured)))
+    columns = (*map(Column, ("method", "arm", "source")), *(Column(n, "metric") for n in named.values()))
+    caption = (
+        f"Loss: {metric.name} with the source missing from all test samples minus that with it missing from "
+        "none; below zero, the method gets worse. Means over seeds [95 % interval]."
+    )
+    return Sheet("sources", caption, columns, tuple(lines), title="Area by source")
+
+
+def _with_interval(row: Mapping[str, float], column: str, sign: str) -> str:
+    low, high = row[f"{column}_low"], row[f"{column}_high"]
+    known = f" [{low:{sign}.4f}, {high:{sign}.4f}]" if np.isfinite(low) else ""
+    return f"{row[column]:{sign}.4f}{known}"
+
+
+# -- verdict ------------------------------------------------------------------------------------------------
+
+
+def _verdict(results: Results, found: Sequence[Curves]) -> str:
+    metric, overlap = METRICS[COMPANION[results.plan.target.task]], found[0].row.overlap
+    arms: dict[str, dict[str, np.ndarray]] = {}
+    for c in found:
+        name = ", ".join(filter(None, [c.row.row.arm, c.row.row.handling]))
+        arms.setdefault(name, {})[c.row.row.method] = c.areas(metric.name)
+    said = [_largest(arm, areas, metric, overlap) for arm, areas in arms.items() if len(areas) > 1]
+    rows = {(c.row.row.arm, c.row.row.handling, c.row.row.method): c.areas(metric.name) for c in found}
+    changes = {
+        f"{method} ({handling})" if handling else method: x - rows[FULL, handling, method]
+        for (arm, handling, method), x in rows.items()
+        if arm == DROPOUT and (FULL, handling, method) in rows
+    }
+    said += [_changed(changes, overlap)] if changes else []
+    return f"By a {seeds_test(results)}: {' '.join(said)}" if said else ""
+
+
+def _largest(arm: str, areas: Mapping[str, np.ndarray], metric: Metric, overlap: tuple[int, int]) -> str:
+    """One arm: the largest mean area, and what can be distinguished from it."""
+    found = separated_by_seed(areas, metric, overlap)
+    said = f"distinguished from it: {', '.join(found.worse)}"
+    said += f"; not distinguished: {', '.join(found.same)}" if found.same else ""
+    if not found.worse:
+        said = "no other can be distinguished from it, the order may be chance "
+        said += f"(smallest p {found.smallest:.2f})"
+    return f"With {arm}, {found.best} has the largest mean area under {metric.name}; {said}."
+
+
+def _changed(changes: Mapping[str, np.ndarray], overlap: tuple[int, int]) -> str:
+    """Whose area source dropout changes."""
+    p = holm({name: corrected_paired_test(x, *overlap) for name, x in changes.items()})
+    sure = [f"{name} ({changes[name].mean():+.3f}, p {v:.2f})" for name, v in p.items() if v < LEVEL]
+    open_ = [name for name, value in p.items() if not value < LEVEL]
+    if not sure:
+        smallest = f"smallest p {min(p.values()):.2f}"
+        return f"That source dropout changes the area cannot be shown for any method ({smallest})."
+    unknown = f"; for {', '.join(open_)} nothing can be shown" if open_ else ""
+    return f"Source dropout changes the area of {', '.join(sure)}{unknown}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -54,22 +54,24 @@ def printed() -> pd.DataFrame:
     return pd.read_csv(TABLES)
 
 
-def printed_row(experiment: str, method: str, variant: str, encoders: Mapping[str, str]) -> pd.Series | None:
+def printed_in(
+    experiment: str, method: str, encoders: Mapping[str, str], left_out: Sequence[str] = ()
+) -> pd.Series | None:
     """What the paper prints for a row of one of our experiments, or None.
 
     Args:
         experiment: our name of it.
         method: our name of the method.
-        variant: what else sets the row apart.
         encoders: modality -> encoder. The paper's text encoder is BERT wherever it names none.
+        left_out: entities that the method does not see.
     """
     image, text = encoders.get("image", ""), encoders.get("text", "")
     if experiment == "entity-fusion":
         name = "Multi-Entity Transformer" if method == "memf" else METHOD_ROWS.get(method)
         return _find(7, None, name) if image == "resnet50" else None
     if experiment == "entities":
-        left_out = ENTITIES.get(variant.removeprefix("without ")) if variant else "none (All)"
-        return _find(8, None, left_out) if image == "resnet50" else None
+        rows = [ENTITIES.get(name) for name in left_out] or ["none (All)"]
+        return _find(8, None, rows[0]) if image == "resnet50" and len(rows) == 1 else None
     row = METHOD_ROWS.get(method)
     if experiment == "backbones" and text in TEXTS:
         return _find(10, TEXTS[text], row) if image == "resnet50" else None

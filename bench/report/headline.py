@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.plan import Plan
-from bench.report.figures.results import Result, results_of
-from bench.report.sheets import DECIMALS, interval
-from bench.report.verdicts import BEST_BY, labels, squared_errors, verdict
-from bench.stats import corrected_interval, corrected_paired_test, crossed_paired_test, holm
-from bench.store import RunStore
+import numpy as np
 
-EXPERIMENT = "fusion"
-LEVEL = 0.05
+from bench.compare.frame import Results, Row
+from bench.compare.tests import holm, interval
+from bench.compare.verdict import LEVEL, best_row, p_value, test_of
+from bench.report.sheet import DECIMALS, interval_text
 
 
 @dataclass(frozen=True)
@@ -31,80 +27,61 @@ class Headline:
     """The headline comparison.
 
     Attributes:
+        metric: that the entries are about.
+        entries: the best fusion and the best row without.
         answer: "Yes", "No" or "Not shown": does fusion help? "" where there is nothing to compare.
         reason: the numbers behind the answer.
-        verdict: which fusions cannot be distinguished from the best.
     """
 
     metric: str
     entries: tuple[Entry, ...]
     answer: str
     reason: str
-    verdict: str
 
 
-def headline(plans: Sequence[Plan], store: RunStore) -> Headline | None:
-    """The headline of the fusion experiment; None where it has no results."""
-    plan = next((p for p in plans if p.name == EXPERIMENT and not p.not_applicable), None)
-    results = results_of(plan, store) if plan else []
-    fused, plain = (_lowest([r for r in results if r.row.reference == flag]) for flag in (False, True))
-    if plan is None or fused is None:
+def headline(results: Results) -> Headline | None:
+    """The headline of a comparison of fusions; None where it has no results."""
+    metric = results.primary
+    fusions = results.full([row for row in results.finite if not row.row.reference])
+    fused = best_row(fusions, metric)
+    plain = best_row(results.full([row for row in results.finite if row.row.reference]), metric)
+    if fused is None:
         return None
-    name = labels(plan)
-    entries = [_entry(plan, "Best fusion", name(fused.row), fused)]
-    answer = reason = ""
+    entries, answer, reason = [_entry(results, "Best fusion", fused)], "", ""
     if plain is not None:
-        entries.append(_entry(plan, "Best without fusion", name(plain.row), plain))
-        rivals = _full([result for result in results if not result.row.reference])
+        entries.append(_entry(results, "Best without fusion", plain))
         # the best of many is the best by luck too: its p value is corrected for all that might have been
-        p = holm({name(rival.row): _p(plan, store, rival, plain) for rival in rivals})[name(fused.row)]
-        answer, reason = _helps(plan, fused, plain, p, len(rivals), (name(fused.row), name(plain.row)))
-    return Headline(BEST_BY, tuple(entries), answer, reason, verdict(plan, store))
+        p = holm({row.row.identity: p_value(results, row, plain, metric) for row in fusions})
+        answer, reason = _helps(results, fused, plain, p[fused.row.identity], len(fusions))
+    return Headline(metric.name, tuple(entries), answer, reason)
 
 
-def _full(results: Sequence[Result]) -> list[Result]:
-    """The rows of as many seeds and test samples as any has: fewer may have been easier."""
-    most = max((len(result.runs) for result in results), default=0)
-    tested = max((result.tested for result in results), default=0)
-    return [result for result in results if len(result.runs) == most and result.tested == tested]
+def _entry(results: Results, role: str, row: Row) -> Entry:
+    over = "" if results.plan.split == "random" else " of training alone"
+    metric = results.primary
+    shown = interval_text(*row.interval(metric))
+    name = results.plan.labels()(row.row)
+    return Entry(role, name, f"{row.mean(metric.name):.{DECIMALS}f}", shown and shown + over)
 
 
-def _lowest(results: Sequence[Result]) -> Result | None:
-    return min(_full(results), key=lambda result: result.mean(BEST_BY), default=None)
-
-
-def _p(plan: Plan, store: RunStore, fused: Result, plain: Result) -> float:
-    """The p value that a fusion and a row without one are equally good."""
-    if plan.split == "random":
-        return corrected_paired_test(fused.against(plain, BEST_BY).tolist(), *fused.overlap)
-    both = [seed for seed in fused.runs if seed in plain.runs]
-    errors = [squared_errors([result.row.runs[seed] for seed in both], store) for result in (fused, plain)]
-    return crossed_paired_test(errors[0] - errors[1]) if both else float("nan")
-
-
-def _entry(plan: Plan, role: str, name: str, result: Result) -> Entry:
-    over = "" if plan.split == "random" else " of training alone"
-    shown = interval(*result.interval(BEST_BY))
-    return Entry(role, name, f"{result.mean(BEST_BY):.{DECIMALS}f}", shown and shown + over)
-
-
-def _helps(
-    plan: Plan, fused: Result, plain: Result, p: float, rivals: int, names: tuple[str, str]
-) -> tuple[str, str]:
+def _helps(results: Results, fused: Row, plain: Row, p: float, rivals: int) -> tuple[str, str]:
     """Whether the best fusion beats the best row without fusion, by a paired test over common seeds."""
-    difference = fused.against(plain, BEST_BY)
+    metric, name = results.primary, results.plan.labels()
+    names = name(fused.row), name(plain.row)
+    difference = fused.against(plain, metric.name)
     if len(difference) < 2:
         return "Not shown", f"{names[0]} and {names[1]} share fewer than two seeds: there is no test."
-    mean, seeds = float(difference.mean()), len(difference)
-    answer = "Not shown" if not p < LEVEL else "Yes" if mean < 0 else "No"
-    shown = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
+    mean = float(np.mean(difference))
+    better = mean < 0 if metric.lower_is_better else mean > 0
+    answer = "Not shown" if not p < LEVEL else "Yes" if better else "No"
     doubt = "" if p < LEVEL else " The difference may be chance."
-    if plan.split == "random":
-        low_high = interval(*corrected_interval(difference.tolist(), *fused.overlap), sign="+")
-        how = f", 95 % interval {low_high}, {shown} (paired corrected t-test over {seeds} seeds"
-    else:
-        how = f", {shown} (paired test over {seeds} seeds and {fused.tested} test samples"
+    how = ""
+    if results.plan.split == "random":
+        how = f", 95 % interval {interval_text(*interval(difference, *fused.overlap), sign='+')}"
+    how += f", {f'p = {p:.3f}' if p >= 0.001 else 'p < 0.001'}"
+    test = test_of(results, len(difference), fused.tested)
     many = f", Holm-corrected for {rivals} fusions that might have been the best" if rivals > 1 else ""
     return answer, (
-        f"The {BEST_BY} of {names[0]} less that of {names[1]} is {mean:+.{DECIMALS}f}{how}{many}).{doubt}"
+        f"The {metric.name} of {names[0]} less that of {names[1]} is {mean:+.{DECIMALS}f}{how} "
+        f"({test}{many}).{doubt}"
     )

@@ -9,21 +9,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from bench.compare.frame import Results
 from bench.plan import Plan
 from bench.report import warnings
+from bench.report.captions import intervals_of, listed
 from bench.report.complexity import complexity_sheet
-from bench.report.figures import Figure
-from bench.report.headline import EXPERIMENT, Headline, headline
-from bench.report.per_seed import chosen_of, per_seed
+from bench.report.figures.drawing import Figure
+from bench.report.headline import Headline
 from bench.report.provenance import encoder_sheet, environment_sheet, request_sheet, stored_runs
-from bench.report.seeds import intervals_of
-from bench.report.sheets import Sheet, beside_others, beside_paper, common, fact_sheets, results_sheet
-from bench.report.tables import caption, rows_of
-from bench.report.verdicts import verdict
-from bench.store import RunStore
+from bench.report.sheet import Sheet
+from bench.report.tables import (
+    caption,
+    chosen_of,
+    common_encoders,
+    facts_of,
+    numbers,
+    results_sheet,
+    shown_metrics,
+)
 
 LARGEST_SVG = 150_000
 """Bytes above which a figure is embedded as PNG: a page of many points would be slow to show."""
@@ -53,6 +60,7 @@ class Section:
 
     Attributes:
         note: how to read the table.
+        beside: other people's figures beside ours.
         shown_above: whether its main figure is in the headline.
     """
 
@@ -61,21 +69,35 @@ class Section:
     verdict: str
     note: str
     table: Sheet | None
-    paper: Sheet | None
-    facts: list[Sheet]
+    beside: Sequence[Sheet]
+    sheets: Sequence[Sheet]
     pictures: list[Picture]
     shown_above: bool
 
 
-def write_page(plans: Sequence[Plan], store: RunStore, figures: Sequence[Figure], out: Path) -> Path:
-    """Write ``OUT/report.html``; its path. The same plans, runs and figures give the same bytes.
+@dataclass(frozen=True)
+class Chapter:
+    """What is known of one experiment, from which its section is made.
 
-    Args:
-        plans: of the experiments to show, in order.
-        store: their runs.
-        figures: as `write_figures` returns them; each is shown under its experiment.
-        out: the folder.
+    Attributes:
+        results: with its plan.
+        verdict: what they allow to be said.
+        figures: drawn from them.
+        beside: other people's figures beside ours.
+        sheets: further tables.
+        headline: where the page begins with this experiment.
     """
+
+    results: Results
+    verdict: str = ""
+    figures: Sequence[Figure] = ()
+    beside: Sequence[Sheet] = ()
+    sheets: Sequence[Sheet] = ()
+    headline: Headline | None = None
+
+
+def write_page(chapters: Sequence[Chapter], out: Path) -> Path:
+    """Write ``OUT/report.html``; its path. The same runs and figures give the same bytes."""
     environment = Environment(
         loader=PackageLoader("bench.report"),
         autoescape=True,
@@ -84,51 +106,53 @@ def write_page(plans: Sequence[Plan], store: RunStore, figures: Sequence[Figure]
         lstrip_blocks=True,
     )
     environment.filters["code"] = _code
-    page = environment.get_template("report.html.jinja").render(_content(plans, store, figures))
+    page = environment.get_template("report.html.jinja").render(_content(chapters))
     out.mkdir(parents=True, exist_ok=True)
     path = out / "report.html"
     path.write_text(page, encoding="utf-8", newline="\n")
     return path
 
 
-def _content(plans: Sequence[Plan], store: RunStore, figures: Sequence[Figure]) -> dict[str, Any]:
-    drawn: dict[str, list[Picture]] = {}
-    for figure in figures:
-        drawn.setdefault(figure.experiment, []).append(picture(figure))
-    top = headline(plans, store)
-    main = next((p for p in drawn.get(EXPERIMENT, []) if top and p.name == EXPERIMENT), None)
+def _content(chapters: Sequence[Chapter]) -> dict[str, Any]:
+    top = next((chapter for chapter in chapters if chapter.headline), None)
+    main = picture(top.figures[0]) if top and top.figures else None
+    found = [chapter.results for chapter in chapters]
+    plans = [results.plan for results in found]
     return {
         "title": f"Fusion bench: {', '.join(dict.fromkeys(plan.dataset for plan in plans))}",
-        "summary": _summary(plans, store),
-        "warnings": warnings.collect(plans, store),
-        "headline": top,
+        "summary": _summary(found),
+        "warnings": warnings.collect(found),
+        "headline": top.headline if top else None,
+        "answer": top.verdict if top else "",
         "main": main,
         "sections": [
-            _section(plan, store, drawn.get(plan.name, []), top, main)
-            for plan in plans
-            if not plan.not_applicable
+            _section(c, c is top, main if c is top else None)
+            for c in chapters
+            if not c.results.plan.not_applicable
         ],
-        "complexity": complexity_sheet(plans, store),
-        "requests": request_sheet(plans, store),
-        "environments": environment_sheet(plans, store),
-        "encoders": encoder_sheet(plans),
+        "complexity": complexity_sheet(found),
+        "requests": request_sheet(found),
+        "environments": environment_sheet(found),
+        "encoders": encoder_sheet(found),
         "commands": list(dict.fromkeys(plan.command for plan in plans if plan.command)),
     }
 
 
-def _summary(plans: Sequence[Plan], store: RunStore) -> list[str]:
+def _summary(found: Sequence[Results]) -> list[str]:
     """What was run on what: one sentence for each dataset."""
-    groups: dict[tuple[str, str, int, str], list[Plan]] = {}
-    for plan in plans:
-        groups.setdefault((plan.dataset, plan.description, plan.samples, plan.target.label), []).append(plan)
+    groups: dict[tuple[str, str, int, str], list[Results]] = {}
+    for results in found:
+        plan = results.plan
+        key = (plan.dataset, plan.description, plan.samples, plan.target.label)
+        groups.setdefault(key, []).append(results)
     sentences = []
     for (dataset, description, samples, target), members in groups.items():
         about = f" ({description})" if description else ""
-        presets = list(dict.fromkeys(plan.preset for plan in members))
-        most = max(plan.seeds for plan in members)
+        presets = list(dict.fromkeys(results.plan.preset for results in members))
+        most = max(results.plan.seeds for results in members)
         sentences.append(
             f"{_many(len(members), 'experiment')} on {dataset}{about}: {_many(samples, 'sample')}, "
-            f"target {target}; {_many(len(stored_runs(members, store)), 'stored run')}, "
+            f"target {target}; {_many(len(stored_runs(members)), 'stored run')}, "
             f"{'up to ' if most > 1 else ''}{_many(most, 'seed')} each, preset {', '.join(presets)}."
         )
     return sentences
@@ -138,39 +162,38 @@ def _many(n: int, what: str) -> str:
     return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
-def _section(
-    plan: Plan,
-    store: RunStore,
-    pictures: Sequence[Picture],
-    top: Headline | None,
-    main: Picture | None,
-) -> Section:
+def _section(chapter: Chapter, is_top: bool, main: Picture | None) -> Section:
     """An experiment, without what the headline says and shows of it already."""
-    table = rows_of(plan, store)
-    sheet = None if table.empty else results_sheet(plan, table)
+    results, plan = chapter.results, chapter.results.plan
+    table = numbers(results)
+    sheet = None if table.empty else results_sheet(plan, table, results.metrics).visible()
     return Section(
         plan=plan,
-        caption="" if table.empty else caption(plan, table),
-        verdict="" if top and plan.name == EXPERIMENT else verdict(plan, store),
-        note="" if sheet is None else _note(plan, sheet, common(table), chosen_of(per_seed(plan, store))),
+        caption="" if sheet is None else _caption(results, table),
+        verdict="" if is_top else chapter.verdict,
+        note="" if sheet is None else _note(results, sheet, common_encoders(table)),
         table=sheet,
-        paper=None if table.empty else beside_paper(plan, table) or beside_others(plan, table),
-        facts=fact_sheets(plan),
-        pictures=[p for p in pictures if p is not main],
-        shown_above=any(p is main for p in pictures),
+        beside=chapter.beside,
+        sheets=[*chapter.sheets, *facts_of(plan)],
+        pictures=[picture(figure) for figure in chapter.figures[main is not None :]],
+        shown_above=main is not None,
     )
 
 
-def _note(plan: Plan, sheet: Sheet, encoders: Sequence[str], chosen: Sequence[str]) -> str:
+def _caption(results: Results, table: pd.DataFrame) -> str:
+    return caption(results.plan, table, results.metrics, shown_metrics(table, results.metrics))
+
+
+def _note(results: Results, sheet: Sheet, encoders: Sequence[str]) -> str:
     """How to read a table of results: only what it has."""
-    parts = [f"All on {' and '.join(encoders)}."] if encoders else []
+    parts = [f"All on {listed(encoders)}."] if encoders else []
     if any(cell.best for line in sheet.lines for cell in line.cells):
         parts.append("Bold: best fusion by mean.")
     if any(line.reference for line in sheet.lines):
         parts.append("Rows marked reference use no fusion.")
     if sheet.has_intervals:
-        parts.append(f"Intervals: {intervals_of(plan)}.")
-    return " ".join([*parts, *(f"{said}." for said in chosen), "A column's header sorts by it."])
+        parts.append(f"Intervals: {intervals_of(results.plan)}.")
+    return " ".join([*parts, *(f"{said}." for said in chosen_of(results)), "A column's header sorts by it."])
 
 
 def picture(figure: Figure) -> Picture:

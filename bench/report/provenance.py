@@ -3,75 +3,69 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from pathlib import PurePath
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.plan import Plan
-from bench.report.names import short, stamps_of
-from bench.report.sheets import Cell, Column, Line, Sheet, count
-from bench.store import RunStore
+from bench.compare.frame import Results, Run
+from bench.report.sheet import Cell, Column, Line, Sheet
 
 NOT_RECORDED = "not recorded"
 
 
-def stored_runs(plans: Sequence[Plan], store: RunStore) -> list[str]:
-    """The distinct complete runs of all plans, in order."""
-    runs = dict.fromkeys(run for plan in plans for row in plan.rows for run in row.runs)
-    return [run for run in runs if store.complete(run)]
+def stored_runs(found: Sequence[Results]) -> dict[str, Run]:
+    """The distinct stored runs of all plans, by id."""
+    return {run.id: run for results in found for row in results.rows for run in row.runs.values()}
 
 
-def environments(plans: Sequence[Plan], store: RunStore) -> list[tuple[dict[str, Any], int]]:
+def environments(found: Sequence[Results]) -> list[tuple[Mapping[str, Any], int]]:
     """The distinct environments of the stored runs with how many runs each has, most first."""
-    found: dict[str, int] = {}
-    for run in stored_runs(plans, store):
-        key = json.dumps(store.environment(run), sort_keys=True)
-        found[key] = found.get(key, 0) + 1
-    return [(json.loads(key), n) for key, n in sorted(found.items(), key=lambda item: -item[1])]
+    counts: dict[str, int] = {}
+    for run in stored_runs(found).values():
+        key = json.dumps(run.environment, sort_keys=True)
+        counts[key] = counts.get(key, 0) + 1
+    return [(json.loads(key), n) for key, n in sorted(counts.items(), key=lambda item: -item[1])]
 
 
-def environment_sheet(plans: Sequence[Plan], store: RunStore) -> Sheet | None:
+def environment_sheet(found: Sequence[Results]) -> Sheet | None:
     """One column for each environment, one row for each thing known of it."""
-    found = [({"runs": f"{n:,}", **_flat(known)}, n) for known, n in environments(plans, store)]
-    if not found:
+    known = [{"runs": f"{n:,}", **_flat(environment)} for environment, n in environments(found)]
+    if not known:
         return None
-    keys = list(dict.fromkeys(key for known, _ in found for key in known))
+    keys = list(dict.fromkeys(key for environment in known for key in environment))
     lines = [
-        Line((Cell(key), *(Cell(str(known.get(key, NOT_RECORDED)) or NOT_RECORDED) for known, _ in found)))
+        Line((Cell(key), *(Cell(str(one.get(key, NOT_RECORDED)) or NOT_RECORDED) for one in known)))
         for key in keys
     ]
-    names = ["Environment"] if len(found) == 1 else [f"Environment {i + 1}" for i in range(len(found))]
-    columns = (Column("what"), *(Column(name) for name in names))
+    names = ["Environment"] if len(known) == 1 else [f"Environment {i + 1}" for i in range(len(known))]
+    columns = (Column("what"), *map(Column, names))
     return Sheet("environments", "Versions and hardware of the stored runs", columns, tuple(lines))
 
 
-def request_sheet(plans: Sequence[Plan], store: RunStore) -> Sheet:
+def request_sheet(found: Sequence[Results]) -> Sheet:
     """What was asked for: one row for each experiment."""
     lines = []
-    for plan in plans:
+    for results in found:
+        plan = results.plan
         planned = {run for row in plan.rows for run in row.runs}
-        stored = sum(store.complete(run) for run in planned)
-        cells = (
-            Cell(plan.name), Cell(plan.dataset), count(plan.samples), Cell(plan.target.label),
-            Cell(plan.preset), count(plan.seeds), count(len(planned)), count(stored),
-        )  # fmt: skip
-        lines.append(Line(cells))
+        stored = len(planned & stored_runs([results]).keys())
+        texts = (plan.name, plan.dataset, plan.target.label, plan.preset)
+        counts = (plan.samples, plan.seeds, len(planned), stored)
+        lines.append(Line((*map(Cell, texts), *(Cell(n, "count") for n in counts))))
     columns = (
-        Column("experiment"), Column("dataset"), Column("samples", True), Column("target"), Column("preset"),
-        Column("seeds", True), Column("runs planned", True), Column("runs stored", True),
-    )  # fmt: skip
+        *map(Column, ("experiment", "dataset", "target", "preset")),
+        *(Column(name, "count") for name in ("samples", "seeds", "runs planned", "runs stored")),
+    )
     return Sheet("requests", "What was asked for", columns, tuple(lines))
 
 
-def encoder_sheet(plans: Sequence[Plan]) -> Sheet | None:
+def encoder_sheet(found: Sequence[Results]) -> Sheet | None:
     """Every encoder that features came from, with the stamp of its weights and the experiments it served."""
     where: dict[tuple[str, str], dict[str, None]] = {}
-    for plan in plans:
-        for row in plan.rows:
-            stamps = stamps_of(row.weights)
-            for modality, name in row.encoders.items():
-                shown = stamps.get(name, stamps.get(PurePath(name).name, short([name])[name]))
-                where.setdefault((modality, shown), {})[plan.name] = None
+    for results in found:
+        for row in results.plan.rows:
+            for modality, stamp in row.stamps.items():
+                if modality in row.encoders:
+                    where.setdefault((modality, stamp), {})[results.plan.name] = None
     if not where:
         return None
     lines = tuple(
@@ -82,7 +76,7 @@ def encoder_sheet(plans: Sequence[Plan]) -> Sheet | None:
     return Sheet("encoders", "Encoders, with where their weights come from", columns, lines)
 
 
-def _flat(known: dict[str, Any]) -> dict[str, Any]:
+def _flat(known: Mapping[str, Any]) -> dict[str, Any]:
     """An environment without nesting: packages stand under their own names."""
     packages = known.get("packages", {})
     return {key: value for key, value in known.items() if key != "packages"} | packages

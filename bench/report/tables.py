@@ -1,176 +1,185 @@
-"""Tables from stored runs: mean over seeds with spread, as Markdown, CSV and LaTeX."""
+"""The table of an experiment: numbers from its results, a sheet from the numbers, files from the sheet."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bench.metrics import METRICS, leading, of_task
-from bench.paper.printed import printed_row
+from bench.compare.frame import COSTS, Results, Row
+from bench.compare.tests import varies
+from bench.labels import differing, short
+from bench.metrics import COMPANION, METRICS, PRIMARY, Metric, leading, of_task
 from bench.plan import Plan, PlanRow
-from bench.report.beside import beside_printed, printed_elsewhere
-from bench.report.missing import AREA_NOTE, AREAS, EXPERIMENT, by_source, run_areas, shown_by_source
-from bench.report.names import ENCODERS, NAMES, setting_apart, stamped
-from bench.report.per_seed import chosen_of, per_seed
-from bench.report.seeds import interval_over_seeds, intervals_of, overlap_of, seeds_of
-from bench.report.verdicts import BEST_BY, verdict
-from bench.stats import varies
-from bench.store import RunStore
+from bench.report.captions import about, intervals_of, seeds_of, settings_of
+from bench.report.sheet import Cell, Column, Line, Sheet, plain_sheet
+from bench.report.writers import comma_separated, glance, latex, markdown
 
-PAPER_DATASET = "livestream"
-"""Only beside a dataset of the paper's kind do the paper's figures say anything."""
-DECIMALS = 4
-LARGE = 1000
-"""A number from here on is shown without decimals."""
-HUGE = 1e12
-"""A number from here on is shown as a power of ten."""
+Printed = Callable[[PlanRow], Mapping[str, Any] | None]
+"""Row -> what the paper prints for it, by metric; None for nothing."""
+
+COLUMNS = {"image": "backbone", "text": "text"}
+"""Modality -> the column that has its encoder in every table; others have one where they differ."""
 HIDDEN_FACTS = frozenset({"histogram"})
 """Facts that are drawn, not tabulated."""
 
 
-def rows_of(plan: Plan, store: RunStore) -> pd.DataFrame:
-    """One row per row of the plan that has results; the columns are those of the CSV file."""
-    rows = [_row(plan, row, store) for row in plan.rows]
-    return pd.DataFrame([row for row in rows if row])
+# -- numbers ------------------------------------------------------------------------------------------------
 
 
-def _row(plan: Plan, row: PlanRow, store: RunStore) -> dict[str, object]:
-    runs = [run for run in row.runs if store.complete(run)]
-    found = [store.metrics(run, row.scored) for run in runs]
-    if not found:
-        return {}
-    values: dict[str, object] = {
-        "method": row.method,
-        "backbone": row.encoders.get("image", ""),
-        "text": row.encoders.get("text", ""),
-        "weights": row.weights,
-    }
-    # the columns up to `seconds` are a contract; what is added comes after them
-    overlap = overlap_of(plan, found[0])
-    values |= _measured(leading(plan.target.task), found, overlap)
-    values |= {
-        "seeds": len(found),
-        "n_test": found[0]["n_test"],
-        "params": found[0]["params"],
-        "seconds": float(np.mean([run["seconds"] for run in found])),
-        "flops": found[0]["flops"],
-    }
-    values |= _measured([m.name for m in of_task(plan.target.task) if not m.leading], found, overlap)
-    values |= {"reference": row.reference, "variant": row.variant}
-    printed = None
-    if plan.dataset == PAPER_DATASET:
-        printed = printed_row(plan.experiment, row.method, row.variant, row.encoders)
-    for metric in leading(plan.target.task):
-        values[f"paper_{metric}"] = float("nan") if printed is None else float(printed[metric])
-    if plan.experiment == EXPERIMENT:
-        with_areas = [m | run_areas(plan, row, run, store) for m, run in zip(found, runs, strict=True)]
-        values |= _measured(list(AREAS), with_areas, overlap)
-    return values
+def numbers(results: Results, printed: Printed = lambda row: None) -> pd.DataFrame:
+    """One row per row of the plan that has results; the columns up to `seconds` are a contract.
+
+    They are those of the CSV file, with the standard deviation over seeds of every metric, ``MSE_sd``.
+    """
+    first = leading(results.plan.target.task)
+    others = [m for m in of_task(results.plan.target.task) if not m.leading]
+    measures = [m for m in results.metrics.values() if m.name not in METRICS]
+    lines = []
+    for row in results.rows:
+        measured = row.first.measured
+        line = _names(row.row, results.plan) | _measured(row, [results.metrics[name] for name in first])
+        line |= {"seeds": len(row.runs), "n_test": row.tested, "params": measured["params"]}
+        line |= {"seconds": row.cost("seconds"), "flops": measured["flops"]}
+        line |= _measured(row, others)
+        line |= {"reference": row.row.reference, "variant": row.row.variant}
+        theirs = printed(row.row)
+        line |= {f"paper_{m}": float("nan") if theirs is None else float(theirs[m]) for m in first}
+        lines.append(line | _measured(row, measures))
+    return pd.DataFrame(lines)
 
 
-def _measured(
-    metrics: Sequence[str], found: Sequence[Mapping[str, Any]], overlap: tuple[int, int]
-) -> dict[str, float]:
+def per_seed(results: Results) -> pd.DataFrame:
+    """One row per row of the plan and stored seed: names, metrics, sizes, cost, and what a method chose."""
+    lines = []
+    for row in results.rows:
+        names = _names(row.row, results.plan) | {"variant": row.row.variant}
+        for run in row.runs.values():
+            scores = {name: run.values.get(name, float("nan")) for name in results.metrics}
+            sizes = {"n_train": run.measured["n_train"], "n_test": len(run.answers.true)}
+            costs = {name: run.measured[name] for name in (*COSTS, "chosen")}
+            lines.append(names | {"seed": run.seed} | scores | sizes | costs)
+    return pd.DataFrame(lines)
+
+
+def _names(row: PlanRow, plan: Plan) -> dict[str, str]:
+    """The columns that name a row."""
+    more = differing([other.encoders for other in plan.rows if not other.reference])
+    columns = {**COLUMNS, **{m: m for m in more if m not in COLUMNS}}
+    encoders = {column: row.encoders.get(modality, "") for modality, column in columns.items()}
+    return {"method": row.method, **encoders, "weights": row.weights}
+
+
+def _measured(row: Row, metrics: Sequence[Metric]) -> dict[str, float]:
     """Mean, interval and deviation over seeds of each metric."""
     values: dict[str, float] = {}
     for metric in metrics:
-        x = [run.get(metric, np.nan) for run in found]
-        values[metric] = float(np.mean(x))
-        column = AREAS.get(metric, metric)
+        x = row.values(metric.name)
+        values[metric.name] = float(np.mean(x))
+        values[f"{metric.name}_low"], values[f"{metric.name}_high"] = row.interval(metric)
         with np.errstate(over="ignore"):  # a run that diverged
-            values[f"{metric}_low"], values[f"{metric}_high"] = interval_over_seeds(x, overlap, column)
-            values[f"{metric}_sd"] = float(np.std(x, ddof=1)) if varies(x) else float("nan")
+            values[f"{metric.name}_sd"] = float(np.std(x, ddof=1)) if varies(x) else float("nan")
     return values
 
 
-def write_tables(plan: Plan, store: RunStore, out: Path) -> list[Path]:
-    """Write ``tables/EXPERIMENT.{md,csv,tex}``; the paths, none if there is nothing to show.
+# -- the sheet ----------------------------------------------------------------------------------------------
 
-    Every number of them can be computed again from ``tables/EXPERIMENT-seeds.csv``, one row per run. Sources
-    that were taken away have a file of their own, ``tables/missing-sources.csv``.
-    """
-    table, seeds = rows_of(plan, store), per_seed(plan, store)
-    sources = by_source(plan, store) if plan.experiment == EXPERIMENT else pd.DataFrame()
-    if not table.empty:
-        contents = {
-            "md": markdown(plan, table, verdict(plan, store), sources, chosen_of(seeds)),
-            "csv": table.drop(columns=[c for c in table if c.endswith("_sd")]).to_csv(index=False),
-            "tex": latex(
-                plan,
-                f"{caption(plan, table, printed_metrics(table))} {_shared(table)}",
-                _formatted(plan, table, LATEX),
-            ),
-        }
-    elif not (stated := facts_of(plan)).empty:
-        said = f"{plan.title} ({plan.paper} of the paper). Dataset {plan.dataset}, {plan.samples} samples."
-        said += f" Target {plan.target.label}. Preset {plan.preset}."
-        shown = stated.map(lambda v: f"{v:.4g}" if isinstance(v, float) else str(v))
-        contents = {
-            "md": "\n".join([f"# {plan.title}", "", said, "", pipe(shown), "", *_regenerate(plan)]),
-            "csv": stated.to_csv(index=False),
-            "tex": latex(plan, said, shown),
-        }
-    else:
-        return []
-    folder = out / "tables"
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for suffix, content in contents.items():
-        paths.append(folder / f"{plan.name}.{suffix}")
-        paths[-1].write_text(content, encoding="utf-8")
-    for what, more in (("seeds", seeds), ("sources", sources)):
-        if not more.empty:
-            paths.append(folder / f"{plan.name}-{what}.csv")
-            more.to_csv(paths[-1], index=False)
-    return paths
+ORDER = {"method": 0, "variant": 1, "weights": 3, "params": 6, "seconds": 6, "seeds": 7}
+"""The order of columns that people see; encoders are 2, metrics 5."""
+ENCODER, METRIC = 2, 5
+FOR_PROGRAMS = ("n_test", "flops", "reference")
 
 
-def facts_of(plan: Plan) -> pd.DataFrame:
-    """The table of an experiment that states facts without runs; empty if it has none."""
-    tables = [rows for name, rows in plan.facts.items() if name not in HIDDEN_FACTS]
-    return pd.DataFrame(tables[0]) if tables and not plan.rows else pd.DataFrame()
+def results_sheet(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric]) -> Sheet:
+    """The rows of `numbers`, best first where they can be ranked."""
+    primary, ranked = metrics[PRIMARY[plan.target.task]], is_ranked(plan, table)
+    if ranked:
+        table = table.sort_values(primary.name, ascending=primary.lower_is_better, kind="stable")
+    apart, shown = setting_apart(table), shown_metrics(table, metrics)
+    best = best_of(table, shown, metrics)
+    way = "ascending" if primary.lower_is_better else "descending"
+    columns = [
+        replace(column, order=way) if ranked and column.name == primary.name else column
+        for column in (_column(name, apart, shown, metrics) for name in table)
+        if column is not None
+    ]
+    paths = {name: short(table[name]) for name in encoder_columns(table)}
+    lines = []
+    for i, row in table.iterrows():
+        cells = (
+            _cell(row, column, column.name in best and bool(best.loc[i, column.name])) for column in columns
+        )
+        labelled = [
+            replace(cell, label=paths[column.name][cell.value]) if column.name in paths else cell
+            for column, cell in zip(columns, cells, strict=True)
+        ]
+        lines.append(Line(tuple(labelled), bool(row["reference"]), _tag(row, plan.seeds)))
+    over = "mean over seeds" if plan.seeds > 1 else "one seed"
+    return Sheet(f"table-{plan.name}", f"{plan.title}: {over}", tuple(columns), tuple(lines))
 
 
-def caption(plan: Plan, table: pd.DataFrame, metrics: Sequence[str] = ()) -> str:
-    """What a table says of itself: dataset, samples, seeds, weights, and of its metrics (default: all)."""
-    broken = f" {plan.undecodable} items could not be decoded and are absent." if plan.undecodable else ""
-    over = " Mean ± standard deviation over seeds." if plan.seeds > 1 else ""
-    same = table[(table["seeds"] > 1) & table[BEST_BY].notna() & table[f"{BEST_BY}_sd"].isna()]
-    over += f" The same for every seed: {', '.join(dict.fromkeys(same['method']))}." if len(same) else ""
-    stamps = [w for w in table["weights"].unique() if w]
-    weights = f" Weights: {'; '.join(stamps)}." if stamps else ""
-    paper = f" ({plan.paper} of the paper)" if plan.paper else ""
-    said = "".join(f" {note}" for note in notes(plan, metrics or shown_columns(table)))
-    return (
-        f"{plan.title}{paper}. Dataset {plan.dataset}: {plan.samples} samples, "
-        f"{_tested(table)} in each test part; target {plan.target.label}. {seeds_of(plan)}{over} "
-        f"Preset {plan.preset}.{weights}{broken}{said}"
-    )
+def _column(
+    name: str, apart: Sequence[str], shown: Sequence[str], metrics: Mapping[str, Metric]
+) -> Column | None:
+    """The column of a sheet for one of the numbers; None for an interval's end or a deviation."""
+    if name in metrics:
+        return Column(name, "metric", shown=METRIC if name in shown else None, interval=True)
+    if name.removesuffix("_sd").removesuffix("_low").removesuffix("_high") in metrics:
+        return None
+    if name in FOR_PROGRAMS or name.startswith("paper_"):
+        return Column(name, "text" if name == "reference" else "plain", shown=None)
+    if name in ("params", "seeds", "seconds"):
+        return Column(name, "seconds" if name == "seconds" else "count", shown=ORDER[name])
+    return Column(name, shown=ORDER.get(name, ENCODER) if name in apart else None)
 
 
-def _tested(table: pd.DataFrame) -> str:
-    """How many test samples the rows were scored on."""
-    fewest, most = table["n_test"].min(), table["n_test"].max()
-    return f"{most}" if fewest == most else f"{fewest} to {most}"
+def _cell(row: pd.Series, column: Column, best: bool) -> Cell:
+    value = row[column.name]
+    if not column.interval:
+        return Cell(value, column.kind)
+    sd, low, high = (float(row.get(f"{column.name}_{end}", np.nan)) for end in ("sd", "low", "high"))
+    return Cell(float(value), "metric", sd=sd, low=low, high=high, best=best)
 
 
-def notes(plan: Plan, metrics: Sequence[str]) -> list[str]:
-    """What has to be said of the metrics that a table shows: what is left blank, and in which unit."""
-    unit = f" [{plan.target.unit}]" if plan.target.unit else ""
-    said = [m.note if m.name in metrics else m.blank for m in of_task(plan.target.task)]
-    areas = [AREA_NOTE] if set(AREAS) & set(metrics) else []
-    return [note.format(unit=unit) for note in said if note] + areas
+def _tag(row: pd.Series, seeds: int) -> str:
+    """What sets a row apart from those that compete."""
+    tags = ["reference"] if row["reference"] else []
+    tags += [f"{row['seeds']} of {seeds} seeds"] if row["seeds"] < seeds else []
+    return ", ".join(tags)
 
 
-def decimal(value: float, decimals: int = DECIMALS) -> str:
-    """A number as tables show it: with decimals, unless it is so large that they mean nothing."""
-    if abs(value) >= HUGE:
-        return f"{value:.3g}"
-    return f"{value:.{decimals}f}" if abs(value) < LARGE else f"{value:,.0f}"
+def encoder_columns(table: pd.DataFrame) -> list[str]:
+    """The columns of encoders, which stand between method and weights."""
+    names = list(table)
+    return names[1 : names.index("weights")]
+
+
+def setting_apart(table: pd.DataFrame) -> list[str]:
+    """The columns that its rows need: method, what differs, and where weights come from."""
+    fused = table[~table["reference"].astype(bool)]
+    needed = [name for name in ("variant", "weights") if table[name].astype(bool).any()]
+    for name in encoder_columns(table):
+        needed += [name] if len(set(fused[name])) > 1 and not _stamped(fused, name) else []
+    return ["method", *needed]
+
+
+def _stamped(table: pd.DataFrame, name: str) -> bool:
+    """Whether the encoders of a column are named by the stamps of their weights already."""
+    return all(encoder in weights for encoder, weights in zip(table[name], table["weights"], strict=True))
+
+
+def common_encoders(table: pd.DataFrame) -> list[str]:
+    """The encoders that all rows have in common and that no column repeats."""
+    fused = table[~table["reference"].astype(bool)]
+    hidden = (name for name in encoder_columns(table) if name not in setting_apart(table))
+    found = [set(fused[name]) - {""} for name in hidden if not _stamped(fused, name)]
+    return [short(values)[next(iter(values))] for values in found if len(values) == 1]
 
 
 def is_ranked(plan: Plan, table: pd.DataFrame) -> bool:
@@ -178,187 +187,151 @@ def is_ranked(plan: Plan, table: pd.DataFrame) -> bool:
     return plan.ranked and len(set(table["n_test"])) == 1
 
 
-def comparable(table: pd.DataFrame) -> pd.Series:
-    """The rows of most seeds and most test samples: others had other samples, maybe easier ones."""
-    return (table["seeds"] == table["seeds"].max()) & (table["n_test"] == table["n_test"].max())
-
-
-def best_of(table: pd.DataFrame) -> pd.DataFrame:
+def best_of(table: pd.DataFrame, shown: Sequence[str], metrics: Mapping[str, Metric]) -> pd.DataFrame:
     """Whether each measured value is the best mean of a fusion: row by column of bool.
 
-    None is where nothing is compared. A row with fewer seeds than others is never best: they may have been
-    the easy ones.
+    None is where nothing is compared. A row with fewer seeds or test samples than others is never best: they
+    may have been the easy ones.
     """
-    fused = ~table["reference"].astype(bool) & comparable(table)
-    best = pd.DataFrame(False, index=table.index, columns=shown_columns(table))
+    most = (table["seeds"] == table["seeds"].max()) & (table["n_test"] == table["n_test"].max())
+    fused = ~table["reference"].astype(bool) & most
+    best = pd.DataFrame(False, index=table.index, columns=list(shown))
     if fused.sum() > 1:
-        for name in best:
+        for name in shown:
             values = table.loc[fused, name]
-            best[name] = fused & (table[name] == (values.min() if lower_is_better(name) else values.max()))
+            top = values.min() if metrics[name].lower_is_better else values.max()
+            best[name] = fused & (table[name] == top)
     return best
 
 
-def shown_metrics(table: pd.DataFrame) -> list[str]:
+def shown_metrics(table: pd.DataFrame, metrics: Mapping[str, Metric]) -> list[str]:
     """The metrics that say something about some row."""
-    return [metric for metric in METRICS if metric in table and table[metric].notna().any()]
+    return [name for name in metrics if name in table and table[name].notna().any()]
 
 
-def printed_metrics(table: pd.DataFrame) -> list[str]:
-    """The metrics that a printed page has room for: the paper's, or others in place of a blank one."""
-    shown = shown_metrics(table)
-    others = ["Acc2", "Pearson"] if "MAPE" not in shown else []
-    return [metric for metric in shown if METRICS[metric].leading or metric in others]
+def printed_columns(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric]) -> list[str]:
+    """The columns that a printed page has room for: the leading metrics, others in place of a blank one."""
+    shown, first = shown_metrics(table, metrics), leading(plan.target.task)
+    others = ["Acc2", "Pearson"] if not set(first) <= set(shown) else []
+    return [*setting_apart(table), *(m for m in shown if m in (*first, *others)), "params"]
 
 
-def shown_columns(table: pd.DataFrame) -> list[str]:
-    """The columns of measured values: metrics, and the areas under them where there are any."""
-    return shown_metrics(table) + [area for area in AREAS if area in table and table[area].notna().any()]
+def at_a_glance(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame:
+    """The few columns that fit a terminal, among them all that set rows apart."""
+    few = [PRIMARY[plan.target.task], COMPANION[plan.target.task], "seconds"]
+    return glance(results_sheet(plan, table, metrics), [*setting_apart(table), *few])
 
 
-def lower_is_better(column: str) -> bool:
-    """Which way a metric, or the area under it, gets better."""
-    return METRICS[AREAS.get(column, column)].lower_is_better
+def caption(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric], shown: Sequence[str]) -> str:
+    """What a table says of itself: data, samples, seeds, weights, and of the metrics that it shows."""
+    over = " Mean ± standard deviation over seeds." if plan.seeds > 1 else ""
+    main = PRIMARY[plan.target.task]
+    same = table[(table["seeds"] > 1) & table[main].notna() & table[f"{main}_sd"].isna()]
+    over += f" The same for every seed: {', '.join(dict.fromkeys(same['method']))}." if len(same) else ""
+    fewest, most = table["n_test"].min(), table["n_test"].max()
+    tested = f"{most}" if fewest == most else f"{fewest} to {most}"
+    unit = f" [{plan.target.unit}]" if plan.target.unit else ""
+    notes = [m.note if m.name in shown else m.blank for m in metrics.values()]
+    said = "".join(f" {note.format(unit=unit)}" for note in dict.fromkeys(filter(None, notes)))
+    return (
+        f"{about(plan)} {tested} samples in each test part. {seeds_of(plan)}{over} "
+        f"{settings_of(plan, plan.rows)}{said}"
+    )
 
 
-def markdown(
-    plan: Plan, table: pd.DataFrame, verdict_text: str, sources: pd.DataFrame, chosen: Sequence[str] = ()
+def chosen_of(results: Results) -> list[str]:
+    """What methods that choose among entities chose: a sentence for each row of the plan."""
+    sentences = []
+    name = results.plan.labels()
+    for row in results.rows:
+        counts = Counter(run.measured["chosen"] for run in row.runs.values() if run.measured["chosen"])
+        said = ", ".join(f"{entity} ({n} of {len(row.runs)} seeds)" for entity, n in counts.most_common())
+        sentences += [f"{name(row.row)} chose: {said}"] if said else []
+    return sentences
+
+
+# -- files --------------------------------------------------------------------------------------------------
+
+
+def write_tables(
+    results: Results,
+    out: Path,
+    *,
+    verdict: str = "",
+    printed: Printed = lambda row: None,
+    beside: Sequence[Sheet] = (),
+    more: Mapping[str, pd.DataFrame] = MappingProxyType({}),
+) -> list[Path]:
+    """Write ``tables/EXPERIMENT.{md,csv,tex}``; the paths, none if there is nothing to show.
+
+    Every number of them can be computed again from ``tables/EXPERIMENT-seeds.csv``, one row per run.
+
+    Args:
+        results: of the experiment.
+        out: the folder.
+        verdict: what the results allow to be said.
+        printed: what the paper prints for a row.
+        beside: further tables of the Markdown file.
+        more: further tables by name, each a file ``EXPERIMENT-NAME.csv``.
+    """
+    plan, table = results.plan, numbers(results, printed)
+    facts = facts_of(plan)
+    if not table.empty:
+        sheet = results_sheet(plan, table, results.metrics)
+        few = printed_columns(plan, table, results.metrics)
+        text = markdown_page(results, table, sheet, verdict, beside)
+        tex = latex(sheet, caption(plan, table, results.metrics, few), few)
+    elif facts:
+        sheet = facts[0]
+        text = "\n".join([f"# {plan.title}", "", stated(plan), "", markdown(sheet), "", *_regenerate(plan)])
+        tex = latex(sheet, stated(plan), [column.name for column in sheet.columns])
+    else:
+        return []
+    folder = out / "tables"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for suffix, content in (("md", text), ("csv", comma_separated(sheet)), ("tex", tex)):
+        paths.append(folder / f"{plan.name}.{suffix}")
+        paths[-1].write_text(content, encoding="utf-8")
+    for name, other in {"seeds": per_seed(results), **more}.items():
+        if not other.empty:
+            paths.append(folder / f"{plan.name}-{name}.csv")
+            other.to_csv(paths[-1], index=False)
+    return paths
+
+
+def facts_of(plan: Plan) -> list[Sheet]:
+    """What an experiment states without runs, one table each."""
+    return [
+        plain_sheet(f"facts-{plan.name}-{i}", name.replace("_", " ").capitalize(), rows)
+        for i, (name, rows) in enumerate(plan.facts.items())
+        if rows and name not in HIDDEN_FACTS
+    ]
+
+
+def stated(plan: Plan) -> str:
+    """What a table of facts says of itself."""
+    return f"{about(plan)} Preset {plan.preset}."
+
+
+def markdown_page(
+    results: Results, table: pd.DataFrame, sheet: Sheet, verdict: str, beside: Sequence[Sheet]
 ) -> str:
-    """The table for people: caption, rows best first, references marked, the paper's figures beside ours."""
-    shown = _formatted(plan, table, MARKDOWN)
-    lines = [f"# {plan.title}", "", caption(plan, table), "", pipe(shown), ""]
-    lines += [line for said in (verdict_text, *chosen) if said for line in (said, "")]
-    reading = ["Bold: best fusion by mean."] if best_of(table).any(axis=None) else []
+    """The table for people: caption, rows best first, what can be said, other tables beside it."""
+    plan, shown = results.plan, shown_metrics(table, results.metrics)
+    lines = [f"# {plan.title}", "", caption(plan, table, results.metrics, shown), "", markdown(sheet), ""]
+    lines += [line for said in (verdict, *chosen_of(results)) if said for line in (said, "")]
+    reading = ["Bold: best fusion by mean."] if any(c.best for r in sheet.lines for c in r.cells) else []
     if table["reference"].any():
         reading.append("Rows marked (reference) use no fusion: does fusion help at all?")
-    lines += [" ".join(reading)] if reading else []
-    if table[[f"{name}_low" for name in shown_columns(table)]].notna().any(axis=None):
-        lines.append(f"The CSV file beside this one has 95 % intervals ({intervals_of(plan)}).")
-    lines += [] if lines[-1] == "" else [""]
-    beside = table[table[f"paper_{BEST_BY}"].notna()]
-    if not beside.empty:
-        lines += [
-            "## Beside the paper", "",
-            "Not like for like: the paper's data are not public; its weights differ; one run a method.",
-            "", pipe(_beside_paper(beside)), "",
-        ]  # fmt: skip
-    if (printed := printed_elsewhere(plan)) is not None:
-        lines += [f"## Beside {printed.source}", "", printed.unlike, ""]
-        lines += [pipe(beside_printed(printed, table, BEST_BY)), ""] if printed.rows else []
-    if not sources.empty:
-        lines += [
-            "## Area by source", "", pipe(shown_by_source(sources)), "",
-            "Loss: R2_score with the source missing from all test samples minus that with it missing from "
-            "none; below zero, the method gets worse. Means over seeds [95 % interval].", "",
-        ]  # fmt: skip
+    if sheet.has_intervals:
+        reading.append(f"The CSV file beside this one has 95 % intervals ({intervals_of(plan)}).")
+    lines += [" ".join(reading), ""] if reading else []
+    for other in beside:
+        lines += [f"## {other.title}", "", *([other.caption, ""] if other.caption else [])]
+        lines += [markdown(other), ""] if other.lines else []
     return "\n".join(lines + _regenerate(plan))
 
 
 def _regenerate(plan: Plan) -> list[str]:
     return [f"Regenerate: `{plan.command}`", ""] if plan.command else []
-
-
-def at_a_glance(plan: Plan, table: pd.DataFrame) -> pd.DataFrame:
-    """The few columns that fit a terminal, among them all that set rows apart."""
-    shown = _formatted(plan, table, PLAIN)
-    return shown[[*setting_apart(stamped(table)), "MSE", "R2_score", "seconds"]]
-
-
-def latex(plan: Plan, said: str, shown: pd.DataFrame) -> str:
-    """The table for a paper; its preamble needs the package booktabs."""
-    body = [" & ".join(_escaped(str(c)) for c in row) + r" \\" for row in shown.itertuples(index=False)]
-    lines = [
-        r"\begin{table*}",
-        r"\centering",
-        r"\scriptsize",
-        r"\setlength{\tabcolsep}{3pt}",
-        rf"\caption{{{_escaped(said)}}}",
-        rf"\label{{tab:{plan.name}}}",
-        rf"\sbox0{{\begin{{tabular}}{{{''.join('l' if c in NAMES else 'r' for c in shown.columns)}}}",
-        r"\toprule",
-        " & ".join(_escaped(c) for c in shown.columns) + r" \\",
-        r"\midrule",
-        *body,
-        r"\bottomrule",
-        r"\end{tabular}}",
-        # wider than the page: shrunk to it where graphicx is loaded
-        r"\ifdim\wd0>\textwidth\ifdefined\resizebox",
-        r"\resizebox{\textwidth}{!}{\usebox0}\else\usebox0\fi\else\usebox0\fi",
-        r"\end{table*}",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-class Markup(NamedTuple):
-    """How a kind of file writes a best value, a reference and a spread, and with how many decimals."""
-
-    bold: str
-    reference: str
-    spread: str
-    decimals: int
-
-
-MARKDOWN = Markup("**{}**", "{} (reference)", " ± {}", DECIMALS)
-LATEX = Markup(r"\textbf{{{}}}", r"\textit{{{}}}", r"{{\tiny$\pm${}}}", DECIMALS - 1)
-PLAIN = Markup("{}", "{} *", " ± {}", DECIMALS)
-
-
-def _formatted(plan: Plan, table: pd.DataFrame, markup: Markup) -> pd.DataFrame:
-    """Cells as text; columns that name a row only where there is something in them."""
-    table = stamped(table)
-    if is_ranked(plan, table):
-        table = table.sort_values(BEST_BY, kind="stable")
-    methods = zip(table["method"], table["reference"], strict=True)
-    shown = pd.DataFrame({"method": [markup.reference.format(m) if r else m for m, r in methods]})
-    # a printed page is narrow: encoders without a stamp that all rows share stand in the caption
-    needed = setting_apart(table) if markup is LATEX else [name for name in NAMES if table[name].any()]
-    for column in needed[1:]:
-        shown[column] = table[column].replace("", "–").to_numpy()
-    best = best_of(table)
-    for metric in printed_metrics(table) if markup is LATEX else shown_columns(table):
-        cells = []
-        for value, sd, bold in zip(table[metric], table[f"{metric}_sd"], best[metric], strict=True):
-            text = decimal(value, markup.decimals)
-            text = markup.bold.format(text) if bold else text
-            text += markup.spread.format(decimal(sd, markup.decimals)) if np.isfinite(sd) else ""
-            cells.append(text if np.isfinite(value) else "–")
-        shown[metric] = cells
-    shown["params"] = [f"{p:,}" if p else "–" for p in table["params"]]
-    if markup is LATEX:
-        return shown
-    shown["seconds"] = [f"{s:.1f}" for s in table["seconds"]]
-    return shown
-
-
-def _shared(table: pd.DataFrame) -> str:
-    """The encoders that all rows of a table have in common, as a sentence; "" if there are none."""
-    fused = stamped(table[~table["reference"]])
-    common = {modality: set(fused[column]) for column, modality in ENCODERS.items()}
-    said = [f"{names.pop()} for {m}s" for m, names in common.items() if len(names) == 1 and names != {""}]
-    return f"Encoders: {', '.join(said)}." if said else ""
-
-
-def _beside_paper(table: pd.DataFrame) -> pd.DataFrame:
-    names = stamped(table)
-    shown = names[[name for name in NAMES if names[name].any()]].reset_index(drop=True)
-    for metric in (name.removeprefix("paper_") for name in table if name.startswith("paper_")):
-        ours, theirs = table[metric].to_numpy(), table[f"paper_{metric}"].to_numpy()
-        pairs = zip(ours, theirs, strict=True)
-        shown[f"{metric} ours / paper (difference)"] = [f"{o:.4f} / {t:.4f} ({o - t:+.4f})" for o, t in pairs]
-    return shown
-
-
-def pipe(table: pd.DataFrame) -> str:
-    """A table in Markdown."""
-    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * table.shape[1]]
-    return "\n".join(
-        lines + ["| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)]
-    )
-
-
-def _escaped(text: str) -> str:
-    """Text safe in LaTeX; what already is a command (bold, ±) stays."""
-    text = text.replace("±", r"$\pm$").replace("–", "--")
-    for sign in "%&_#":
-        text = text.replace(sign, "\\" + sign)
-    return text

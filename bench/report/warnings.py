@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from bench.compare.frame import Results
 from bench.plan import Plan
 from bench.report.provenance import environments
-from bench.report.verdicts import BEST_BY, labels
-from bench.store import RunStore
 
 ENOUGH_SEEDS = 5
 SHOWN = 12
 """How many items a warning lists before it only counts them."""
-
-_RANDOM = re.compile(r"([^\s,;]+) \(random\)")
+RANDOM = " (random)"
+"""How the stamp of an encoder with random weights ends."""
 
 
 @dataclass(frozen=True)
@@ -29,25 +27,25 @@ class Notice:
     items: tuple[str, ...] = ()
 
 
-def collect(plans: Sequence[Plan], store: RunStore) -> list[Notice]:
+def collect(found: Sequence[Results]) -> list[Notice]:
     """All warnings, those that put most numbers in doubt first."""
+    plans = [results.plan for results in found]
     return [
         *_random_weights(plans),
         *_few_seeds(plans),
         *_undecodable(plans),
-        *_failed_and_missing(plans, store),
-        *_diverged(plans, store),
-        *_mixed(plans, store),
+        *_failed_and_missing(found),
+        *_diverged(found),
+        *_mixed(found),
         *_not_applicable(plans),
     ]
 
 
 def _random_weights(plans: Sequence[Plan]) -> Iterator[Notice]:
-    where: dict[str, list[str]] = {}
+    where: dict[str, dict[str, None]] = {}
     for plan in plans:
-        found = (name for row in plan.rows for name in _RANDOM.findall(row.weights))
-        for encoder in dict.fromkeys(found):
-            where.setdefault(encoder, []).append(plan.experiment)
+        for stamp in (s for row in plan.rows for s in row.stamps.values() if s.endswith(RANDOM)):
+            where.setdefault(stamp.removesuffix(RANDOM), {})[plan.experiment] = None
     if where:
         yield Notice(
             f"Random weights: {', '.join(where)}",
@@ -87,18 +85,17 @@ def _undecodable(plans: Sequence[Plan]) -> Iterator[Notice]:
         )
 
 
-def _failed_and_missing(plans: Sequence[Plan], store: RunStore) -> Iterator[Notice]:
+def _failed_and_missing(found: Sequence[Results]) -> Iterator[Notice]:
     failed: dict[str, str] = {}
     missing: dict[str, int] = {}
-    for plan in plans:
-        name = labels(plan)
+    for results in found:
+        name, plan = results.plan.labels(), results.plan
+        stored = {run.id for row in results.rows for run in row.runs.values()}
         for row in plan.rows:
             for seed, run in enumerate(row.runs):
-                if store.complete(run):
-                    continue
-                if (error := store.failure(run)) is not None:
-                    failed[run] = f"{name(row)}, seed {seed}: {_last_line(error)}"
-                else:
+                if run in results.failed:
+                    failed[run] = f"{name(row)}, seed {seed}: {_last_line(results.failed[run])}"
+                elif run not in stored:
                     missing[plan.name] = missing.get(plan.name, 0) + 1
     if failed:
         yield Notice(
@@ -114,24 +111,24 @@ def _failed_and_missing(plans: Sequence[Plan], store: RunStore) -> Iterator[Noti
         )
 
 
-def _diverged(plans: Sequence[Plan], store: RunStore) -> Iterator[Notice]:
-    found = {
-        run: f"{labels(plan)(row)}, seed {seed}"
-        for plan in plans
-        for row in plan.rows
-        for seed, run in enumerate(row.runs)
-        if store.complete(run) and not np.isfinite(store.metrics(run)[BEST_BY])
+def _diverged(found: Sequence[Results]) -> Iterator[Notice]:
+    where = {
+        run.id: f"{results.plan.labels()(row.row)}, seed {run.seed}"
+        for results in found
+        for row in results.rows
+        for run in row.runs.values()
+        if not np.isfinite(run.values[results.primary.name])
     }
-    if found:
+    if where:
         yield Notice(
-            f"Diverged runs: {len(found)}",
-            f"Their {BEST_BY} is not a finite number; figures leave them out.",
-            _shortened(list(found.values())),
+            f"Diverged runs: {len(where)}",
+            f"Their {found[0].primary.name} is not a finite number; figures leave them out.",
+            _shortened(list(where.values())),
         )
 
 
-def _mixed(plans: Sequence[Plan], store: RunStore) -> Iterator[Notice]:
-    n = len(environments(plans, store))
+def _mixed(found: Sequence[Results]) -> Iterator[Notice]:
+    n = len(environments(found))
     if n > 1:
         yield Notice(
             f"Mixed origins: runs from {n} different versions or machines",

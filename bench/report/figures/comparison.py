@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from matplotlib.lines import Line2D
 
-from bench.plan import Plan
+from bench.compare.frame import Results
+from bench.metrics import COMPANION, METRICS
+from bench.report.captions import provenance, reading
 from bench.report.figures.drawing import Drawing
-from bench.report.figures.forest import forest, height, lanes_of
-from bench.report.figures.results import conditions, ordered, provenance, reading, results_of
+from bench.report.figures.forest import conditions, forest, height, lanes_of, ordered
 from bench.report.figures.style import (
     TWO_COLUMNS,
     better,
@@ -22,32 +23,30 @@ from bench.report.figures.style import (
     one_seed,
     shown,
 )
-from bench.store import RunStore
-
-PANELS = ("MSE", "R2_score")
 
 
-def comparison(plan: Plan, store: RunStore) -> Drawing | None:
-    """Every method's MSE and R2_score over seeds, the lowest MSE at the top."""
-    results = results_of(plan, store)
-    if all(result.row.reference for result in results):
-        return None
-    names = conditions(results) or [""]
-    methods, order = ordered(results)
-    lanes = {metric: lanes_of(results, methods, names, metric) for metric in PANELS}
-    figure = canvas(TWO_COLUMNS, 1.0 + height(len(lanes["MSE"]), len(names)))
-    for ax, metric in zip(figure.subplots(1, 2, sharey=True), PANELS, strict=True):
-        forest(ax, lanes[metric], len(names), metric)
-        ax.set_xlabel(metric_label(metric, plan, 44))
+def comparison(results: Results) -> list[Drawing]:
+    """Every method's primary metric and its companion over seeds, the best at the top."""
+    plan, rows = results.plan, results.finite
+    if all(row.row.reference for row in rows):
+        return []
+    names = conditions(rows) or [""]
+    methods, order = ordered(rows, results.primary)
+    panels = [results.primary, METRICS[COMPANION[plan.target.task]]]
+    lanes = {metric.name: lanes_of(rows, methods, names, metric) for metric in panels}
+    figure = canvas(TWO_COLUMNS, 1.0 + height(len(methods), len(names)))
+    for ax, metric in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
+        forest(ax, lanes[metric.name], len(names), metric)
+        ax.set_xlabel(metric_label(metric, plan.target, 44))
         ax.set_title(better(metric))
-    references = any(result.row.reference for result in results)
+    references = any(row.row.reference for row in rows)
     key(figure, legend(names, references=references, seeds=plan.seeds))
     text = f"{provenance(plan)} {order} {reading(plan)}"
     if len(names) > 1:
         text += f" In each row, from top to bottom: {', '.join(names)}."
     if references:
         text += " Grey: reference methods without fusion. An arrow with a number lies beyond the axis."
-    return Drawing(plan.experiment, plan.title, text, figure)
+    return [Drawing(plan.experiment, plan.title, text, figure)]
 
 
 def legend(names: Sequence[str], *, references: bool, seeds: int) -> list[Line2D]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
+
+from bench.plan import Plan
+from bench.report.figures.style import settings
 
 DPI = 200
 
@@ -37,7 +42,6 @@ class Figure:
         path_png, path_svg: the files.
         title: one line.
         caption: where the numbers come from, what is shown, how to read it.
-        experiment: that it was drawn from.
     """
 
     name: str
@@ -45,7 +49,6 @@ class Figure:
     path_svg: Path
     title: str
     caption: str
-    experiment: str
 
 
 def settle(canvas: Canvas) -> None:
@@ -55,10 +58,19 @@ def settle(canvas: Canvas) -> None:
     canvas.set_layout_engine("none")
 
 
-def save(drawing: Drawing, experiment: str, folder: Path) -> Figure:
+def write_figures(plan: Plan, draw: Callable[[], Sequence[Drawing]], out: Path) -> list[Figure]:
+    """Draw, and write ``OUT/figures/NAME.{png,svg}``; those of an archived plan have its settings' name."""
+    with matplotlib.rc_context(settings()):
+        named = [replace(drawing, name=drawing.name + plan.suffix) for drawing in draw()]
+        if named:
+            (out / "figures").mkdir(parents=True, exist_ok=True)
+        return [save(drawing, out / "figures") for drawing in named]
+
+
+def save(drawing: Drawing, folder: Path) -> Figure:
     """Write both files: the same drawing gives the same bytes."""
     png, svg = folder / f"{drawing.name}.png", folder / f"{drawing.name}.svg"
     settle(drawing.canvas)
     drawing.canvas.savefig(png, dpi=DPI)
     drawing.canvas.savefig(svg, dpi=DPI, metadata={"Date": None})
-    return Figure(drawing.name, png, svg, drawing.title, drawing.caption, experiment)
+    return Figure(drawing.name, png, svg, drawing.title, drawing.caption)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
-from bench.metrics import METRICS
-from bench.report.figures.results import Result, condition
+from bench.compare.frame import Row
+from bench.labels import condition
+from bench.metrics import Metric
 from bench.report.figures.style import GREY, look, name_rows
 
 OUTLYING = 6.0
@@ -36,24 +37,49 @@ class Mark:
     reference: bool = False
 
     @classmethod
-    def of(cls, result: Result, metric: str, group: int = 0) -> Mark:
+    def of(cls, row: Row, metric: Metric, group: int = 0) -> Mark:
         """The mark of a metric."""
-        low, high = result.interval(metric)
-        return cls(result.values(metric), result.mean(metric), low, high, group, result.row.reference)
+        low, high = row.interval(metric)
+        return cls(row.values(metric.name), row.mean(metric.name), low, high, group, row.row.reference)
 
 
 def lanes_of(
-    results: Sequence[Result], methods: Sequence[str], names: Sequence[str], metric: str
+    rows: Sequence[Row], methods: Sequence[str], names: Sequence[str], metric: Metric
 ) -> dict[str, list[Mark]]:
     """Method, in the order given -> its marks under every one of the named conditions."""
-    rows = [result.row for result in results]
+    planned = [row.row for row in rows]
     # a row that sees no features has no condition and stands alone
     index = {name: i for i, name in enumerate(names)}
     lanes: dict[str, list[Mark]] = {method: [] for method in methods}
-    for result in results:
-        group = index.get(condition(result.row, rows), 0)
-        lanes[result.row.method].append(Mark.of(result, metric, group))
+    for row in rows:
+        group = index.get(condition(row.row, planned), 0)
+        lanes[row.row.method].append(Mark.of(row, metric, group))
     return lanes
+
+
+def conditions(rows: Sequence[Row]) -> list[str]:
+    """The distinct conditions of rows that see any features, in order."""
+    planned = [row.row for row in rows]
+    return list(dict.fromkeys(condition(row, planned) for row in planned if row.encoders))
+
+
+def ordered(rows: Sequence[Row], metric: Metric) -> tuple[list[str], str]:
+    """Methods, the best mean first, and a sentence that says so.
+
+    Only rows that were scored on as many samples as any are averaged: others had other samples. Methods
+    without such a row come last.
+    """
+    most = max(row.tested for row in rows)
+    sign = 1 if metric.lower_is_better else -1
+    means: dict[str, list[float]] = {}
+    for row in rows:
+        means.setdefault(row.row.method, []).extend([sign * row.mean(metric.name)] * (row.tested == most))
+    names = sorted(means, key=lambda name: float(np.mean(means[name])) if means[name] else np.inf)
+    same = [row for row in rows if row.tested == most]
+    arms = dict.fromkeys(row.row.variant for row in same if row.row.variant)
+    over = f" of {', '.join(arms)}" if len(same) < len(rows) and arms else ""
+    way = "lowest" if metric.lower_is_better else "highest"
+    return names, f"Methods by mean {metric.name}{over}, the {way} at the top."
 
 
 def height(lanes: int, groups: int) -> float:
@@ -65,7 +91,7 @@ def forest(
     ax: Axes,
     lanes: dict[str, list[Mark]],
     groups: int,
-    metric: str = "",
+    metric: Metric | None = None,
     *,
     include: Sequence[float] = (),
     connect: bool = False,
@@ -76,7 +102,7 @@ def forest(
         ax: an empty panel.
         lanes: name -> its marks.
         groups: how many groups there are.
-        metric: bounds the axis, and may leave outlying means beyond it; "" for all to scale.
+        metric: bounds the axis, and may leave outlying means beyond it; None for all to scale.
         include: values that the axis reaches in any case.
         connect: join the means of a row by a thin line.
     """
@@ -97,12 +123,12 @@ def forest(
             _draw(ax, mark, y, low, high)
 
 
-def view(marks: Sequence[Mark], metric: str, include: Sequence[float] = ()) -> tuple[float, float]:
+def view(marks: Sequence[Mark], metric: Metric | None, include: Sequence[float] = ()) -> tuple[float, float]:
     """Limits that show all means but outlying ones, all their seeds, and intervals as far as they fit."""
     means = np.array([mark.mean for mark in marks])
     middle = np.median(means)
     reach = max(OUTLYING * float(np.median(np.abs(means - middle))), abs(float(middle)))
-    kept = [mark for mark in marks if not metric or abs(mark.mean - middle) <= reach]
+    kept = [mark for mark in marks if metric is None or abs(mark.mean - middle) <= reach]
     values = np.concatenate([*[mark.values for mark in kept], include])
     low, high = float(values.min()), float(values.max())
     # on each side, a wide interval may take half the room again that all seeds need, no more
@@ -112,7 +138,7 @@ def view(marks: Sequence[Mark], metric: str, include: Sequence[float] = ()) -> t
     lows, highs = [mark.low for mark in spans], [mark.high for mark in spans]
     start = max(min([low, *lows]), low - room) - 0.05 * room
     end = min(max([high, *highs]), high + room) + 0.05 * room
-    least, most = METRICS[metric].bounds if metric else (-np.inf, np.inf)
+    least, most = metric.bounds if metric else (-np.inf, np.inf)
     return max(start, least), min(end, most)
 
 

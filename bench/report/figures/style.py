@@ -13,8 +13,8 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.lines import Line2D
 
-from bench.metrics import METRICS
-from bench.plan import Plan
+from bench.data.schema import Target
+from bench.metrics import Metric
 
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.0
 """Widths in inches of a figure in a paper."""
@@ -81,27 +81,26 @@ def shown(text: object, limit: int = 34) -> str:
     return "".join(parts)
 
 
-def metric_label(metric: str, plan: Plan, width: int = 28) -> str:
+def metric_label(metric: Metric, target: Target, width: int = 28) -> str:
     """A metric with its unit, on several lines."""
-    return f"{metric}\n{unit(metric, plan, width)}"
+    return f"{metric.name}\n{unit(metric, target, width)}"
 
 
-def unit(metric: str, plan: Plan, width: int = 28) -> str:
+def unit(metric: Metric, target: Target, width: int = 28) -> str:
     """The unit of a metric, on several lines where it is long."""
-    original = shown(plan.target.unit, 60) or "original unit"
-    return textwrap.fill(
-        METRICS[metric].unit.format(target=shown(plan.target.label, 60), unit=original), width
-    )
+    original = shown(target.unit, 60) or "original unit"
+    text = metric.unit.format(target=shown(target.label, 60), unit=original)
+    return textwrap.fill(text, width)
 
 
-def better(metric: str) -> str:
+def better(metric: Metric) -> str:
     """Which way a metric gets better."""
-    return "lower is better" if METRICS[metric].lower_is_better else "higher is better"
+    return "lower is better" if metric.lower_is_better else "higher is better"
 
 
-def arrow(metric: str) -> str:
+def arrow(metric: Metric) -> str:
     """Which way a metric gets better, short."""
-    return "↓ better" if METRICS[metric].lower_is_better else "↑ better"
+    return "↓ better" if metric.lower_is_better else "↑ better"
 
 
 def key(canvas: Canvas, handles: Sequence[Line2D]) -> None:

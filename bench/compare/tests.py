@@ -26,19 +26,25 @@ def varies(values: Sequence[float] | np.ndarray) -> bool:
     return bool(np.ptp(x) > 1e-12 * max(1.0, float(np.abs(x).max())))
 
 
-def corrected_interval(
-    values: Sequence[float], n_train: int, n_test: int, level: float = 0.95
+def interval(
+    values: Sequence[float] | np.ndarray,
+    n_train: int,
+    n_test: int,
+    level: float = 0.95,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
 ) -> tuple[float, float]:
-    """Interval of the mean of one metric over runs; (nan, nan) where `varies` is false.
+    """Interval of the mean of one metric over runs, inside its range; (nan, nan) where `varies` is false.
 
     With `n_test` 0 it is the plain t interval: on one fixed split no test samples are drawn.
     """
     x = np.asarray(values, dtype=float)
     if not varies(x):
         return float("nan"), float("nan")
-    error = x.std(ddof=1) * np.sqrt(1 / len(x) + n_test / n_train)
+    with np.errstate(over="ignore"):  # a run that diverged
+        error = x.std(ddof=1) * np.sqrt(1 / len(x) + n_test / n_train)
     half = stats.t.ppf(0.5 + level / 2, len(x) - 1) * error
-    return float(x.mean() - half), float(x.mean() + half)
+    low, high = np.clip((x.mean() - half, x.mean() + half), *bounds)
+    return float(low), float(high)
 
 
 def corrected_paired_test(differences: Sequence[float], n_train: int, n_test: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +12,14 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure as Canvas
 from matplotlib.figure import SubFigure
 
-from bench.plan import Plan, PlanRow
+from bench.compare.frame import Results, Row
+from bench.experiments.base import Experiment, experiment, several_entities
+from bench.plan import Plan
+from bench.report.captions import provenance_of
 from bench.report.figures.drawing import Drawing
-from bench.report.figures.results import first_run, provenance
 from bench.report.figures.style import MAP, TWO_COLUMNS, canvas, shown
 from bench.seeds import derive
-from bench.store import RunStore
+from bench.variants import Choice, Variant
 
 SAMPLES = 9
 MOST = 2000
@@ -29,36 +32,50 @@ SPREAD_MAP = "cividis"
 READ = "A row shows where one group looks: its cells sum to 1."
 
 
+@experiment("attention", paper="Fig. 6", title="Attention between entities")
+class Attention(Experiment):
+    """Attention maps of the Multi-Entity Transformer on the test part of one run."""
+
+    def applies(self, choice: Choice) -> str:
+        """It takes several entities."""
+        return several_entities(choice)
+
+    def variants(self, choice: Choice) -> list[Variant]:
+        """One run."""
+        return [choice.variant("memf", seeds=1, observe=frozenset({"attention"}))]
+
+    def figures(self, results: Results) -> Sequence[Drawing]:
+        """Single samples, and the mean over all of them."""
+        row = next(iter(results.rows), None)
+        maps = Maps.read(row) if row else None
+        if row is None or maps is None:
+            return []
+        return [_samples(results.plan, row, maps), _mean(results.plan, row, maps)]
+
+
 @dataclass(frozen=True)
 class Maps:
     """The attention of one run over its test part.
 
     Attributes:
-        row, seed: the run.
         layers: per layer (N, heads, G, G), query by key.
         groups: G names.
         ids: N sample ids.
     """
 
-    row: PlanRow
-    seed: int
     layers: list[np.ndarray]
     groups: list[str]
     ids: list[str]
 
     @classmethod
-    def read(cls, plan: Plan, store: RunStore) -> Maps | None:
-        """The maps of the first run that stored them."""
-        found = first_run(plan, store, "attention.npz")
-        if found is None:
-            return None
-        row, seed, run = found
-        arrays = store.arrays(run, "attention.npz") or {}
+    def read(cls, row: Row) -> Maps | None:
+        """The maps of a row's first run; None where they were not recorded."""
+        arrays = row.first.record("attention") or {}
         names = sorted((n for n in arrays if n.startswith("layer")), key=lambda n: int(n[5:]))
-        layers = [arrays[name].astype(float) for name in names]
+        layers = [np.asarray(arrays[name], dtype=float) for name in names]
         if not layers or not len(layers[0]):
             return None
-        return cls(row, seed, layers, [str(g) for g in arrays["groups"]], [str(i) for i in arrays["ids"]])
+        return cls(layers, [str(g) for g in arrays["groups"]], [str(i) for i in arrays["ids"]])
 
 
 def rollout(layers: list[np.ndarray]) -> np.ndarray:
@@ -74,12 +91,9 @@ def rollout(layers: list[np.ndarray]) -> np.ndarray:
     return flow
 
 
-def attention_samples(plan: Plan, store: RunStore) -> Drawing | None:
+def _samples(plan: Plan, row: Row, maps: Maps) -> Drawing:
     """Maps of the last layer, averaged over heads, for nine random test samples."""
-    maps = Maps.read(plan, store)
-    if maps is None:
-        return None
-    rng = np.random.default_rng(derive(maps.seed, "attention-samples"))
+    rng = np.random.default_rng(derive(row.first.seed, "attention-samples"))
     chosen = np.sort(rng.permutation(len(maps.ids))[:SAMPLES])
     last = maps.layers[-1].mean(axis=1)[chosen]
     columns = min(3, len(chosen))
@@ -100,17 +114,14 @@ def attention_samples(plan: Plan, store: RunStore) -> Drawing | None:
     figure.supylabel("attending group (query)", fontsize=7.5)
     _bar(figure, list(figure.axes), norm, MAP, "attention weight")
     text = (
-        f"{provenance(plan, maps.row, maps.seed)} {len(chosen)} test samples drawn at random; last layer, "
+        f"{provenance_of(plan, row)} {len(chosen)} test samples drawn at random; last layer, "
         f"mean over {maps.layers[-1].shape[1]} heads. {READ}"
     )
     return Drawing("attention-samples", f"{plan.title}: single samples", text, figure)
 
 
-def attention_mean(plan: Plan, store: RunStore) -> Drawing | None:
+def _mean(plan: Plan, row: Row, maps: Maps) -> Drawing:
     """Rollout over all layers, and the mean and spread of every layer and head, over the test part."""
-    maps = Maps.read(plan, store)
-    if maps is None:
-        return None
     heads, depth = maps.layers[0].shape[1], len(maps.layers)
     # the small maps of a layer, side by side, fill half the width
     below_height = depth * (min(0.8, 2.6 / heads) + 0.06) + 0.55
@@ -138,7 +149,7 @@ def attention_mean(plan: Plan, store: RunStore) -> Drawing | None:
     _mosaic(right, spreads, limits, SPREAD_MAP, "spread per layer and head", "sd")
     written = "Numbers: mean, and ± standard deviation over samples. " if len(maps.groups) <= WRITTEN else ""
     text = (
-        f"{provenance(plan, maps.row, maps.seed)} Over {len(maps.ids)} test samples. {written}"
+        f"{provenance_of(plan, row)} Over {len(maps.ids)} test samples. {written}"
         "Rollout (Abnar & Zuidema, 2020) multiplies the layers, half of each being the residual connection. "
         f"Small maps: the same groups in the same order. {READ}"
     )

@@ -1,0 +1,1 @@
+"""Comparing methods by stored predictions: one frame of results, tests, verdicts."""

@@ -1,0 +1,115 @@
+"""From stored plans and runs to tables, figures and the page: each experiment reads its own results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from bench.compare.frame import Results, load
+from bench.experiments import EXPERIMENTS, Experiment
+from bench.plan import Plan, load_plans
+from bench.report.beside import beside_others, beside_paper
+from bench.report.figures.drawing import Figure, write_figures
+from bench.report.headline import headline
+from bench.report.page import Chapter, write_page
+from bench.report.sheet import Sheet
+from bench.report.tables import numbers, write_tables
+from bench.store import RunStore
+
+MAIN = "fusion"
+"""The experiment that a page begins with."""
+
+
+class Unknown(Experiment):
+    """Reads the plan of an experiment that is not known here, such as one of another version."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A plan with its results, and the experiment that reads them."""
+
+    experiment: Experiment
+    results: Results
+
+    @property
+    def plan(self) -> Plan:
+        """What was asked for."""
+        return self.results.plan
+
+    @property
+    def verdict(self) -> str:
+        """What the results allow to be said."""
+        return self.experiment.verdict(self.results)
+
+    def beside(self) -> list[Sheet]:
+        """Other people's figures beside ours."""
+        table = numbers(self.results, self.experiment.printed(self.results))
+        if table.empty:
+            return []
+        sheets = [beside_paper(self.plan, table, self.results.metrics)]
+        sheets += [beside_others(self.plan, table)] if self.plan.experiment == MAIN else []
+        return [sheet for sheet in sheets if sheet is not None]
+
+    def write_tables(self, out: Path) -> list[Path]:
+        """``OUT/tables/EXPERIMENT.*``; the paths."""
+        return write_tables(
+            self.results,
+            out,
+            verdict=self.verdict,
+            printed=self.experiment.printed(self.results),
+            beside=[*self.beside(), *self.experiment.sheets(self.results)],
+            more=self.experiment.tables(self.results),
+        )
+
+    def write_figures(self, out: Path) -> list[Figure]:
+        """``OUT/figures/NAME.*``, none of an experiment that says nothing about the dataset."""
+        if self.plan.not_applicable:
+            return []
+        return write_figures(self.plan, lambda: self.experiment.figures(self.results), out)
+
+    def chapter(self, figures: Sequence[Figure]) -> Chapter:
+        """What the page says of it."""
+        top = self.plan.name == MAIN and not self.plan.not_applicable
+        return Chapter(
+            results=self.results,
+            verdict=self.verdict,
+            figures=figures,
+            beside=[sheet for sheet in self.beside() if sheet.lines],
+            sheets=self.experiment.sheets(self.results),
+            headline=headline(self.results) if top else None,
+        )
+
+
+def read(plan: Plan, store: RunStore) -> Reading:
+    """Read the results of a plan."""
+    experiment = EXPERIMENTS.get(plan.experiment, Unknown())
+    return Reading(experiment, load(plan, store, experiment.measure, experiment.measures(plan.target.task)))
+
+
+def read_all(out: Path) -> list[Reading]:
+    """Read all plans of a folder, current ones first, the main experiment before all others.
+
+    Raises:
+        UsageError: there are none.
+    """
+    store, order = RunStore(out), [MAIN, *EXPERIMENTS]
+    plans = load_plans(out)
+    places = {plan.name: order.index(plan.experiment) if plan.experiment in order else 99 for plan in plans}
+    return [read(p, store) for p in sorted(plans, key=lambda p: (p.archived, places[p.name], p.name))]
+
+
+def all_predictions(out: Path) -> pd.DataFrame:
+    """Every stored prediction under a folder, with all that sets its run apart. Raises UsageError."""
+    frames = [reading.results.frame().assign(experiment=reading.plan.name) for reading in read_all(out)]
+    table = pd.concat(frames, ignore_index=True)
+    return table[["experiment", *(name for name in table if name != "experiment")]]
+
+
+def write_report(readings: Sequence[Reading], out: Path) -> tuple[list[Figure], Path]:
+    """All figures, and ``OUT/report.html`` with them."""
+    drawn = [reading.write_figures(out) for reading in readings]
+    chapters = [reading.chapter(figures) for reading, figures in zip(readings, drawn, strict=True)]
+    return [figure for figures in drawn for figure in figures], write_page(chapters, out)
