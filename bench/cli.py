@@ -94,7 +94,7 @@ OPTIONS = [
         "plugins",
         type=click.Path(path_type=Path),
         multiple=True,
-        help="A file that registers fusions.",
+        help="A file that registers fusions or encoders.",
     ),
     click.option(
         "--set",
@@ -242,7 +242,7 @@ def _draw_report(out: Path) -> None:
     "plugins",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="A file that registers fusions.",
+    help="A file that registers fusions or encoders.",
 )
 @told_plainly
 def list_(what: str, as_json: bool, plugins: tuple[Path, ...]) -> None:

@@ -225,6 +225,7 @@ def _features(
                 jobs=request.jobs,
                 executor=request.executor,
                 device=asked.device.type,
+                plugins=request.plugins,
                 progress=reporter.encoding,
             )
         except encoders.WeightsUnavailable as error:

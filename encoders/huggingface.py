@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-import numpy as np
 import torch
 from torch import nn
 
 from encoders.base import Network
+from encoders.feature import Feature
 from encoders.untrusted import WeightsUnavailable, check_model, first_line
 from encoders.weights import (
     Found,
@@ -56,6 +56,8 @@ class HuggingFace(Network):
     """The Hub model behind each short name."""
     vocabulary: ClassVar[bool] = False
     """Whether the tokenizer's files are needed."""
+    argument: ClassVar[str]
+    """What the network calls its input."""
     model_types: ClassVar[tuple[str, ...]] = ()
     """The architectures (config.model_type) that the preprocessing is right for; empty: any."""
 
@@ -169,12 +171,12 @@ class HuggingFace(Network):
             )
         return network
 
-    def mean_state(self, device: str, **inputs: torch.Tensor) -> np.ndarray:
-        """The mean over tokens of the last hidden state of one item: (hidden size,)."""
+    def embed(self, batch: Sequence[torch.Tensor], device: str) -> list[Feature]:
+        """The mean over tokens of the last hidden state: (hidden size,)."""
         network = self.network(device)
         with loading(self.found.path if self.found else self.folder or self.name), torch.inference_mode():
-            inputs = {name: values.to(device) for name, values in inputs.items()}
-            return network(**inputs).last_hidden_state[0].mean(dim=0).cpu().numpy()
+            states = network(**{self.argument: torch.stack(list(batch)).to(device)}).last_hidden_state
+            return [Feature(state.mean(dim=0).cpu().numpy()) for state in states]
 
 
 @contextmanager
@@ -184,7 +186,7 @@ def loading(what: Path | str) -> Iterator[None]:
         warnings.simplefilter("ignore")
         try:
             yield
-        except WeightsUnavailable:
+        except (WeightsUnavailable, torch.OutOfMemoryError):  # the latter is the device's fault
             raise
         except Exception as error:
             raise WeightsUnavailable(
