@@ -17,6 +17,7 @@ from bench.data.dataset import Dataset
 from bench.environment import choose_device
 from bench.errors import UsageError, did_you_mean
 from bench.experiments import EXPERIMENTS, Experiment
+from bench.isolation import undisturbed
 from bench.plugins import load_plugins
 
 
@@ -158,6 +159,7 @@ def get_encoder(modality: str, name: str, preset: Preset) -> encoders.Encoder:
             options = {"size": preset.encoders.image_size}
         elif (modality, name) == ("text", "hashing"):
             options = {"width": preset.encoders.hashing_width}
-        return encoders.get(modality, name, weights=preset.encoders.weights, **options)
+        with undisturbed():  # making one runs its author's code
+            return encoders.get(modality, name, weights=preset.encoders.weights, **options)
     except (encoders.UnknownEncoder, encoders.EncoderFailed) as error:
         raise UsageError(str(error)) from None

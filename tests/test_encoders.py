@@ -11,7 +11,8 @@ from media import one, save_bert, save_image, save_sound, save_video, values
 from PIL import Image
 
 import encoders
-from encoders import Undecodable, UnknownEncoder
+from encoders import EncoderFailed, Feature, Undecodable, UnknownEncoder
+from encoders.testing import check_encoder
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.usefixtures("nothing_to_be_found")
@@ -99,6 +100,117 @@ def test_recipe_makes_the_same_encoder(tmp_path):
         assert (
             encoders.get(modality, name, weights=weights, **dict(options)).fingerprint == encoder.fingerprint
         )
+
+
+# -------------------------------------------------------------------------------------------- contract
+
+
+def folder_of(config, model):
+    """A maker of a folder with a configuration alone, whose weights are random."""
+
+    def save(folder):
+        import transformers
+
+        getattr(transformers, config)(**model).save_pretrained(folder)
+        return str(folder)
+
+    return save
+
+
+LAYERS = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+SMALL = {
+    "bert": folder_of("BertConfig", LAYERS | {"vocab_size": 30}),
+    "xlnet": folder_of(
+        "XLNetConfig", {"vocab_size": 30, "d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 16}
+    ),
+    "videomae": folder_of("VideoMAEConfig", LAYERS | {"image_size": 32, "num_frames": 4}),
+    "wav2vec2": folder_of(
+        "Wav2Vec2Config",
+        LAYERS
+        | {"conv_dim": [8, 8], "conv_kernel": [10, 8], "conv_stride": [5, 4]}
+        | {"num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2},
+    ),
+}
+"""The encoders of which only the architecture is taken, in small."""
+
+
+@pytest.mark.parametrize(
+    ("modality", "name"), [(m, n) for m in encoders.MODALITIES for n in encoders.names(m)], ids=str
+)
+def test_contract(tmp_path, modality, name):
+    method = SMALL[name](tmp_path / name) if name in SMALL else name
+    check_encoder(method, modality, **({"size": 32} if modality == "image" else {}))
+
+
+# --------------------------------------------------------------------------------------------- batches
+
+
+class Recorded(encoders.Encoder):
+    """Sums of numbers; writes down how many it is given at a time, and has room for so many."""
+
+    batch = 8
+
+    def __init__(self, room=100):
+        super().__init__("text", "recorded", "none")
+        self.room, self.sizes = room, []
+
+    def prepare(self, item):
+        if not item:
+            raise encoders.CannotDecode("nothing")
+        return np.array([ord(c) for c in item], np.float32)
+
+    def embed(self, batch, device):
+        if len(batch) > self.room:
+            raise torch.OutOfMemoryError("no room")
+        self.sizes.append(len(batch))
+        assert len({prepared.shape for prepared in batch}) == 1
+        return [Feature(row.sum(keepdims=True)) for row in np.stack(batch)]
+
+
+def sums(encoder, items, device):
+    return [r.reason if isinstance(r, Undecodable) else r.values[0] for r in encoder.encode(items, device)]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_results_are_in_order_whatever_the_batches(device):
+    texts = ["", *(chr(97 + i % 26) * (1 + i % 5 * (i % 3)) for i in range(100)), ""]
+    encoder = Recorded()
+    expected = [sum(map(ord, text)) if text else "nothing" for text in texts]
+    assert sums(encoder, texts, device) == expected
+    assert sum(encoder.sizes) == 100
+    assert set(encoder.sizes) == {1} if device == "cpu" else max(encoder.sizes) == 8
+
+
+def test_batches_are_halved_until_they_fit():
+    encoder = Recorded(room=3)
+    assert sums(encoder, ["a"] * 20, "cuda") == [97] * 20
+    assert encoder.sizes == [2] * 10
+    with pytest.raises(
+        EncoderFailed, match=r"text encoder 'recorded': cuda has too little memory for it; use"
+    ):
+        sums(Recorded(room=0), ["a"] * 20, "cuda")
+
+
+def test_unlike_items_do_not_wait_for_ever():
+    """No more than four batches' worth are held back, however many layouts there are."""
+    encoder, asked = Recorded(), []
+    items = (asked.append(n) or "x" * n for n in range(1, 200))
+    next(encoder.encode(items, "cuda"))
+    assert len(asked) <= 4 * Recorded.batch
+
+
+def test_the_network_of_a_model_may_find_no_room(tmp_path, monkeypatch):
+    """What a device lacks is not taken for a fault of the model's folder."""
+    save_bert(tmp_path / "tiny")
+    encoder = encoders.get("text", str(tmp_path / "tiny"))
+    prepared = encoder.prepare("全场")
+    monkeypatch.setattr(encoder.network("cpu"), "forward", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        encoder.embed([prepared], "cpu")
+
+
+def full(**inputs):
+    raise torch.OutOfMemoryError("no room")
 
 
 # ------------------------------------------------------------------------------------------------ bits

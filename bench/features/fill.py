@@ -61,7 +61,8 @@ class _Chunk(NamedTuple):
 def check(encoder: encoders.Encoder) -> None:
     """Ask an encoder for what names it; one from outside may answer with anything. Raises BenchError."""
     try:
-        texts = encoder.stamp, encoder.fingerprint, *encoder.recipe[:3]
+        with undisturbed():
+            texts = encoder.stamp, encoder.fingerprint, *encoder.recipe[:3]
         if not all(isinstance(text, str) for text in texts):
             raise TypeError(f"its stamp, fingerprint and recipe are not all texts: {texts}")
     except (KeyboardInterrupt, encoders.WeightsUnavailable):
