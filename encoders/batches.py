@@ -58,7 +58,7 @@ def layout(prepared: Any) -> Hashable:
         return tuple((str(name), layout(value)) for name, value in prepared.items())
     if isinstance(prepared, list | tuple):
         return tuple(layout(value) for value in prepared)
-    return type(prepared)
+    return type(prepared).__qualname__
 
 
 def _fitting(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -48,7 +48,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
     with decoding(path):
         try:
             image = Image.open(path, formats=FORMATS)
-        except Image.UnidentifiedImageError as error:
+        except UnidentifiedImageError as error:
             raise CannotDecode("it is in no image format that is read here") from error
         with image:
             yield image
@@ -126,7 +126,7 @@ class Torchvision(Network):
 
         # Google's two networks were trained on other channel statistics and convert the input themselves.
         converts = self.found is not None and self.architecture in ("googlenet", "inception_v3")
-        network = models.get_model(
+        network: nn.Module = models.get_model(
             self.architecture, weights=None, **({"transform_input": True} if converts else {})
         )
         if self.found:

@@ -112,7 +112,8 @@ def quarters(grey: np.ndarray) -> np.ndarray:
     if not len(grey):
         return np.zeros(4)
     half = grey.shape[1] // 2
-    return grey.mean(axis=0).reshape(2, half, 2, half).mean(axis=(1, 3)).ravel()
+    means: np.ndarray = grey.mean(axis=0).reshape(2, half, 2, half).mean(axis=(1, 3)).ravel()
+    return means
 
 
 def over_time(series: np.ndarray) -> np.ndarray:

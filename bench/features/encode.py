@@ -70,12 +70,13 @@ def encode(
     sweep(home)
     encoded = 0
     folders: dict[Source, Path] = {}
-    for modality, encoder in {None: None, **chosen}.items():
+    ways: list[tuple[str | None, encoders.Encoder | None]] = [(None, None), *chosen.items()]
+    for modality, way in ways:
         sources = [s for s in dataset.schema.sources if _encoded_as(dataset, s) == modality]
-        folders |= {s: _folder(home, s, dataset, encoder) for s in sources}
+        folders |= {s: _folder(home, s, dataset, way) for s in sources}
         absent = [s for s in sources if not _intact(folders[s])]
-        if encoder is not None:
-            encoded += _store_encoded(dataset, encoder, {s: folders[s] for s in absent}, place)
+        if way is not None:
+            encoded += _store_encoded(dataset, way, {s: folders[s] for s in absent}, place)
         else:
             _store_as_it_is(dataset, {s: folders[s] for s in absent})
     about = {source: _About.read(folder) for source, folder in folders.items()}
@@ -125,8 +126,12 @@ def _store_encoded(
 ) -> int:
     """Make the folders of sources of one encoder; how many items had to be encoded."""
     raw = {source: dataset.raw(source) for source in wanted}
-    keys = {source: [_key(item) for item in tokens.items] for source, tokens in raw.items()}
-    items = {k: i for s in wanted for k, i in zip(keys[s], raw[s].items, strict=True) if k != MISSING}
+    keys: dict[Source, list[str]] = {}
+    items: dict[str, str | Path] = {}
+    for source, tokens in raw.items():
+        keys[source] = [_key(item) for item in tokens.items]
+        items.update(zip(keys[source], tokens.items, strict=True))
+    items.pop(MISSING, None)
     encoded = fill(encoder, items, place) if wanted else 0
     for source, folder in wanted.items():
         _store(*_assemble(dataset, source, raw[source], keys[source], encoder), folder)
@@ -140,9 +145,10 @@ def _assemble(
     stored = ItemCache(encoder.fingerprint).get(key for key in keys if key != MISSING)
     stored[MISSING] = encoders.Undecodable("there is no such file")
     results = [stored[key] for key in keys]
+    items: Sequence[str | Path] = raw.items
     failed = {
         _name(dataset, item): result.reason
-        for item, result in zip(raw.items, results, strict=True)
+        for item, result in zip(items, results, strict=True)
         if isinstance(result, encoders.Undecodable)
     }
     good = [result for result in results if isinstance(result, encoders.Feature)]
