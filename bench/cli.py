@@ -101,7 +101,7 @@ OPTIONS = [
         "plugins",
         type=click.Path(path_type=Path),
         multiple=True,
-        help="A file that registers fusions.",
+        help="A file that registers fusions or encoders.",
     ),
     click.option(
         "--set",
@@ -275,7 +275,7 @@ def results(out: Path, file: Path | None) -> None:
     "plugins",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="A file that registers fusions.",
+    help="A file that registers fusions or encoders.",
 )
 @told_plainly
 def list_(what: str, as_json: bool, plugins: tuple[Path, ...]) -> None:

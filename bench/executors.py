@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, TypeVar
@@ -43,7 +43,7 @@ def inline(
     *,
     timeout: float = 0,
     keep: bool = False,
-) -> Iterator[tuple[Task, Result | Failure]]:
+) -> Generator[tuple[Task, Result | Failure], None, None]:
     """This process, one task after the other, for debugging and quick tests.
 
     Protects from exceptions, SystemExit included. What ends or hangs a process ends or hangs this one, and
@@ -66,7 +66,7 @@ def local(
     *,
     timeout: float = 0,
     keep: bool = False,
-) -> Iterator[tuple[Task, Result | Failure]]:
+) -> Generator[tuple[Task, Result | Failure], None, None]:
     """Worker processes on this machine, also with one job.
 
     A worker that ends, or is ended because it took longer than `timeout`, costs the task it was at and is
@@ -124,7 +124,10 @@ def local(
             _dismiss()
 
 
-EXECUTORS: dict[str, Callable[..., Iterator[tuple[Any, Any]]]] = {"local": local, "inline": inline}
+EXECUTORS: dict[str, Callable[..., Generator[tuple[Any, Any], None, None]]] = {
+    "local": local,
+    "inline": inline,
+}
 """Name on the command line -> executor."""
 
 

@@ -1,4 +1,4 @@
-"""Methods from outside: plugin files, and classes of notebooks and other packages, brought to any process."""
+"""Fusions and encoders from outside: plugin files, notebooks, other packages, brought to any process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from types import ModuleType
 from bench.errors import UsageError
 from bench.failure import Failure
 from bench.isolation import undisturbed
+from encoders import registry as encoder_registry
 from fusions import registry
+from fusions.origin import Registered
 
 log = logging.getLogger("bench")
 
@@ -22,7 +24,7 @@ _loaded: dict[Path, bytes] = {}
 
 
 def load_plugins(paths: Iterable[Path]) -> None:
-    """Run plugin files, which register fusions; each once per process, and again when it was edited.
+    """Run plugin files, which register fusions or encoders; each once per process, and again when edited.
 
     Of what a file does beside, imports stay; a changed setting, such as torch's default dtype, would change
     the results of the other methods.
@@ -37,11 +39,15 @@ def load_plugins(paths: Iterable[Path]) -> None:
         text = path.read_bytes()
         if _loaded.get(path) == text:
             continue
-        before = dict(registry._entries)
+        before = _registered()
         _run(path, text)
-        if registry._entries == before:
-            log.warning("--plugin %s registers no fusion", path)
+        if _registered() == before:
+            log.warning("--plugin %s registers neither a fusion nor an encoder", path)
         _loaded[path] = text
+
+
+def _registered() -> tuple[Registered, ...]:
+    return *registry._entries.values(), *encoder_registry._entries.values()
 
 
 def _run(path: Path, text: bytes) -> None:
@@ -63,5 +69,15 @@ def carried(name: str, plugins: Iterable[Path]) -> registry.Entry | None:
     if name not in registry.names():
         return None  # a reference
     entry = registry.get(name)
-    known = entry.bundled or Path(entry.file).resolve() in {path.resolve() for path in plugins}
-    return None if known else entry
+    return None if _known(entry, plugins) else entry
+
+
+def carried_encoder(modality: str, name: str, plugins: Iterable[Path]) -> encoder_registry.Entry | None:
+    """The same of an encoder."""
+    entry = encoder_registry.entry(modality, name)
+    return None if _known(entry, plugins) else entry
+
+
+def _known(entry: Registered, plugins: Iterable[Path]) -> bool:
+    """Whether a worker process that loads these plugins knows an entry."""
+    return entry.bundled or Path(entry.file).resolve() in {path.resolve() for path in plugins}

@@ -17,6 +17,7 @@ from bench.data.dataset import Dataset
 from bench.environment import choose_device
 from bench.errors import UsageError, did_you_mean
 from bench.experiments import EXPERIMENTS, Experiment
+from bench.isolation import undisturbed
 from bench.plugins import load_plugins
 
 
@@ -147,10 +148,14 @@ def _check_options(options: Mapping[str, Mapping[str, Any]]) -> None:
 
 def get_encoder(modality: str, name: str, preset: Preset) -> encoders.Encoder:
     """The encoder of a name, with the preset's options and choice of weights. Raises UsageError."""
-    options: dict[str, Any] = {"size": preset.encoders.image_size} if modality == "image" else {}
-    if (modality, name) == ("text", "hashing"):
-        options = {"width": preset.encoders.hashing_width}
     try:
-        return encoders.get(modality, name, weights=preset.encoders.weights, **options)
-    except encoders.UnknownEncoder as error:
+        known = encoders.entry(modality, name).options
+        options: dict[str, Any] = {}
+        if modality == "image" and "size" in known:
+            options = {"size": preset.encoders.image_size}
+        elif (modality, name) == ("text", "hashing"):
+            options = {"width": preset.encoders.hashing_width}
+        with undisturbed():  # making one runs its author's code
+            return encoders.get(modality, name, weights=preset.encoders.weights, **options)
+    except (encoders.UnknownEncoder, encoders.EncoderFailed) as error:
         raise UsageError(str(error)) from None

@@ -9,19 +9,15 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import bench
-import fusions
-from bench.methods.catalog import kind_of
-from bench.methods.references import REFERENCES
 
-CORE = ("bench.trial", "bench.data.dataset")
-"""Where the code begins that every run uses: splitting, fitting and predicting; reading the data."""
+READING = ("bench.data.dataset",)
+"""Where the code begins that reads data."""
 OURS = frozenset({"bench", "fusions"})
 """The packages that are followed. Encoders are not: features have fingerprints of their own."""
 
@@ -41,22 +37,6 @@ class Home(NamedTuple):
 
 
 PROJECT = Home(Path(str(bench.__file__)).parent.parent, OURS)
-
-
-def code_of(method: str) -> str:
-    """16 hexadecimal digits of all source that decides the numbers of a method. Raises UnknownFusion."""
-    kind = kind_of(method)
-    cls = kind if method in REFERENCES else fusions.get(method).cls
-    modules, homes, own = [*CORE, kind.__module__, cls.__module__], [PROJECT], b""
-    if PROJECT.file(cls.__module__) is None:  # from a plugin file, a notebook or another package
-        entry = None if method in REFERENCES else fusions.get(method)
-        source = entry.source if entry else Path(inspect.getfile(cls)).read_bytes()
-        own = plain(source)
-        if entry is None or entry.text is not None:
-            home, module = _home_of(cls, entry.file if entry else inspect.getfile(cls))
-            homes.append(home)
-            modules += _imports(ast.parse(source), module, package=False)
-    return digest(homes, modules, own)
 
 
 def digest(homes: Sequence[Home], modules: Iterable[str], own: bytes = b"") -> str:
@@ -81,7 +61,7 @@ def reached(homes: Sequence[Home], modules: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _home_of(cls: type, file: str) -> tuple[Home, str]:
+def home_of(cls: type, file: str) -> tuple[Home, str]:
     """Where another's modules lie, its package or the folder of a file, and what its own is called there."""
     path, module = Path(file).resolve(), cls.__module__
     if (path.parent / "__init__.py").is_file() and "." in module:
@@ -102,11 +82,11 @@ def plain(source: bytes) -> bytes:
 @cache
 def _read(path: Path, name: str, package: bool, changed: int) -> tuple[str, tuple[str, ...]]:
     tree = ast.parse(path.read_bytes())
-    imported = tuple(_imports(tree, name, package=package))
+    imported = tuple(imports(tree, name, package=package))
     return _without_docstrings(tree), imported
 
 
-def _imports(tree: ast.AST, module: str, *, package: bool) -> Iterator[str]:
+def imports(tree: ast.AST, module: str, *, package: bool) -> Iterator[str]:
     """The names that may be modules in the imports of a module, those within functions too."""
     for node in _executed(tree):
         if isinstance(node, ast.Import):

@@ -22,7 +22,6 @@ from bench.methods import catalog as methods
 from bench.plan import Plan, PlanRow, store_plan
 from bench.request import Request, Resolved, get_encoder, resolve
 from bench.runner import Job, Outcome, Summary, run_all
-from bench.sourcecode import code_of
 from bench.store import RunStore
 from bench.variants import Choice, Variant
 
@@ -221,6 +220,7 @@ def _features(
                 jobs=request.jobs,
                 executor=request.executor,
                 device=asked.device.type,
+                plugins=request.plugins,
                 progress=reporter.encoding,
             )
         except encoders.WeightsUnavailable as error:
@@ -250,6 +250,6 @@ def _spec(variant: Variant, asked: Resolved, seed: int, dataset: str, features: 
         target=features.target,
         encoders=dict(features.stamps),
         features=features.fingerprint,
-        code=code_of(variant.method),
+        code=methods.code_of(variant.method),
         device=device,
     )

@@ -10,10 +10,12 @@ import av
 import numpy as np
 import torch
 
-from encoders.base import Encoder, Item, register, register_family
+from encoders.base import Encoder, Item
 from encoders.decoding import CannotDecode
+from encoders.feature import Feature
 from encoders.huggingface import HINT, HuggingFace, is_model_name
 from encoders.media import opened
+from encoders.registry import register, register_family
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -82,7 +84,7 @@ class LogMel(Encoder):
 
     seconds = 60.0
 
-    def features(self, item: Item, device: str) -> np.ndarray:
+    def prepare(self, item: Item) -> Feature:
         """The statistics (133,)."""
         wave = decode(Path(item), self.seconds).astype(np.float64)
         length = len(wave) / RATE
@@ -96,13 +98,14 @@ class LogMel(Encoder):
         crossings = (np.diff(np.signbit(windows), axis=1)).mean(axis=1)
         frequency = np.fft.rfftfreq(WINDOW, 1 / RATE) / 1000
         centroid = (power * frequency).sum(axis=1) / np.maximum(power.sum(axis=1), FLOOR)
-        return np.concatenate([
+        statistics = np.concatenate([
             mel.mean(axis=0), mel.std(axis=0), change.std(axis=0),
             [loudness.mean(), loudness.std()], np.quantile(loudness, [0.05, 0.5, 0.95]),
             [crossings.mean(), crossings.std(), centroid.mean(), centroid.std()],
             beat(onset),
             [onset.mean(), np.log1p(length)],
         ])  # fmt: skip
+        return Feature(statistics.astype(np.float32))
 
 
 def beat(onset: np.ndarray) -> tuple[float, float]:
@@ -128,6 +131,8 @@ class Wav2Vec2(HuggingFace):
 
     repositories: ClassVar[dict[str, str]] = {"wav2vec2": "facebook/wav2vec2-base"}
     model_types = ("wav2vec2", "hubert")
+    argument = "input_values"
+    batch = 64
     seconds = 10.0
 
     def default_config(self) -> PretrainedConfig:
@@ -136,9 +141,9 @@ class Wav2Vec2(HuggingFace):
 
         return Wav2Vec2Config()
 
-    def features(self, item: Item, device: str) -> np.ndarray:
-        """The mean hidden state (hidden size,)."""
+    def prepare(self, item: Item) -> torch.Tensor:
+        """The wave (samples,)."""
         wave = decode(Path(item), self.seconds)
         wave = np.pad(wave, (0, max(0, WINDOW - len(wave))))  # its first frame sees 400 samples
         wave = (wave - wave.mean()) / np.sqrt(wave.var() + 1e-7)
-        return self.mean_state(device, input_values=torch.from_numpy(wave.astype(np.float32))[None])
+        return torch.from_numpy(wave.astype(np.float32))

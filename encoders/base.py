@@ -1,31 +1,29 @@
-"""What an encoder is, and the registry: a decorator adds one, a modality and a name get one."""
+"""What an encoder is: it prepares an item on the CPU, and embeds prepared items on a device."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import inspect
 import json
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import nn
 
+from encoders.batches import embedded
 from encoders.decoding import CannotDecode
-from encoders.untrusted import WeightsUnavailable
-from encoders.weights import WEIGHTS, Found, logger
+from encoders.feature import Feature, Undecodable
+from encoders.untrusted import first_line
+from encoders.weights import Found
 
 MODALITIES = ("text", "image", "video", "audio")
-"""Modalities whose items an encoder turns into one vector each; "numeric" is trained with the model."""
+"""Modalities whose items an encoder turns into features; "numeric" is trained with the model."""
 
 Item = str | Path
 """A text, or the path of an image, video or audio file."""
@@ -38,37 +36,34 @@ class UnknownEncoder(KeyError):
         return str(self.args[0])
 
 
-@dataclass(frozen=True)
-class Undecodable:
-    """The result for an item that has no feature vector: broken, empty, or not of this modality.
-
-    Attributes:
-        reason: what is wrong, without the item's name or path.
-    """
-
-    reason: str
-
-
 class Encoder(ABC):
-    """Turns items of one modality into one float32 vector each.
+    """Turns items of one modality into features: one float32 vector each, or a sequence of them.
 
-    A subclass sets ``version``, takes its options as keyword-only arguments of ``__init__``, and implements
-    ``features``. Making an encoder is cheap: weights are looked up when ``weights``, ``stamp``, ``source`` or
-    ``fingerprint`` is first read, and a network is built when the first item is encoded.
+    An encoder works in two steps: ``prepare`` decodes, resizes or tokenises an item on the CPU, in any
+    process; ``embed`` runs a network on prepared items, on the CPU or a device. A subclass takes its options
+    as keyword-only arguments of ``__init__`` and implements ``prepare``; without a network, that is all, and
+    what it prepares is the Feature. Making an encoder is cheap: weights are looked up when ``weights``,
+    ``stamp``, ``source`` or ``fingerprint`` is first read, and a network is built at the first ``embed``.
 
-    A vector depends on its item and on the fingerprint alone: items are encoded one at a time, because
-    batch-mates change the last bits of a matrix product, and a cache filled in any order, by any number of
-    processes, must hold the same bits. (Another device or number of threads may change the last bits.)
+    On the CPU a feature depends on its item and on the fingerprint alone: items are embedded one at a time,
+    because batch-mates change the last bits of a matrix product, and a cache filled in any order, by any
+    number of processes, must hold the same bits. (Another device or number of threads may change the last
+    bits.)
 
     Attributes:
         modality: one of MODALITIES.
         name: the name it was asked for; for a local folder, the folder's own name.
         version: raised whenever preprocessing or features change, so that old cache entries are not used.
+        batch: how many items are embedded at once on a device, at most.
         asked: the name as it was given, with the path of a local folder.
         options: the values of the keyword-only options, part of the fingerprint.
+        code: what identifies the source of an encoder that does not come with this package, part of the
+            fingerprint too: an edited plugin never gets the features of its former self.
     """
 
     version: ClassVar[int] = 1
+    batch: ClassVar[int] = 256
+    code = ""
 
     def __init__(self, modality: str, name: str, weights: str, **options: Any):
         self.modality = modality
@@ -77,8 +72,25 @@ class Encoder(ABC):
         self.options = options
 
     @abstractmethod
-    def features(self, item: Item, device: str) -> np.ndarray:
-        """The feature vector (D,) of one item. Raises CannotDecode with the reason if it has none."""
+    def prepare(self, item: Item) -> Any:
+        """All that needs no device, for one item; anything that can be pickled.
+
+        Raises CannotDecode with the reason if the item has no feature.
+        """
+
+    def embed(self, batch: Sequence[Any], device: str) -> list[Feature]:
+        """The features of prepared items, in their order.
+
+        Args:
+            batch: what ``prepare`` returned for each; all arrays in them have the same shapes.
+            device: where a network runs, "cpu" or "cuda" or "cuda:1" ...
+        """
+        return list(batch)
+
+    @property
+    def title(self) -> str:
+        """The encoder in messages: ``image encoder 'resnet50'``."""
+        return f"{self.modality} encoder {self.name!r}"
 
     @property
     def weights(self) -> str:
@@ -106,7 +118,7 @@ class Encoder(ABC):
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits over all that decides a vector: name, weights, options, version."""
+        """16 hexadecimal digits over all that decides a feature: name, weights, options, version, source."""
         parts = {
             "modality": self.modality,
             "encoder": type(self).__name__,
@@ -114,10 +126,20 @@ class Encoder(ABC):
             "weights": self.source,
             "options": self.options,
             "version": self.version,
+            "code": self.code,
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
-    def encode(self, items: Iterable[Item], device: str = "cpu") -> Iterator[np.ndarray | Undecodable]:
+    def prepared(self, items: Iterable[Item]) -> Iterator[Any]:
+        """For each item what ``prepare`` returns, or Undecodable with the reason."""
+        for item in items:
+            try:
+                result = self.prepare(item)
+            except CannotDecode as error:
+                result = Undecodable(first_line(error))
+            yield result
+
+    def encode(self, items: Iterable[Item], device: str = "cpu") -> Iterator[Feature | Undecodable]:
         """Encode items, lazily and in order.
 
         Args:
@@ -125,16 +147,19 @@ class Encoder(ABC):
             device: where a network runs, "cpu" or "cuda" or "cuda:1" ...
 
         Yields:
-            For each item its vector, float32 (D,), or Undecodable with the reason. A broken item never raises
-            and never affects its neighbours.
+            For each item its feature, or Undecodable with the reason. A broken item never raises and never
+            affects its neighbours.
+
+        Raises:
+            EncoderFailed: ``embed`` returns no proper features.
         """
-        for item in items:
-            try:
-                vector = np.asarray(self.features(item, device), dtype=np.float32)
-            except CannotDecode as error:
-                yield Undecodable(str(error))
-                continue
-            yield vector if np.isfinite(vector).all() else Undecodable("its features are not finite")
+        early: dict[int, Feature | Undecodable] = {}
+        following = 0
+        for number, result in embedded(self, enumerate(self.prepared(items)), device):
+            early[number] = result
+            while following in early:
+                yield early.pop(following)
+                following += 1
 
 
 class Network(Encoder):
@@ -206,114 +231,3 @@ def within(option: str, value: Any, lowest: int, highest: int) -> int:
     if type(value) is not int or not lowest <= value <= highest:
         raise UnknownEncoder(f"{option} must be a whole number of {lowest} to {highest}, not {value!r:.40}")
     return value
-
-
-# ---------------------------------------------------------------------------------------------- registry
-
-E = TypeVar("E", bound=type[Encoder])
-_registry: dict[str, dict[str, type[Encoder]]] = {modality: {} for modality in MODALITIES}
-_fallbacks: dict[str, tuple[Callable[[str], bool], type[Encoder], str]] = {}
-
-
-def register(modality: str, *names: str) -> Callable[[E], E]:
-    """Class decorator: make an encoder known under these names. Raises ValueError if a name is taken.
-
-    A new encoder is a class with ``features``, in any module that is imported::
-
-        @register("audio", "loudness")
-        class Loudness(Encoder):
-            def features(self, item, device):
-                return np.array([np.sqrt(np.mean(decode(item, rate=16000, seconds=60) ** 2))])
-    """
-
-    def add(cls: E) -> E:
-        for name in names:
-            if name in _registry[modality]:
-                raise ValueError(f"{modality} encoder {name!r} is already registered; choose another name")
-            _registry[modality][name] = cls
-        return cls
-
-    return add
-
-
-def register_family(modality: str, accepts: Callable[[str], bool], hint: str) -> Callable[[E], E]:
-    """Class decorator: use this class for every name that `accepts`, if no encoder has exactly that name.
-
-    `hint` tells in an error message which further names there are.
-    """
-
-    def add(cls: E) -> E:
-        _fallbacks[modality] = (accepts, cls, hint)
-        return cls
-
-    return add
-
-
-def names(modality: str) -> list[str]:
-    """The registered names of a modality, in order of registration."""
-    return list(_of(modality))
-
-
-def weights_present() -> dict[str, Path | None]:
-    """For each registered encoder that needs weights, where they lie on this machine, or None.
-
-    Weights that are there and damaged are warned of.
-    """
-    found: dict[str, Path | None] = {}
-    for encoder in (get(modality, name) for modality in MODALITIES for name in names(modality)):
-        if isinstance(encoder, Network):
-            try:
-                found[encoder.name] = encoder.present()
-            except WeightsUnavailable as error:
-                logger.warning("%s", error)
-                found[encoder.name] = None
-    return found
-
-
-def get(modality: str, name: str, weights: str = "auto", **options: Any) -> Encoder:
-    """The encoder `name` of a modality; cheap, see Encoder.
-
-    Args:
-        modality: one of MODALITIES.
-        name: a registered name; for images also any torchvision classification model, for the other
-            modalities also a Hugging Face name ("owner/model") or a local folder with config.json.
-        weights: "auto" (pretrained if they can be had, else random with one warning), "pretrained" (an error
-            if they cannot be had) or "random" (no look-up). Of no effect for encoders without weights.
-        **options: options of the encoder, such as ``size`` of an image encoder.
-
-    Raises:
-        UnknownEncoder: no such modality, name or option, or a value that the option cannot have.
-        ValueError: `weights` is none of the three.
-    """
-    if weights not in WEIGHTS:
-        raise ValueError(f"weights must be one of {', '.join(WEIGHTS)}, not {weights!r}")
-    cls, more = _of(modality).get(name), ""
-    if cls is None and modality in _fallbacks:
-        accepts, family, more = _fallbacks[modality]
-        cls = family if accepts(name) else None
-    if cls is None:
-        raise UnknownEncoder(
-            f"no {modality} encoder {name!r}{_nearest(name, names(modality))}; "
-            f"{more}`bench list encoders` shows all"
-        )
-    known = [p.name for p in inspect.signature(cls).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    for option in options:
-        if option not in known:
-            raise UnknownEncoder(
-                f"{modality} encoder {name!r} has no option {option!r}{_nearest(option, known)}; "
-                f"it has: {', '.join(known) or 'none'}"
-            )
-    return cls(modality, name, weights, **options)
-
-
-def _of(modality: str) -> dict[str, type[Encoder]]:
-    if modality not in _registry:
-        raise UnknownEncoder(
-            f"no modality {modality!r}{_nearest(modality, MODALITIES)}; there are: {', '.join(MODALITIES)}"
-        )
-    return _registry[modality]
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f", did you mean {close[0]!r}?" if close else ""

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-import numpy as np
 import torch
 from torch import nn
 
 from encoders.base import Network
+from encoders.feature import Feature
 from encoders.untrusted import WeightsUnavailable, check_model, first_line
 from encoders.weights import (
     Found,
@@ -56,6 +56,8 @@ class HuggingFace(Network):
     """The Hub model behind each short name."""
     vocabulary: ClassVar[bool] = False
     """Whether the tokenizer's files are needed."""
+    argument: ClassVar[str]
+    """What the network calls its input."""
     model_types: ClassVar[tuple[str, ...]] = ()
     """The architectures (config.model_type) that the preprocessing is right for; empty: any."""
 
@@ -78,7 +80,7 @@ class HuggingFace(Network):
         """The weights in the folder, in the Hub's local cache, or on the Hub, checked before use."""
         if self.folder:
             check_model(self.folder)
-            return look_up(self.name, self.wanted, self._in_folder, self._folder_is_incomplete)
+            return look_up(self.name, self.wanted, partial(self._in, self.folder), self._folder_is_incomplete)
         if self.name in self.repositories:
             return self._on_the_hub(self.wanted)
         if self.wanted == "random":
@@ -93,8 +95,8 @@ class HuggingFace(Network):
             check_model(found.path)
         return found
 
-    def _in_folder(self) -> Found | None:
-        return folder_weights(self.folder) if is_complete(self.folder, self.vocabulary) else None
+    def _in(self, folder: Path) -> Found | None:
+        return folder_weights(folder) if is_complete(folder, self.vocabulary) else None
 
     def _folder_is_incomplete(self) -> NoReturn:
         files = "model.safetensors" + (" or its tokenizer's files" if self.vocabulary else "")
@@ -112,8 +114,9 @@ class HuggingFace(Network):
     @property
     def source(self) -> str:
         """As for every network; random weights of a folder depend on its config.json too."""
-        configuration = self.folder and not self.found
-        return super().source + (f", {digest_of(self.folder, ('config.json',))}" if configuration else "")
+        if self.folder is None or self.found:
+            return super().source
+        return f"{super().source}, {digest_of(self.folder, ('config.json',))}"
 
     @cached_property
     def config(self) -> PretrainedConfig:
@@ -124,7 +127,7 @@ class HuggingFace(Network):
         if not folder:
             return self.default_config()
         with loading(folder / "config.json"):
-            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            config: PretrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         if self.model_types and config.model_type not in self.model_types:
             raise WeightsUnavailable(
                 f"{self.name!r} is a {config.model_type} network; as {self.modality} encoder only "
@@ -136,10 +139,8 @@ class HuggingFace(Network):
 
     def check_size(self, config: PretrainedConfig) -> None:
         """Raise ValueError if the network would not fit into memory; it is laid out without any."""
-        from transformers import AutoModel
-
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            network = AutoModel.from_config(config, trust_remote_code=False)
+            network = _laid_out(config)
         numbers = sum(tensor.numel() for tensor in (*network.parameters(), *network.buffers()))
         if numbers > LARGEST:
             raise ValueError(f"its network has {numbers:,} numbers, more than {LARGEST:,}")
@@ -151,8 +152,9 @@ class HuggingFace(Network):
         config = self.config
         if self.found is None:
             with loading(self.folder or self.name):
-                return AutoModel.from_config(config, trust_remote_code=False).float()
+                return _laid_out(config).float()
         with loading(self.found.path):
+            network: nn.Module
             network, report = AutoModel.from_pretrained(
                 self.found.path,
                 config=config,
@@ -169,12 +171,20 @@ class HuggingFace(Network):
             )
         return network
 
-    def mean_state(self, device: str, **inputs: torch.Tensor) -> np.ndarray:
-        """The mean over tokens of the last hidden state of one item: (hidden size,)."""
+    def embed(self, batch: Sequence[torch.Tensor], device: str) -> list[Feature]:
+        """The mean over tokens of the last hidden state: (hidden size,)."""
         network = self.network(device)
         with loading(self.found.path if self.found else self.folder or self.name), torch.inference_mode():
-            inputs = {name: values.to(device) for name, values in inputs.items()}
-            return network(**inputs).last_hidden_state[0].mean(dim=0).cpu().numpy()
+            states = network(**{self.argument: torch.stack(list(batch)).to(device)}).last_hidden_state
+            return [Feature(state.mean(dim=0).cpu().numpy()) for state in states]
+
+
+def _laid_out(config: PretrainedConfig) -> nn.Module:
+    """The network of a configuration, with random weights."""
+    from transformers import AutoModel
+
+    network: nn.Module = AutoModel.from_config(config, trust_remote_code=False)  # type: ignore[no-untyped-call] # theirs
+    return network
 
 
 @contextmanager
@@ -184,7 +194,7 @@ def loading(what: Path | str) -> Iterator[None]:
         warnings.simplefilter("ignore")
         try:
             yield
-        except WeightsUnavailable:
+        except (WeightsUnavailable, torch.OutOfMemoryError):  # the latter is the device's fault
             raise
         except Exception as error:
             raise WeightsUnavailable(
@@ -198,11 +208,11 @@ def quiet() -> Iterator[None]:
     from transformers.utils import logging
 
     before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call] # theirs is not typed
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call] # theirs is not typed
     try:
         yield
     finally:
         logging.set_verbosity(before)
         if bars:
-            logging.enable_progress_bar()
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call] # theirs is not typed

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from safetensors.torch import load_file
 from torch import nn
 
-from encoders.base import Item, Network, register, register_family, within
+from encoders.base import Item, Network, within
 from encoders.decoding import CannotDecode, decoding
+from encoders.feature import Feature
+from encoders.registry import register, register_family
 from encoders.untrusted import WeightsUnavailable, check_safetensors, first_line
 from encoders.weights import Found, sha256, torchvision_cached, torchvision_weights
 
@@ -45,7 +48,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
     with decoding(path):
         try:
             image = Image.open(path, formats=FORMATS)
-        except Image.UnidentifiedImageError as error:
+        except UnidentifiedImageError as error:
             raise CannotDecode("it is in no image format that is read here") from error
         with image:
             yield image
@@ -83,7 +86,6 @@ class Torchvision(Network):
                 f"{self.architecture}@{self.file.name}",
                 f"{self.architecture}@{self.file}",
             )
-        self.statistics = IMAGENET
         self.scale = 1.0
 
     def find_weights(self) -> Found | None:
@@ -108,20 +110,27 @@ class Torchvision(Network):
             return super().stamp
         return f"{self.architecture} ({self.file.name} {self.found.digest[:8]})"
 
+    @cached_property
+    def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation of the colour channels that the network expects."""
+        if self.found is None or self.file is not None:
+            return IMAGENET
+        from torchvision import models
+
+        transform = models.get_weight(self.found.source).transforms()
+        return tuple(transform.mean), tuple(transform.std)
+
     def build(self) -> nn.Module:
         """The network, its last layer replaced by the identity."""
         from torchvision import models
 
         # Google's two networks were trained on other channel statistics and convert the input themselves.
         converts = self.found is not None and self.architecture in ("googlenet", "inception_v3")
-        network = models.get_model(
+        network: nn.Module = models.get_model(
             self.architecture, weights=None, **({"transform_input": True} if converts else {})
         )
         if self.found:
             load(network, self.found)
-        if self.found and self.file is None:
-            transform = models.get_weight(self.found.source).transforms()
-            self.statistics = tuple(transform.mean), tuple(transform.std)
         if getattr(network, "image_size", self.options["size"]) != self.options["size"]:
             raise WeightsUnavailable(
                 f"{self.name} takes images of {network.image_size} pixels only; set its size so"
@@ -132,14 +141,19 @@ class Torchvision(Network):
             self.scale = scale_to_one(network, self.options["size"])
         return network
 
-    def features(self, item: Item, device: str) -> np.ndarray:
-        """The penultimate features: (512,) of resnet18, (2048,) of resnet50, (1024,) of densenet121."""
+    def prepare(self, item: Item) -> torch.Tensor:
+        """The normalised pixels (3, size, size)."""
         pixels = decode(Path(item), self.options["size"])
-        network = self.network(device)
         mean, std = (np.array(s, dtype=np.float32) for s in self.statistics)
         values = torch.from_numpy((pixels.astype(np.float32) / 255 - mean) / std).permute(2, 0, 1)
+        return values.contiguous()
+
+    def embed(self, batch: Sequence[torch.Tensor], device: str) -> list[Feature]:
+        """The penultimate features: (512,) of resnet18, (2048,) of resnet50, (1024,) of densenet121."""
+        network = self.network(device)
         with torch.inference_mode():
-            return network(values[None].contiguous().to(device))[0].flatten().cpu().numpy() * self.scale
+            values = network(torch.stack(list(batch)).to(device)).flatten(1).cpu().numpy()
+        return [Feature(row * self.scale) for row in values]
 
 
 def scale_to_one(network: nn.Module, size: int) -> float:

@@ -92,15 +92,15 @@ class Opened:
         self._check_size()
 
     def _check_size(self) -> None:
-        codec = self.stream.codec_context
-        if codec is None:
+        if self.stream.codec_context is None:
             raise CannotDecode("there is no decoder for its codec")
         if isinstance(self.stream, VideoStream):
+            codec = self.stream.codec_context
             codec.options = {"max_pixels": OPTIONS["max_pixels"]}  # a stream may grow on its way
             if codec.width * codec.height > PIXELS:
                 raise CannotDecode(f"its frames have {codec.width} x {codec.height} pixels")
 
-    def packets(self) -> Iterator[Packet]:
+    def packets(self) -> Iterator[Packet[Any]]:
         """The packets of the stream, within the limits; the last ones are empty and flush the decoder."""
         for number, packet in enumerate(self.container.demux()):  # of all streams: each shows that it goes on
             self._file.unrewarded = 0
@@ -135,7 +135,7 @@ def opened(path: Path, kind: str) -> Iterator[Opened]:
     """
     with decoding(path), _Limited(path) as file:
         try:
-            container = av.open(file, options=OPTIONS, metadata_errors="replace", io_open=_refuse)
+            container = av.open(file, "r", options=OPTIONS, metadata_errors="replace", io_open=_refuse)
         except av.FFmpegError as error:
             file.check()
             if isinstance(error, av.ArgumentError):  # FFmpeg's answer for a format that is not on the list

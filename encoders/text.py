@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import torch
 
-from encoders.base import Encoder, Item, register, register_family, within
+from encoders.base import Encoder, Item, within
 from encoders.decoding import CannotDecode
+from encoders.feature import Feature
 from encoders.huggingface import HINT, HuggingFace, is_model_name, loading
+from encoders.registry import register, register_family
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -56,9 +58,9 @@ class Hashing(Encoder):
         vectorizer = HashingVectorizer(n_features=self.options["width"], analyzer=grams, norm="l2")
         return lambda texts: vectorizer.transform(texts).toarray()
 
-    def features(self, item: Item, device: str) -> np.ndarray:
+    def prepare(self, item: Item) -> Feature:
         """The hashed counts (width,)."""
-        return self._hash([normalised(item)])[0]
+        return Feature(self._hash([normalised(item)])[0].astype(np.float32))
 
 
 def grams(text: str) -> Iterator[str]:
@@ -88,6 +90,7 @@ class Transformer(HuggingFace):
         "xlnet": "hfl/chinese-xlnet-base",
     }
     vocabulary = True
+    argument = "input_ids"
     special_tokens = 5
     """Token numbers that the hash leaves free, because models treat some of them (padding) specially."""
 
@@ -121,12 +124,12 @@ class Transformer(HuggingFace):
             tokenizer = AutoTokenizer.from_pretrained(self.found.path, trust_remote_code=False)
         return lambda text: tokenizer(text, truncation=True, max_length=length)["input_ids"]
 
-    def features(self, item: Item, device: str) -> np.ndarray:
-        """The mean hidden state (hidden size,)."""
+    def prepare(self, item: Item) -> torch.Tensor:
+        """The token numbers (tokens,)."""
         text = normalised(item)
         tokens = self.tokenize(
             text if self.found is None else str(item)
         )  # a tokenizer normalises in its own way
         if not tokens:
             raise CannotDecode("the text has no tokens")
-        return self.mean_state(device, input_ids=torch.tensor([tokens]))
+        return torch.tensor(tokens)

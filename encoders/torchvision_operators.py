@@ -37,7 +37,7 @@ def compiled_operators_load() -> bool:
         library = Path(spec.origin).with_name(f"_C{suffix}")
         if library.is_file():
             try:
-                torch.ops.load_library(library)
+                torch.ops.load_library(library)  # type: ignore[no-untyped-call] # torch's is not typed
             except OSError:
                 return False
             return True
@@ -48,10 +48,10 @@ def declare() -> None:
     """Declare what torchvision misses, once; do nothing where its own operators are there."""
     if "torchvision" in sys.modules or _declared or compiled_operators_load():
         return
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call] # nor this
     for operator in OPERATORS:
         if not hasattr(torch.ops.torchvision, operator):
-            library.define(operator + SIGNATURE)
+            library.define(operator + SIGNATURE)  # type: ignore[no-untyped-call] # nor this
     _declared.append(library)
 
 

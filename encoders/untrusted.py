@@ -93,12 +93,15 @@ def check_safetensors(path: Path) -> None:
 def _fits(tensor: Any, room: int) -> bool:
     if not isinstance(tensor, dict):
         return False
-    shape, offsets = tensor.get("shape"), tensor.get("data_offsets")
-    if not all(isinstance(v, list) and all(type(n) is int and n >= 0 for n in v) for v in (shape, offsets)):
-        return False
-    if len(offsets) != 2 or not offsets[0] <= offsets[1] <= room:
+    shape, offsets = (_counts(tensor.get(name)) for name in ("shape", "data_offsets"))
+    if shape is None or offsets is None or len(offsets) != 2 or not offsets[0] <= offsets[1] <= room:
         return False
     return math.prod(shape) <= 8 * (offsets[1] - offsets[0])  # a number takes one bit or more
+
+
+def _counts(value: Any) -> list[int] | None:
+    """A list of whole numbers of 0 or more, or None if it is anything else."""
+    return value if isinstance(value, list) and all(type(n) is int and n >= 0 for n in value) else None
 
 
 def read_object(path: Path, largest: int = LARGEST_HEADER) -> dict[str, Any]:

@@ -10,11 +10,13 @@ import numpy as np
 import torch
 from av.video.reformatter import VideoReformatter
 
-from encoders.base import Encoder, Item, evenly, register, register_family
+from encoders.base import Encoder, Item, evenly
 from encoders.decoding import CannotDecode
+from encoders.feature import Feature
 from encoders.huggingface import HINT, HuggingFace, is_model_name
 from encoders.image import IMAGENET
 from encoders.media import PIXELS, opened
+from encoders.registry import register, register_family
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -74,7 +76,7 @@ class Motion(Encoder):
 
     size = 64
 
-    def features(self, item: Item, device: str) -> np.ndarray:
+    def prepare(self, item: Item) -> Feature:
         """The statistics (44,)."""
         clip = decode(Path(item), pairs, self.size)
         rgb = clip.pixels.astype(np.float64) / 255
@@ -85,7 +87,7 @@ class Motion(Encoder):
         leaps = np.abs(np.diff(grey[::2], axis=0))
         level = grey.mean(axis=(1, 2))
         change = neighbours.mean(axis=(1, 2))
-        return np.concatenate([
+        statistics = np.concatenate([
             rgb.mean(axis=(0, 1, 2)), rgb.std(axis=(0, 1, 2)),
             [saturation.mean(), saturation.std()],
             np.histogram(grey, bins=8, range=(0, 1))[0] / grey.size,
@@ -96,6 +98,7 @@ class Motion(Encoder):
             [slope(level), slope(change), level.std()],
             np.log1p([clip.seconds, float(clip.positions[-1] + 1), grey.std(axis=(1, 2)).mean()]),
         ])  # fmt: skip
+        return Feature(statistics.astype(np.float32))
 
 
 def pairs(count: int) -> list[int]:
@@ -109,7 +112,8 @@ def quarters(grey: np.ndarray) -> np.ndarray:
     if not len(grey):
         return np.zeros(4)
     half = grey.shape[1] // 2
-    return grey.mean(axis=0).reshape(2, half, 2, half).mean(axis=(1, 3)).ravel()
+    means: np.ndarray = grey.mean(axis=0).reshape(2, half, 2, half).mean(axis=(1, 3)).ravel()
+    return means
 
 
 def over_time(series: np.ndarray) -> np.ndarray:
@@ -137,6 +141,8 @@ class VideoMAE(HuggingFace):
 
     repositories: ClassVar[dict[str, str]] = {"videomae": "MCG-NJU/videomae-base"}
     model_types = ("videomae",)
+    argument = "pixel_values"
+    batch = 32
 
     def default_config(self) -> PretrainedConfig:
         """The published base size."""
@@ -151,11 +157,11 @@ class VideoMAE(HuggingFace):
             raise ValueError(f"{config.num_frames} frames of {config.image_size} pixels square")
         super().check_size(config)
 
-    def features(self, item: Item, device: str) -> np.ndarray:
-        """The mean hidden state (hidden size,)."""
+    def prepare(self, item: Item) -> torch.Tensor:
+        """The frames (frames, 3, size, size)."""
         frames = self.config.num_frames
         pixels = decode(Path(item), lambda count: evenly(count, frames), self.config.image_size).pixels
         pixels = pixels[np.arange(frames) * len(pixels) // frames]
         mean, std = (np.array(s, dtype=np.float32) for s in IMAGENET)
         values = torch.from_numpy((pixels.astype(np.float32) / 255 - mean) / std).permute(0, 3, 1, 2)
-        return self.mean_state(device, pixel_values=values[None].contiguous())
+        return values.contiguous()

@@ -240,7 +240,7 @@ def huggingface_weights(repository: str, name: str, wanted: str, vocabulary: boo
         logger.info("downloading %s from %s", repository, constants.ENDPOINT)
         try:
             snapshot_download(repository, allow_patterns=list(MODEL_FILES))
-        except (errors.HTTPError, OSError, ValueError) as error:
+        except (errors.HTTPError, OSError, ValueError) as error:  # type: ignore[attr-defined] # is there
             line = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise WeightsUnavailable(f"download of {repository} failed ({line})") from error
         found = huggingface_cached(repository, vocabulary)

@@ -13,10 +13,12 @@ from bench.data import livestream
 from bench.data.dataset import Dataset, read_dataset
 from bench.features.encode import encode
 from bench.features.store import FeatureSet
+from encoders import registry as encoder_registry
 from encoders import weights as weights_module
 from fusions import registry
 
 STREAMS = 40
+REGISTERED = (registry._entries, encoder_registry._entries)
 ENCODERS = {"text": "hashing", "image": "resnet18", "video": "motion", "audio": "logmel"}
 
 
@@ -31,22 +33,26 @@ def _private_cache(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(autouse=True)
-def _own_fusions():
+def _own_registries():
     """What a test registers is gone after it: `--fusion all` means the same to every test."""
-    before = dict(registry._entries)
+    before = [dict(entries) for entries in REGISTERED]
     yield
     plugins._loaded.clear()
-    registry._entries.clear()
-    registry._entries.update(before)
+    _restore(before)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _own_fusions_of_a_module():
+def _own_registries_of_a_module():
     """The same of what the fixtures of a module register, which are older than any of its tests."""
-    before = dict(registry._entries)
+    before = [dict(entries) for entries in REGISTERED]
     yield
-    registry._entries.clear()
-    registry._entries.update(before)
+    _restore(before)
+
+
+def _restore(before: list[dict]) -> None:
+    for entries, old in zip(REGISTERED, before, strict=True):
+        entries.clear()
+        entries.update(old)
 
 
 @pytest.fixture(scope="session")

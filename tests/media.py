@@ -64,4 +64,10 @@ def save_bert(folder, weights=True):
 
 
 def one(encoder, item):
+    """The feature of one item, or why there is none."""
     return next(encoder.encode([item]))
+
+
+def values(encoder, items):
+    """The vectors of items all of which have one."""
+    return [result.values for result in encoder.encode(items)]

@@ -12,7 +12,12 @@ import pytest
 import bench.features.cache as cache_module
 import encoders
 from bench.features.cache import CacheError, ItemCache, cache_dir, content_key
-from encoders import Undecodable
+from encoders import Feature, Undecodable
+
+
+def vector(*values: float) -> Feature:
+    return Feature(np.array(values, np.float32))
+
 
 FORK = multiprocessing.get_context("fork")  # a new interpreter would spend seconds on importing torch
 
@@ -25,7 +30,7 @@ def write(root, count, pause, together):
     def results():
         for i in range(count):
             time.sleep(pause)
-            yield f"key{i}", np.full(8, i, np.float32)
+            yield f"key{i}", vector(*[i] * 8)
 
     ItemCache("f", root).put(results())
 
@@ -40,41 +45,76 @@ def start(number, *args):
 
 def test_what_is_put_is_got(tmp_path):
     cache = ItemCache("f", tmp_path)
-    vectors = {f"k{i}": np.random.default_rng(i).normal(size=7).astype(np.float32) for i in range(1200)}
+    vectors = {f"k{i}": vector(*np.random.default_rng(i).normal(size=7)) for i in range(1200)}
     cache.put(vectors.items())
     cache.put([("bad", Undecodable("cut off"))])
-    keys = ["k3", "bad", "k1", "k3", *vectors]
-    values, failed = cache.get(keys)
-    assert values.dtype == np.float32
-    assert np.array_equal(values, np.stack([vectors[k] for k in keys if k != "bad"]))
-    assert failed == {"bad": "cut off"}
+    found = cache.get(["k3", "bad", "k1", "k3", *vectors])
+    assert list(found)[:4] == ["k3", "bad", "k1", "k0"]
+    assert found.pop("bad") == Undecodable("cut off")
+    assert found.keys() == vectors.keys()
+    for key, feature in found.items():
+        assert feature.values.dtype == np.float32
+        assert np.array_equal(feature.values, vectors[key].values)
+        assert feature.times is None
     assert cache.missing(["k1", "new", "bad", "other", "new"]) == ["new", "other"]
+
+
+@pytest.mark.parametrize("times", [None, np.array([0.0, 0.04, 1e9])])
+def test_a_sequence_keeps_its_shape_and_times(tmp_path, times):
+    sequence = Feature(np.arange(6, dtype=np.float32).reshape(3, 2), times)
+    cache = ItemCache("f", tmp_path)
+    cache.put(
+        [("k", sequence), ("one step", Feature(np.zeros((1, 6), np.float32))), ("flat", vector(*range(6)))]
+    )
+    found = cache.get(["k", "one step", "flat"])
+    assert [found[key].values.shape for key in found] == [(3, 2), (1, 6), (6,)]
+    assert np.array_equal(found["k"].values, sequence.values)
+    assert np.array_equal(found["k"].times, times) if times is not None else found["k"].times is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "steps = 2", "steps = NULL", "steps = 3.5", "feature = substr(feature, 5)", "feature = NULL",
+        "times = NULL", "times = feature", "feature = times", "reason = 'x'", "key = 'other'",
+        "digest = NULL", "feature = CAST(feature AS TEXT)", "times = 0",
+    ],
+)  # fmt: skip
+def test_an_entry_of_which_anything_is_changed_is_missing(tmp_path, change, caplog):
+    cache = ItemCache("f", tmp_path)
+    cache.put([("k", Feature(np.ones((3, 4), np.float32), np.arange(3.0)))])
+    with sqlite3.connect(cache.path) as database:
+        database.execute(f"UPDATE items SET {change}")
+    assert cache.missing(["k", "other"]) == ["k", "other"]
+    assert "1 items in the feature cache" in caplog.text
 
 
 def test_nothing_and_failures_only(tmp_path):
     cache = ItemCache("f", tmp_path)
     assert cache.missing([]) == []
     cache.put([("bad", Undecodable("cut off"))])
-    values, failed = cache.get(["bad"])
-    assert values.shape == (0, 0)
-    assert failed == {"bad": "cut off"}
+    assert cache.get([]) == {}
+    assert cache.get(["bad"]) == {"bad": Undecodable("cut off")}
     with pytest.raises(KeyError, match="1 of 2 items are not in"):
         cache.get(["bad", "unknown"])
 
 
 def test_the_first_result_stays(tmp_path):
     cache = ItemCache("f", tmp_path)
-    cache.put([("k", np.zeros(2)), ("k", np.ones(2))])
+    cache.put([("k", vector(0, 0)), ("k", vector(1, 1))])
     cache.put([("k", Undecodable("later"))])
-    assert cache.get(["k"]).values.tolist() == [[0, 0]]
+    assert cache.get(["k"])["k"].values.tolist() == [0, 0]
 
 
 def test_encoders_have_files_of_their_own(tmp_path, monkeypatch):
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
     assert cache_dir() == tmp_path
-    ItemCache("a").put([("k", np.zeros(2))])
+    ItemCache("a").put([("k", vector(0, 0))])
     assert ItemCache("b").missing(["k"]) == ["k"]
-    assert sorted(p.name for p in (tmp_path / "vectors").glob("*.sqlite")) == ["a.sqlite", "b.sqlite"]
+    assert sorted(p.name for p in (tmp_path / cache_module.FOLDER).glob("*.sqlite")) == [
+        "a.sqlite",
+        "b.sqlite",
+    ]
 
 
 def test_keys_are_of_content(tmp_path):
@@ -99,24 +139,23 @@ def test_a_killed_writer_loses_only_the_last_items(tmp_path):
     assert stored >= 20
     assert stored % 5 == 0  # whole commits only
     assert missing == keys[stored:]
-    cache.put((key, np.full(8, int(key[3:]), np.float32)) for key in missing)
-    assert np.array_equal(cache.get(keys).values[:, 0], np.arange(10_000))
+    cache.put((key, vector(*[int(key[3:])] * 8)) for key in missing)
+    assert [feature.values[0] for feature in cache.get(keys).values()] == list(range(10_000))
 
 
 def test_three_writers_of_the_same_keys(tmp_path):
     for writer in start(3, tmp_path, 500, 0.0):
         writer.join(30)
         assert writer.exitcode == 0
-    values, failed = ItemCache("f", tmp_path).get([f"key{i}" for i in range(500)])
-    assert np.array_equal(values[:, 3], np.arange(500))
-    assert not failed
+    found = ItemCache("f", tmp_path).get([f"key{i}" for i in range(500)])
+    assert [feature.values[3] for feature in found.values()] == list(range(500))
 
 
 def test_a_failing_encoder_keeps_what_was_done(tmp_path, monkeypatch):
     monkeypatch.setattr("bench.features.cache.COMMIT_ROWS", 2)
 
     def results():
-        yield from ((f"k{i}", np.zeros(2)) for i in range(5))
+        yield from ((f"k{i}", vector(0, 0)) for i in range(5))
         raise RuntimeError("out of memory")
 
     cache = ItemCache("f", tmp_path)
@@ -133,17 +172,19 @@ def test_the_order_of_encoding_does_not_change_the_bits(tmp_path):
     forward.put(zip(keys, encoder.encode(texts), strict=True))
     for key, text in reversed(list(zip(keys, texts, strict=True))):
         backward.put(zip([key], encoder.encode([text]), strict=True))
-    assert np.array_equal(forward.get(keys).values, backward.get(keys).values)
-    assert forward.get(keys).failed == backward.get(keys).failed == {keys[2]: "the text is empty"}
+    there, back = forward.get(keys), backward.get(keys)
+    assert there.pop(keys[2]) == back.pop(keys[2]) == Undecodable("the text is empty")
+    assert all(np.array_equal(there[key].values, back[key].values) for key in there)
+    assert len(there) == 3
 
 
 def test_each_distinct_item_is_encoded_once(tmp_path):
     calls = []
 
     class Counting(encoders.Encoder):
-        def features(self, item, device):
+        def prepare(self, item):
             calls.append(item)
-            return np.zeros(3)
+            return vector(0, 0, 0)
 
     encoder = Counting("text", "counting", "auto")
     cache = ItemCache(encoder.fingerprint, tmp_path)
@@ -166,20 +207,20 @@ def test_a_damaged_file_is_named_and_made_anew(tmp_path, caplog):
     cache = ItemCache("f", tmp_path)
     assert cache.missing(["k"]) == ["k"]
     assert "f.sqlite is damaged" in caplog.text
-    cache.put([("k", np.ones(2))])
-    assert cache.get(["k"]).values.tolist() == [[1, 1]]
+    cache.put([("k", vector(1, 1))])
+    assert cache.get(["k"])["k"].values.tolist() == [1, 1]
 
 
 def test_waits_for_another_writer(tmp_path, monkeypatch):
     cache = ItemCache("f", tmp_path)
-    cache.put([("k", np.zeros(2))])
+    cache.put([("k", vector(0, 0))])
     monkeypatch.setattr("bench.features.cache.BUSY_SECONDS", 0.2)
     other = sqlite3.connect(cache.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     assert cache.missing(["k", "l"]) == ["l"]  # readers do not wait
     with pytest.raises(CacheError, match="locked"):
-        cache.put([("l", np.zeros(2))])
+        cache.put([("l", vector(0, 0))])
     other.execute("ROLLBACK")
     other.close()
-    cache.put([("l", np.zeros(2))])
+    cache.put([("l", vector(0, 0))])
     assert cache.missing(["l"]) == []

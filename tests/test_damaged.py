@@ -21,6 +21,7 @@ from bench.features.encode import encode
 from bench.files import damage, seal, written_aside
 from bench.plan import Plan, load_plans, store_plan
 from bench.store import RunStore
+from encoders import Feature, Undecodable
 
 QUICK = [
     "--backbone", "resnet18", "--weights", "random", "--jobs", "1", "--device", "cpu", "--seeds", "2",
@@ -252,7 +253,7 @@ def whole_cache(tmp_path_factory, streams) -> tuple[Path, dict[str, np.ndarray]]
         return folder, arrays(features_of(streams))
 
 
-CACHED = ("values.npy", "items.npy", "slots.npy", "attributes.json", "undecodable.json", "checksums.json")
+CACHED = ("values.npy", "items.npy", "slots.npy", "attributes.json", "encoding.json", "checksums.json")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -281,12 +282,13 @@ def test_a_foreign_array_in_the_cache_is_not_taken_for_groups(whole_cache, strea
     assert "groups" not in features_of(streams).samples
 
 
-def test_no_flipped_byte_of_the_items_changes_a_vector(tmp_path, rng):
-    """Anywhere in the database: a vector is the one that was stored, or missing, or the file is made anew."""
-    vectors = {f"{i:064x}": rng.normal(size=6).astype(np.float32) for i in range(25)}
-    ItemCache("f", tmp_path / "whole").put(
-        [*vectors.items(), ("0" * 63 + "x", encoders.Undecodable("cut off"))]
-    )
+def test_no_flipped_byte_of_the_items_changes_a_feature(tmp_path, rng):
+    """Anywhere in the database: a feature is the one stored, or missing, or the file is made again."""
+    features = {
+        f"{i:064x}": Feature(rng.normal(size=(3, 2) if i % 2 else 6).astype(np.float32), times(i))
+        for i in range(25)
+    }
+    ItemCache("f", tmp_path / "whole").put([*features.items(), ("0" * 63 + "x", Undecodable("cut off"))])
     whole = (tmp_path / "whole" / "f.sqlite").read_bytes()
     (tmp_path / "damaged").mkdir()
     damaged = ItemCache("f", tmp_path / "damaged")
@@ -297,13 +299,17 @@ def test_no_flipped_byte_of_the_items_changes_a_vector(tmp_path, rng):
         for leftover in damaged.path.parent.iterdir():
             leftover.unlink()
         damaged.path.write_bytes(content)
-        missing = set(damaged.missing(vectors))
-        known = [key for key in vectors if key not in missing]
-        values, failed = damaged.get(known)
-        assert not failed
-        assert all(np.array_equal(vectors[key], value) for key, value in zip(known, values, strict=True))
+        missing = set(damaged.missing(features))
+        for key, found in damaged.get(key for key in features if key not in missing).items():
+            assert np.array_equal(found.values, features[key].values)
+            assert np.array_equal(found.times, features[key].times)
         lost += len(missing)
-    assert lost > 25, "some of the flipped bytes are in vectors"
+    assert lost > 25, "some of the flipped bytes are in features"
+
+
+def times(i: int) -> np.ndarray | None:
+    """Of a third of all features: of some sequences."""
+    return np.arange(3) / 10 if i % 2 and i % 3 else None
 
 
 def test_a_damaged_embedded_dataset_is_made_again(tmp_path, monkeypatch, caplog):

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from media import one, save_bert, save_image, save_sound, save_video
+from media import one, save_bert, save_image, save_sound, save_video, values
 from PIL import Image
 
 import encoders
-from encoders import Undecodable, UnknownEncoder
+from bench.methods.trunk import NumericTokenizer
+from encoders import EncoderFailed, Feature, Undecodable, UnknownEncoder
+from encoders.testing import check_encoder
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.usefixtures("nothing_to_be_found")
@@ -101,6 +103,117 @@ def test_recipe_makes_the_same_encoder(tmp_path):
         )
 
 
+# -------------------------------------------------------------------------------------------- contract
+
+
+def folder_of(config, model):
+    """A maker of a folder with a configuration alone, whose weights are random."""
+
+    def save(folder):
+        import transformers
+
+        getattr(transformers, config)(**model).save_pretrained(folder)
+        return str(folder)
+
+    return save
+
+
+LAYERS = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+SMALL = {
+    "bert": folder_of("BertConfig", LAYERS | {"vocab_size": 30}),
+    "xlnet": folder_of(
+        "XLNetConfig", {"vocab_size": 30, "d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 16}
+    ),
+    "videomae": folder_of("VideoMAEConfig", LAYERS | {"image_size": 32, "num_frames": 4}),
+    "wav2vec2": folder_of(
+        "Wav2Vec2Config",
+        LAYERS
+        | {"conv_dim": [8, 8], "conv_kernel": [10, 8], "conv_stride": [5, 4]}
+        | {"num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2},
+    ),
+}
+"""The encoders of which only the architecture is taken, in small."""
+
+
+@pytest.mark.parametrize(
+    ("modality", "name"), [(m, n) for m in encoders.MODALITIES for n in encoders.names(m)], ids=str
+)
+def test_contract(tmp_path, modality, name):
+    method = SMALL[name](tmp_path / name) if name in SMALL else name
+    check_encoder(method, modality, **({"size": 32} if modality == "image" else {}))
+
+
+# --------------------------------------------------------------------------------------------- batches
+
+
+class Recorded(encoders.Encoder):
+    """Sums of numbers; writes down how many it is given at a time, and has room for so many."""
+
+    batch = 8
+
+    def __init__(self, room=100):
+        super().__init__("text", "recorded", "none")
+        self.room, self.sizes = room, []
+
+    def prepare(self, item):
+        if not item:
+            raise encoders.CannotDecode("nothing")
+        return np.array([ord(c) for c in item], np.float32)
+
+    def embed(self, batch, device):
+        if len(batch) > self.room:
+            raise torch.OutOfMemoryError("no room")
+        self.sizes.append(len(batch))
+        assert len({prepared.shape for prepared in batch}) == 1
+        return [Feature(row.sum(keepdims=True)) for row in np.stack(batch)]
+
+
+def sums(encoder, items, device):
+    return [r.reason if isinstance(r, Undecodable) else r.values[0] for r in encoder.encode(items, device)]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_results_are_in_order_whatever_the_batches(device):
+    texts = ["", *(chr(97 + i % 26) * (1 + i % 5 * (i % 3)) for i in range(100)), ""]
+    encoder = Recorded()
+    expected = [sum(map(ord, text)) if text else "nothing" for text in texts]
+    assert sums(encoder, texts, device) == expected
+    assert sum(encoder.sizes) == 100
+    assert set(encoder.sizes) == {1} if device == "cpu" else max(encoder.sizes) == 8
+
+
+def test_batches_are_halved_until_they_fit():
+    encoder = Recorded(room=3)
+    assert sums(encoder, ["a"] * 20, "cuda") == [97] * 20
+    assert encoder.sizes == [2] * 10
+    with pytest.raises(
+        EncoderFailed, match=r"text encoder 'recorded': cuda has too little memory for it; use"
+    ):
+        sums(Recorded(room=0), ["a"] * 20, "cuda")
+
+
+def test_unlike_items_do_not_wait_for_ever():
+    """No more than four batches' worth are held back, however many layouts there are."""
+    encoder, asked = Recorded(), []
+    items = (asked.append(n) or "x" * n for n in range(1, 200))
+    next(encoder.encode(items, "cuda"))
+    assert len(asked) <= 4 * Recorded.batch
+
+
+def test_the_network_of_a_model_may_find_no_room(tmp_path, monkeypatch):
+    """What a device lacks is not taken for a fault of the model's folder."""
+    save_bert(tmp_path / "tiny")
+    encoder = encoders.get("text", str(tmp_path / "tiny"))
+    prepared = encoder.prepare("全场")
+    monkeypatch.setattr(encoder.network("cpu"), "forward", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        encoder.embed([prepared], "cpu")
+
+
+def full(**inputs):
+    raise torch.OutOfMemoryError("no room")
+
+
 # ------------------------------------------------------------------------------------------------ bits
 
 
@@ -118,27 +231,25 @@ def test_bits_depend_on_the_item_alone(items, modality, name, options, width):
     mine = items[modality]
     encoder = encoders.get(modality, name, weights="random", **options)
     state = torch.random.get_rng_state()
-    together = list(encoder.encode(mine))
+    together = values(encoder, mine)
     assert torch.equal(state, torch.random.get_rng_state())
     torch.rand(3)
     again = encoders.get(modality, name, weights="random", **options)
-    alone = [one(again, item) for item in reversed(mine)][::-1]
+    alone = [one(again, item).values for item in reversed(mine)][::-1]
     assert all(r.shape == (width,) and r.dtype == np.float32 for r in together)
     assert all(np.array_equal(a, b) for a, b in zip(together, alone, strict=True))
     assert not np.allclose(together[0], together[1])
 
 
 def test_random_features_differ_between_images(items):
-    features = np.stack(
-        list(encoders.get("image", "resnet18", weights="random", size=64).encode(items["image"]))
-    )
+    features = np.stack(values(encoders.get("image", "resnet18", weights="random", size=64), items["image"]))
     assert np.isfinite(features).all()
     assert np.median(features.std(axis=0) / (features.mean(axis=0) + 1e-6)) > 0.03
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "densenet121"])
 def test_random_features_neither_vanish_nor_explode(items, name):
-    features = np.stack(list(encoders.get("image", name, weights="random", size=64).encode(items["image"])))
+    features = np.stack(values(encoders.get("image", name, weights="random", size=64), items["image"]))
     assert 1e-2 < features.std(axis=0).max() < 1e2
 
 
@@ -153,7 +264,7 @@ def test_broken_images_are_results_not_errors(tmp_path):
     paths = [good, *(tmp_path / n for n in ("cut.jpg", "text.jpg", "empty.png", "absent.png")), good]
     results = list(encoders.get("image", "resnet18", weights="random", size=64).encode(paths))
     assert [isinstance(r, Undecodable) for r in results] == [False, True, True, True, True, False]
-    assert np.array_equal(results[0], results[-1])
+    assert np.array_equal(results[0].values, results[-1].values)
     assert all(r.reason and str(tmp_path) not in r.reason for r in results[1:-1])
 
 
@@ -200,30 +311,31 @@ def test_an_empty_text_is_missing():
 
 
 def test_hashing_ignores_width_and_case_of_letters():
-    a, b, c = encoders.get("text", "hashing").encode(["ＮＩＫＥ 鞋", "nike  鞋", "adidas 鞋"])
+    a, b, c = values(encoders.get("text", "hashing"), ["ＮＩＫＥ 鞋", "nike  鞋", "adidas 鞋"])
     assert np.array_equal(a, b)
     assert a @ a == pytest.approx(1)
     assert 0 < a @ c < 0.5
 
 
 def test_motion_sees_motion_and_brightness(tmp_path):
-    still, fast, bright = encoders.get("video", "motion").encode(
+    still, fast, bright = values(
+        encoders.get("video", "motion"),
         [
             save_video(tmp_path / "still.mp4", speed=0),
             save_video(tmp_path / "fast.mp4", speed=4),
             save_video(tmp_path / "bright.mp4", speed=0, noise=100),
-        ]
+        ],
     )
     assert still[22] < 0.005 < fast[22]
     assert (bright[:3] > still[:3] + 0.1).all()
     one_frame = one(encoders.get("video", "motion"), save_video(tmp_path / "one.mp4", frames=1))
-    assert not one_frame[22:38].any()
+    assert not one_frame.values[22:38].any()
 
 
 def test_long_videos_are_sampled_from_key_frames(tmp_path, monkeypatch):
     path = save_video(tmp_path / "long.mp4", frames=60, sound=False)
     monkeypatch.setattr("encoders.video.LONG", 30)
-    assert one(encoders.get("video", "motion"), path).shape == (44,)
+    assert one(encoders.get("video", "motion"), path).values.shape == (44,)
 
 
 def test_logmel_hears_pitch_loudness_and_rhythm(tmp_path):
@@ -231,10 +343,9 @@ def test_logmel_hears_pitch_loudness_and_rhythm(tmp_path):
     low = 0.3 * np.sin(2 * np.pi * 200 * time_axis)
     high = 0.3 * np.sin(2 * np.pi * 2000 * time_axis)
     beats = high * (time_axis % 0.5 < 0.1)
-    silence, low, high, quiet, beats = encoders.get("audio", "logmel").encode(
-        save_sound(tmp_path / f"{i}.wav", wave)
-        for i, wave in enumerate([np.zeros(16000), low, high, high / 10, beats])
-    )
+    waves = enumerate([np.zeros(16000), low, high, high / 10, beats])
+    sounds = [save_sound(tmp_path / f"{i}.wav", wave) for i, wave in waves]
+    silence, low, high, quiet, beats = values(encoders.get("audio", "logmel"), sounds)
     assert low[:40].argmax() < high[:40].argmax()
     assert high[127] == pytest.approx(2, abs=0.1)  # spectral centroid in kHz
     assert high[120] - quiet[120] == pytest.approx(2, abs=0.05)  # a tenth of the amplitude is 20 dB
@@ -242,7 +353,7 @@ def test_logmel_hears_pitch_loudness_and_rhythm(tmp_path):
     assert beats[129] > 0.5
     assert silence[:40] == pytest.approx(-10)
     short = save_sound(tmp_path / "short.wav", np.ones(60) / 2)
-    assert one(encoders.get("audio", "logmel"), short).shape == (133,)
+    assert one(encoders.get("audio", "logmel"), short).values.shape == (133,)
 
 
 # -------------------------------------------------------------------------------------------- numeric
@@ -250,7 +361,7 @@ def test_logmel_hears_pitch_loudness_and_rhythm(tmp_path):
 
 def test_numeric_tokenizer():
     torch.manual_seed(0)
-    tokenizer = encoders.NumericTokenizer(5, 8)
+    tokenizer = NumericTokenizer(5, 8)
     values = torch.randn(3, 2, 5)
     tokens = tokenizer(values)
     assert tokens.shape == (3, 2, 5, 8)

@@ -152,3 +152,49 @@ def test_an_error_of_a_worker_stops_encoding(streams, tmp_path, monkeypatch):
 
     with pytest.raises(BenchError, match="OSError: no space left on device"):
         encode(streams, {"text": encoders.get("text", "hashing", width=32)}, executor="full")
+
+
+@pytest.mark.parametrize("executor", ["inline", "local"])
+def test_for_a_device_workers_prepare_and_this_process_embeds_in_batches(
+    streams, features, tmp_path, monkeypatch, executor
+):
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
+    images = chosen()["image"]
+    sizes, told = [], []
+    embed = images.embed
+    monkeypatch.setattr(  # there is no such device here
+        images, "embed", lambda batch, device: sizes.append((len(batch), device)) or embed(batch, "cpu")
+    )
+    found, encoded = encode(
+        streams,
+        {"image": images},
+        jobs=2,
+        executor=executor,
+        device="cuda",
+        progress=lambda what, done, total: told.append((done, total)),
+    )
+    assert sizes == [(encoded, "cuda")]
+    assert encoded <= images.batch
+    assert told[0] == (0, encoded)
+    assert told[-1] == (encoded, encoded)
+    for source in found.folders:
+        if source.modality == "image":
+            close = np.isclose(found.sources[source].values, features.sources[source].values, atol=1e-4)
+            assert close.all()
+
+
+def test_a_file_that_cannot_be_prepared_for_a_device_costs_no_other(
+    stream_folder, tmp_path, monkeypatch, caplog
+):
+    folder = shutil.copytree(stream_folder, tmp_path / "data")
+    victim = read_dataset(folder).raw(Source("video", "video")).items[3]
+    victim.write_bytes(b"text")
+    motion = {"video": encoders.get("video", "motion")}
+    on_cpu, on_device = (encode(read_dataset(folder), motion, device=device)[0] for device in ("cpu", "cuda"))
+    assert on_device.undecodable == 1
+    assert "cannot be decoded" in caplog.text
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    again = encode(read_dataset(folder), motion, device="cuda")[0]
+    (source,) = (s for s in again.folders if s.modality == "video")
+    assert np.array_equal(again.sources[source].values, on_cpu.sources[source].values)
+    assert np.array_equal(again.sources[source].tokens.values, on_cpu.sources[source].tokens.values)

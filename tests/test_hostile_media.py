@@ -13,7 +13,7 @@ from PIL import Image
 
 import encoders
 from bench.data.checks.files import look
-from encoders import Undecodable, audio, media, video
+from encoders import Feature, Undecodable, audio, media, video
 from encoders.decoding import CannotDecode, decoding
 
 pytestmark = pytest.mark.usefixtures("nothing_to_be_found")
@@ -265,7 +265,7 @@ def test_cut_files_are_decoded_as_far_as_they_go_or_refused(
     content = (whole / f"a.{suffix}").read_bytes()
     (tmp_path / f"a.{suffix}").write_bytes(content[: int(len(content) * part)])
     result = one(ENCODERS[modality], tmp_path / f"a.{suffix}")
-    assert isinstance(result, Undecodable) or np.isfinite(result).all()
+    assert isinstance(result, Undecodable) or np.isfinite(result.values).all()
     assert "".join(capfd.readouterr()) == ""
     assert not recwarn.list
 
@@ -302,7 +302,7 @@ def test_good_images_of_rare_kinds_and_with_odd_metadata(tmp_path, recwarn):
     image.save(tmp_path / "exif.jpg", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01\xff\0" * 9)
     image.convert("P").save(tmp_path / "palette.png", transparency=bytes(range(200)))
     for name in ("cmyk.jpg", "sixteen.png", "two.jpg", "exif.jpg", "palette.png"):
-        assert isinstance(one(ENCODERS["image"], tmp_path / name), np.ndarray), name
+        assert isinstance(one(ENCODERS["image"], tmp_path / name), Feature), name
         assert look(tmp_path / name, "image") is None
     assert not recwarn.list
 
@@ -390,7 +390,7 @@ def test_an_absurd_number_of_channels(tmp_path, capfd, channels):
 )
 def test_limits_for_one_file(tmp_path, monkeypatch, capfd, constant, value, reason):
     path = save_video(tmp_path / "a.mp4")
-    assert isinstance(one(ENCODERS["video"], path), np.ndarray)
+    assert isinstance(one(ENCODERS["video"], path), Feature)
     monkeypatch.setattr(media, constant, value)
     assert reason in refused(path, "video", capfd)
 

@@ -164,11 +164,11 @@ def test_what_a_plugin_prints_is_kept_from_the_output(tmp_path):
     assert "noise" in result.stderr
 
 
-def test_a_plugin_without_a_fusion_is_warned_of(tmp_path, caplog):
+def test_a_plugin_that_registers_nothing_is_warned_of(tmp_path, caplog):
     plugin = tmp_path / "plugin.py"
     plugin.write_text("x = 1", encoding="utf-8")
     load_plugins([plugin])
-    assert f"--plugin {plugin} registers no fusion" in caplog.text
+    assert f"--plugin {plugin} registers neither a fusion nor an encoder" in caplog.text
 
 
 def test_an_edited_plugin_is_loaded_again(tmp_path):

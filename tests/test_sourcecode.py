@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import fusions
-from bench.methods.catalog import kind_of
-from bench.sourcecode import CORE, OURS, Home, code_of, digest, plain
+from bench.methods.catalog import CORE, code_of, kind_of
+from bench.sourcecode import OURS, Home, digest, plain
 
 ROOT = Path(__file__).parents[1]
 ENTITY = {"memf", "mean", "fc", "lstm", "cnn"}
@@ -56,7 +56,7 @@ def test_the_copy_has_the_codes_of_the_project(copy):
         ("fusions/new.py", "", ""),
         ("bench/metrics.py", "BINS = 10", "BINS = 12"),
         ("bench/metrics.py", '@metric("Pearson"', '@metric("New", NUMBERS, "", SHARE)\n@metric("Pearson"'),
-        ("bench/report/tables.py", "DECIMALS = 4", "DECIMALS = 5"),
+        ("bench/report/sheet.py", "DECIMALS = 4", "DECIMALS = 5"),
         ("bench/executors.py", "GLANCE = 0.5", "GLANCE = 0.6"),
         ("bench/observe/missing.py", "0.25", "0.3"),
         ("bench/experiments/missing.py", "0.3", "0.4"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from media import one, save_bert
+from media import one, save_bert, values
 
 import encoders
 from encoders import WeightsUnavailable
@@ -82,7 +82,7 @@ def test_torchvision_checkpoint_in_the_cache(tmp_path, items, monkeypatch):
     pixels = (decode(items["image"][0], 64).astype(np.float32) / 255 - IMAGENET[0]) / IMAGENET[1]
     model.fc = torch.nn.Identity()
     expected = model(torch.tensor(pixels, dtype=torch.float32).permute(2, 0, 1)[None])[0]
-    np.testing.assert_allclose(one(encoder, items["image"][0]), expected.detach(), atol=1e-5)
+    np.testing.assert_allclose(one(encoder, items["image"][0]).values, expected.detach(), atol=1e-5)
 
 
 def test_download(tmp_path, monkeypatch):
@@ -146,7 +146,7 @@ def test_a_checkpoint_of_ones_own(tmp_path, items, suffix):
     pixels = (decode(items["image"][0], 64).astype(np.float32) / 255 - IMAGENET[0]) / IMAGENET[1]
     model.fc = torch.nn.Identity()
     expected = model(torch.tensor(pixels, dtype=torch.float32).permute(2, 0, 1)[None])[0]
-    np.testing.assert_allclose(one(encoder, items["image"][0]), expected.detach(), atol=1e-5)
+    np.testing.assert_allclose(one(encoder, items["image"][0]).values, expected.detach(), atol=1e-5)
     with pytest.raises(WeightsUnavailable, match="names its weights"):
         _ = encoders.get("image", f"resnet18@{file}", weights="random").stamp
 
@@ -171,9 +171,9 @@ def test_local_bert_folder(tmp_path):
     encoder = encoders.get("text", str(tmp_path / "tiny"))
     assert (encoder.stamp, encoder.weights) == ("tiny", "pretrained")
     expected = model(input_ids=torch.tensor([[2, 5, 6, 3]])).last_hidden_state[0].mean(dim=0)
-    np.testing.assert_allclose(one(encoder, "全场"), expected.detach(), atol=1e-5)
-    long = one(encoder, "全场" * 400)
-    assert np.array_equal(long, one(encoder, "全场" * 500))
+    np.testing.assert_allclose(one(encoder, "全场").values, expected.detach(), atol=1e-5)
+    long = one(encoder, "全场" * 400).values
+    assert np.array_equal(long, one(encoder, "全场" * 500).values)
     assert str(tmp_path) not in encoder.source
 
 
@@ -192,7 +192,7 @@ def test_bert_folder_without_weights(tmp_path, caplog):
     encoder = encoders.get("text", str(tmp_path / "bare"))
     assert encoder.stamp == "bare (random)"
     assert "lacks model.safetensors" in caplog.text
-    first, again, other = encoder.encode(["全场8折", "全场8折", "hello"])
+    first, again, other = values(encoder, ["全场8折", "全场8折", "hello"])
     assert np.array_equal(first, again)
     assert not np.allclose(first, other)
     with pytest.raises(WeightsUnavailable, match="lacks"):
@@ -219,7 +219,7 @@ def test_hub_cache(tmp_path):
     encoder = encoders.get("text", "bert")
     assert encoder.stamp == "bert"
     assert encoder.source == "google-bert/bert-base-chinese c0ffee"
-    assert one(encoder, "全场").shape == (16,)
+    assert one(encoder, "全场").values.shape == (16,)
     assert encoders.weights_present()["bert"] is not None
     (home / "snapshots/c0ffee/vocab.txt").unlink()
     (home / "snapshots/c0ffee/tokenizer.json").unlink(missing_ok=True)
@@ -238,7 +238,7 @@ def test_tiny_video_and_audio_networks(tmp_path, items):
     for modality in ("video", "audio"):
         for weights, stamp in (("pretrained", modality), ("random", f"{modality} (random)")):
             encoder = encoders.get(modality, str(tmp_path / modality), weights=weights)
-            results = list(encoder.encode(items[modality]))
+            results = values(encoder, items[modality])
             assert encoder.stamp == stamp
             assert all(r.shape == (16,) for r in results)
             assert not np.allclose(results[0], results[1], atol=1e-6)

@@ -1,8 +1,9 @@
 """The feature cache: each distinct item is encoded once per encoder, ever.
 
-One SQLite file per encoder fingerprint holds, under the hash of an item's content, its vector or the reason
-why it has none, with a digest of both. SQLite gives what the cache must have: a kill at any moment loses only
-what was not yet committed, and several processes may write at once. What is damaged counts as never put.
+One SQLite file per encoder fingerprint holds, under the hash of an item's content, its feature (a vector or a
+sequence with times) or the reason why it has none, with a digest of all that. SQLite gives what the cache
+must have: a kill at any moment loses only what was not yet committed, and several processes may write at
+once. What is damaged counts as never put.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 from platformdirs import user_cache_dir
 
 from bench.errors import BenchError
-from encoders import Undecodable
+from encoders import Feature, Undecodable
 
 log = logging.getLogger("bench")
 
@@ -31,12 +32,15 @@ COMMIT_SECONDS = 2.0
 BUSY_SECONDS = 60.0
 """How long one process waits for another's commit, which takes milliseconds."""
 QUERY_KEYS = 500
-FEATURE = np.dtype("<f4")
-"""How a vector is stored; the same bytes on every machine."""
+FOLDER = "items-2"
+"""The folder of the cache's files; another one whenever what they hold changes."""
+VALUES, TIMES = np.dtype("<f4"), np.dtype("<f8")
+"""How features are stored; the same bytes on every machine."""
+COLUMNS = "key, steps, feature, times, reason, digest"
 
 
 class CacheError(BenchError):
-    """The cache cannot be read or written; the message says where it is and how to mend it."""
+    """The cache cannot be read or written; the message says where it is and how to fix it."""
 
 
 class Damaged(CacheError):
@@ -44,33 +48,58 @@ class Damaged(CacheError):
 
 
 class Row(NamedTuple):
-    """One entry as it is stored."""
+    """One entry as it is stored.
+
+    Attributes:
+        key: of the item's content.
+        steps: T of a sequence (T, D); None for a vector (D,).
+        feature: the bytes of the values; None if there is a reason why there are none.
+        times: the bytes of the times, None if they are not known.
+        reason: why the item has no feature.
+        digest: of all that.
+    """
 
     key: str
+    steps: int | None
     feature: bytes | None
+    times: bytes | None
     reason: str | None
     digest: bytes | None
 
+    @classmethod
+    def of(cls, key: str, result: Feature | Undecodable) -> Row:
+        """The entry of a result."""
+        if isinstance(result, Undecodable):
+            row = cls(key, None, None, None, result.reason.encode(errors="backslashreplace").decode(), None)
+        else:
+            values, times = result.values, result.times
+            steps = len(values) if values.ndim == 2 else None
+            stamps = None if times is None else np.ascontiguousarray(times, TIMES).tobytes()
+            row = cls(key, steps, np.ascontiguousarray(values, VALUES).tobytes(), stamps, None, None)
+        return row._replace(digest=row.sum)
+
+    @property
+    def sum(self) -> bytes:
+        """The digest of all else."""
+        total = hashlib.sha256()
+        for part in (self.key, self.steps, self.reason, self.feature, self.times):
+            content = part if isinstance(part, bytes) else repr(part).encode()
+            total.update(f"{type(part).__name__} {len(content)} ".encode() + content)
+        return total.digest()[:16]
+
     @property
     def intact(self) -> bool:
-        """Whether key, vector and reason are those that were written."""
-        # a damaged database may return any type in any column
-        kinds = (str, bytes | None, str | None)
-        typed = all(map(isinstance, (self.key, self.feature, self.reason), kinds))
-        return typed and self.digest == _digest(self.key, self.feature, self.reason)
+        """Whether it is what was written; a damaged database may return any type in any column."""
+        return self.digest == self.sum
 
-
-class Stored(NamedTuple):
-    """What the cache holds for n keys, m of which have a vector.
-
-    Attributes:
-        values: float32 (m, D), a row for each key that is not in `failed`, in the order of the keys; D is 0
-            if m is 0.
-        failed: the reason for each key without a vector.
-    """
-
-    values: np.ndarray
-    failed: dict[str, str]
+    @property
+    def result(self) -> Feature | Undecodable:
+        """The result whose entry this is."""
+        if self.feature is None:
+            return Undecodable(str(self.reason))
+        values = np.frombuffer(self.feature, VALUES)
+        times = None if self.times is None else np.frombuffer(self.times, TIMES)
+        return Feature(values if self.steps is None else values.reshape(self.steps, -1), times)
 
 
 def cache_dir() -> Path:
@@ -87,20 +116,20 @@ def content_key(item: str | Path) -> str:
 
 
 class ItemCache:
-    """Vectors of one encoder by content key.
+    """Features of one encoder by content key.
 
     Every call opens the file anew, so an instance may be shared by threads, pickled, and carried over a fork.
 
     Args:
         fingerprint: of the encoder; names the file.
-        root: the folder of all such files; default ``cache_dir() / "vectors"``.
+        root: the folder of all such files; default ``cache_dir() / FOLDER``.
 
     Raises:
         CacheError: from every method, if the file cannot be opened, read or written.
     """
 
     def __init__(self, fingerprint: str, root: Path | None = None):
-        self.path = (root or cache_dir() / "vectors") / f"{fingerprint}.sqlite"
+        self.path = (root or cache_dir() / FOLDER) / f"{fingerprint}.sqlite"
 
     def missing(self, keys: Iterable[str]) -> list[str]:
         """The distinct keys the cache knows nothing of, in order; failures count as known.
@@ -111,7 +140,7 @@ class ItemCache:
         try:
             with self._open() as database:
                 intact: dict[str, bool] = {}
-                for batch in _batches(distinct, QUERY_KEYS):  # vectors are looked at and let go
+                for batch in _batches(distinct, QUERY_KEYS):  # features are looked at and let go
                     intact |= {row.key: row.intact for row in _select(database, batch)}
                 damaged = [(key,) for key, whole in intact.items() if not whole]
                 if damaged:
@@ -124,7 +153,7 @@ class ItemCache:
             return distinct
         return [key for key in distinct if not intact.get(key)]
 
-    def put(self, pairs: Iterable[tuple[str, np.ndarray | Undecodable]]) -> None:
+    def put(self, pairs: Iterable[tuple[str, Feature | Undecodable]]) -> None:
         """Store results as they come; what is already stored stays as it is.
 
         `pairs` may be lazy, as in ``put(zip(missing, encoder.encode(items)))``: it is consumed outside any
@@ -133,33 +162,27 @@ class ItemCache:
         with self._open() as database:
             rows, since = [], time.monotonic()
             for key, result in pairs:
-                rows.append(_row(key, result))
+                rows.append(Row.of(key, result))
                 if len(rows) >= COMMIT_ROWS or time.monotonic() - since > COMMIT_SECONDS:
                     _insert(database, rows)
                     rows, since = [], time.monotonic()
             _insert(database, rows)
 
-    def get(self, keys: Sequence[str]) -> Stored:
-        """What is stored for keys, in their order; a key may occur more than once.
+    def get(self, keys: Iterable[str]) -> dict[str, Feature | Undecodable]:
+        """What is stored for each distinct key, in their order.
 
         Raises:
             KeyError: some keys were never put.
         """
-        found: dict[str, np.ndarray] = {}
-        failed: dict[str, str] = {}
+        found: dict[str, Feature | Undecodable] = {}
         distinct = list(dict.fromkeys(keys))
         with self._open() as database:
             for batch in _batches(distinct, QUERY_KEYS):
-                for row in _select(database, batch):
-                    if row.intact and row.feature is None:
-                        failed[row.key] = str(row.reason)
-                    elif row.intact:
-                        found[row.key] = np.frombuffer(row.feature, FEATURE)
-        absent = len(distinct) - len(found) - len(failed)
+                found |= {row.key: row.result for row in _select(database, batch) if row.intact}
+        absent = len(distinct) - len(found)
         if absent:
             raise KeyError(f"{absent} of {len(distinct)} items are not in {self.path}; encode them first")
-        values = [found[key] for key in keys if key in found]
-        return Stored(np.stack(values) if values else np.zeros((0, 0), np.float32), failed)
+        return {key: found[key] for key in distinct}
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -196,20 +219,9 @@ def _prepare(database: sqlite3.Connection) -> None:
             raise
     database.execute("PRAGMA synchronous = NORMAL")
     database.execute(
-        "CREATE TABLE IF NOT EXISTS items (key TEXT PRIMARY KEY, feature BLOB, reason TEXT, digest BLOB)"
+        "CREATE TABLE IF NOT EXISTS items "
+        "(key TEXT PRIMARY KEY, steps INTEGER, feature BLOB, times BLOB, reason TEXT, digest BLOB)"
     )
-
-
-def _row(key: str, result: np.ndarray | Undecodable) -> Row:
-    failed = isinstance(result, Undecodable)
-    feature = None if failed else np.ascontiguousarray(result, FEATURE).tobytes()
-    reason = result.reason.encode(errors="backslashreplace").decode() if failed else None
-    return Row(key, feature, reason, _digest(key, feature, reason))
-
-
-def _digest(key: str, feature: bytes | None, reason: str | None) -> bytes:
-    parts = (key.encode(), b"\0", str(reason).encode() if feature is None else feature)
-    return hashlib.sha256(b"".join(parts)).digest()[:16]
 
 
 def _insert(database: sqlite3.Connection, rows: list[Row]) -> None:
@@ -217,7 +229,7 @@ def _insert(database: sqlite3.Connection, rows: list[Row]) -> None:
         return
     database.execute("BEGIN IMMEDIATE")
     try:
-        database.executemany("INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?)", rows)
+        database.executemany("INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?, ?, ?)", rows)
         database.execute("COMMIT")
     except BaseException:
         database.execute("ROLLBACK")
@@ -226,7 +238,7 @@ def _insert(database: sqlite3.Connection, rows: list[Row]) -> None:
 
 def _select(database: sqlite3.Connection, keys: Sequence[str]) -> Iterator[Row]:
     places = ", ".join("?" * len(keys))
-    found = database.execute(f"SELECT key, feature, reason, digest FROM items WHERE key IN ({places})", keys)
+    found = database.execute(f"SELECT {COLUMNS} FROM items WHERE key IN ({places})", keys)
     asked = frozenset(keys)  # a damaged index may lead to another row
     return (row for row in map(Row._make, found) if row.key in asked)
 

@@ -1,4 +1,4 @@
-"""Fill the feature cache: every distinct item of a dataset once per encoder, ever."""
+"""The features of a dataset: what the cache lacks encoded, and the rest arranged by source, row and slot."""
 
 from __future__ import annotations
 
@@ -6,40 +6,33 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import torch
-from threadpoolctl import threadpool_limits
 
 import encoders
 from bench.data.dataset import Dataset, RawTokens
 from bench.errors import BenchError, DataError
-from bench.executors import EXECUTORS
-from bench.failure import Failure
 from bench.features.cache import ItemCache, cache_dir, content_key
+from bench.features.fill import Place, Progress, check, fill
 from bench.features.ragged import Ragged
 from bench.features.store import FeatureSet, SourceFeatures
 from bench.files import damage, sweep, written_aside
+from bench.sourcecode import PROJECT, READING, digest
 from fusions import Source
 
 log = logging.getLogger("bench")
 
-LAYOUT = "3"
+LAYOUT = "4"
 """Version of the arrays a source's folder holds; part of the folder's name."""
 
-TEXTS = 8
-"""Texts a worker encodes at a time, which take it a moment; files are encoded one by one."""
+ABOUT = "encoding.json"
+"""The file beside the arrays of a source that says how they came about."""
 
 MISSING = ""
 """The key of a file that is not there."""
-
-Progress = Callable[[str, int, int], None]
-"""Called as progress(what, done, total)."""
 
 
 def encode(
@@ -49,6 +42,7 @@ def encode(
     jobs: int = 1,
     executor: str = "inline",
     device: str = "cpu",
+    plugins: Sequence[Path] = (),
     progress: Progress = lambda what, done, total: None,
 ) -> tuple[FeatureSet, int]:
     """Features of the sources of `dataset`, encoding only what no earlier call has encoded.
@@ -58,34 +52,38 @@ def encode(
         chosen: modality -> encoder; sources of a text or media modality without one are left out.
         jobs: processes.
         executor: where items are encoded (`bench.executors`); "inline" is this process.
-        device: where the encoders run.
+        device: where networks run. On the CPU that is in the workers; any other device is this process's,
+            to which the workers hand prepared items.
+        plugins: files that register encoders, loaded in the workers too.
         progress: told how far it is.
 
     Returns:
         The features, and the number of items that had to be encoded.
+
+    Raises:
+        BenchError: an encoder fails; the message names it.
+        DataError: not one item of a source can be decoded.
     """
-    home = cache_dir() / "features" / dataset.fingerprint
+    for encoder in chosen.values():
+        check(encoder)
+    place = Place(jobs, executor, device, tuple(plugins), progress)
+    # other code may read the same data otherwise
+    home = cache_dir() / "features" / f"{dataset.fingerprint}-{digest([PROJECT], READING)}"
     sweep(home)
-    encoded, undecodable = 0, 0
+    encoded = 0
     folders: dict[Source, Path] = {}
-    for modality, encoder in {None: None, **chosen}.items():
+    ways: list[tuple[str | None, encoders.Encoder | None]] = [(None, None), *chosen.items()]
+    for modality, way in ways:
         sources = [s for s in dataset.schema.sources if _encoded_as(dataset, s) == modality]
-        wanted = {s: _folder(home, s, dataset, encoder) for s in sources}
-        absent = [s for s in sources if not _intact(wanted[s])]
-        if absent and encoder is None:
-            for source in absent:
-                numeric = source.modality == "numeric"
-                _store((_numeric if numeric else _precomputed)(dataset, source), {}, wanted[source])
-        elif absent:
-            raw = {s: dataset.raw(s) for s in absent}
-            keys = {s: [_key(item) for item in raw[s].items] for s in absent}
-            items = {k: i for s in absent for k, i in zip(keys[s], raw[s].items, strict=True) if k != MISSING}
-            encoded += _encode_missing(encoder, items, jobs, executor, device, progress)
-            for source in absent:
-                features, failed = _assemble(dataset, source, raw[source], keys[source], encoder)
-                _store(features, failed, wanted[source])
-        undecodable += sum(_report(folder) for folder in wanted.values())
-        folders |= wanted
+        folders |= {s: _folder(home, s, dataset, way) for s in sources}
+        absent = [s for s in sources if not _intact(folders[s])]
+        if way is not None:
+            encoded += _store_encoded(dataset, way, {s: folders[s] for s in absent}, place)
+        else:
+            _store_as_it_is(dataset, {s: folders[s] for s in absent})
+    about = {source: _About.read(folder) for source, folder in folders.items()}
+    for found in about.values():
+        found.report()
     samples = home / f"samples-{LAYOUT}"
     _save_samples(dataset, samples)
     features = FeatureSet(
@@ -93,9 +91,10 @@ def encode(
         target=dataset.schema.target,
         folders={s: folders[s] for s in dataset.schema.sources if s in folders},
         many=dataset.schema.many,
-        ordered=dataset.schema.ordered,
+        ordered=dataset.schema.ordered
+        | {s for s, found in about.items() if found.sequences and s.entity not in dataset.schema.many},
         stamps={modality: encoder.stamp for modality, encoder in chosen.items()},
-        undecodable=undecodable,
+        undecodable=sum(len(found.undecodable) for found in about.values()),
         fixed=dataset.schema.samples.fixed,
     )
     return features, encoded
@@ -116,103 +115,87 @@ def _key(item: str | Path) -> str:
     return content_key(item) if isinstance(item, str) or item.is_file() else MISSING
 
 
-def _encode_missing(
-    encoder: encoders.Encoder,
-    items: Mapping[str, str | Path],
-    jobs: int,
-    executor: str,
-    device: str,
-    progress: Progress,
+def _store_as_it_is(dataset: Dataset, wanted: Mapping[Source, Path]) -> None:
+    """Make the folders of sources of numbers and of precomputed features."""
+    for source, folder in wanted.items():
+        numeric = source.modality == "numeric"
+        features = (_numeric if numeric else _precomputed)(dataset, source)
+        _store(features, _About({}, sequences=False), folder)
+
+
+def _store_encoded(
+    dataset: Dataset, encoder: encoders.Encoder, wanted: Mapping[Source, Path], place: Place
 ) -> int:
-    """Encode what the cache lacks; an item that ends its process, and again when alone, is undecodable."""
-    cache = ItemCache(encoder.fingerprint)
-    missing = sorted(cache.missing(items))
-    total, done = len(missing), 0
-    if not missing:
-        return 0
-    progress(encoder.stamp, done, total)
-    chunks = [
-        _Chunk(encoder.recipe, keys, [items[k] for k in keys], device) for keys in _chunks(missing, items)
-    ]
-    suspects: list[_Chunk] = []
-    for chunk, failure in _encoded(chunks, jobs, executor):
-        if failure:
-            suspects += [
-                chunk._replace(keys=[k], items=[i]) for k, i in zip(chunk.keys, chunk.items, strict=True)
-            ]
-        else:
-            done += len(chunk.keys)
-            progress(encoder.stamp, done, total)
-    for chunk, failure in _encoded(suspects, 1, executor):
-        if failure:
-            cache.put([(chunk.keys[0], encoders.Undecodable(f"its decoder crashed: {failure.reason}"))])
-        done += 1
-        progress(encoder.stamp, done, total)
-    return total
-
-
-def _encoded(chunks: Sequence[_Chunk], jobs: int, executor: str) -> Iterator[tuple[_Chunk, Failure | None]]:
-    """Each chunk once its items are in the cache, or with how its process ended. Raises BenchError."""
-    with closing(EXECUTORS[executor](_encode_chunk, chunks, jobs, keep=True)) as answers:
-        for chunk, answer in answers:
-            if isinstance(answer, Failure) and not answer.crashed:
-                raise BenchError(answer.reason)
-            yield chunk, answer
-
-
-def _chunks(keys: Sequence[str], items: Mapping[str, str | Path]) -> list[Sequence[str]]:
-    size = TEXTS if isinstance(items[keys[0]], str) else 1
-    return [keys[start : start + size] for start in range(0, len(keys), size)]
-
-
-class _Chunk(NamedTuple):
-    recipe: tuple[Any, ...]
-    keys: Sequence[str]
-    items: Sequence[str | Path]
-    device: str
-
-
-def _encode_chunk(chunk: _Chunk) -> None:
-    torch.set_num_threads(1)  # the same bits whatever the number of processes
-    with threadpool_limits(1):
-        encoder = _encoder(*chunk.recipe)
-        results = encoder.encode(chunk.items, device=chunk.device)
-        ItemCache(encoder.fingerprint).put(zip(chunk.keys, results, strict=True))
-
-
-@lru_cache(maxsize=2)
-def _encoder(
-    modality: str, name: str, weights: str, options: tuple[tuple[str, Any], ...]
-) -> encoders.Encoder:
-    return encoders.get(modality, name, weights=weights, **dict(options))
+    """Make the folders of sources of one encoder; how many items had to be encoded."""
+    raw = {source: dataset.raw(source) for source in wanted}
+    keys: dict[Source, list[str]] = {}
+    items: dict[str, str | Path] = {}
+    for source, tokens in raw.items():
+        keys[source] = [_key(item) for item in tokens.items]
+        items.update(zip(keys[source], tokens.items, strict=True))
+    items.pop(MISSING, None)
+    encoded = fill(encoder, items, place) if wanted else 0
+    for source, folder in wanted.items():
+        _store(*_assemble(dataset, source, raw[source], keys[source], encoder), folder)
+    return encoded
 
 
 def _assemble(
     dataset: Dataset, source: Source, raw: RawTokens, keys: Sequence[str], encoder: encoders.Encoder
-) -> tuple[SourceFeatures, dict[str, str]]:
-    """Arrange the cached vectors of one source; tokens of undecodable items are left out."""
-    values, failed = ItemCache(encoder.fingerprint).get([key for key in keys if key != MISSING])
-    failed |= {MISSING: "there is no such file"}
-    good = np.array([key not in failed for key in keys], dtype=bool)
-    position = np.cumsum(good) - 1
-    keep = good[raw.rows.values] if len(keys) else np.zeros(0, dtype=bool)
-    row_of = np.repeat(np.arange(len(raw.rows)), np.diff(raw.rows.offsets))
-    lengths = np.bincount(row_of[keep], minlength=len(raw.rows))
-    kept = raw.rows.values[keep]
+) -> tuple[SourceFeatures, _About]:
+    """Arrange the cached features of one source; an item of T steps is T tokens, an undecodable one none."""
+    stored = ItemCache(encoder.fingerprint).get(key for key in keys if key != MISSING)
+    stored[MISSING] = encoders.Undecodable("there is no such file")
+    results = [stored[key] for key in keys]
+    items: Sequence[str | Path] = raw.items
+    failed = {
+        _name(dataset, item): result.reason
+        for item, result in zip(items, results, strict=True)
+        if isinstance(result, encoders.Undecodable)
+    }
+    good = [result for result in results if isinstance(result, encoders.Feature)]
+    if keys and not good:
+        raise DataError(
+            f"not one of the {len(keys)} items of {source} could be decoded "
+            f"({next(iter(failed.values()))}); fix the files."
+        )
+    _check_alike(good, encoder)
+    blocks = [np.atleast_2d(feature.values) for feature in good]
+    steps = np.zeros(len(results), dtype=np.int64)
+    steps[[isinstance(result, encoders.Feature) for result in results]] = [len(block) for block in blocks]
+    tokens, slots = _tokens(raw, steps)
     features = SourceFeatures(
         items=dataset.items[source.entity],
-        tokens=Ragged.from_lengths(position[kept] if len(keys) else kept, lengths),
-        slots=raw.slots[keep],
-        values=values,
+        tokens=tokens,
+        slots=slots,
+        values=np.concatenate(blocks) if blocks else np.zeros((0, 0), np.float32),
         attributes=dataset.schema.entities[source.entity].attributes(source.modality),
     )
-    if not good.any() and len(keys):
-        reason = failed[keys[0]]
-        raise DataError(
-            f"not one of the {len(keys)} items of {source} could be decoded ({reason}); mend the files."
+    return features, _About(failed, sequences=any(feature.values.ndim == 2 for feature in good))
+
+
+def _check_alike(features: Sequence[encoders.Feature], encoder: encoders.Encoder) -> None:
+    """Raise BenchError unless all are vectors, or all sequences, of one width."""
+    shapes = {(feature.values.ndim, feature.values.shape[-1]) for feature in features}
+    kinds = [f"{'vectors' if ndim == 1 else 'sequences'} of width {width}" for ndim, width in sorted(shapes)]
+    if len(kinds) > 1:
+        raise BenchError(
+            f"{encoder.title} gives {' and '.join(kinds[:2])}; all items must have features of one "
+            f"kind and width"
         )
-    names = {_name(dataset, item): failed[k] for k, item in zip(keys, raw.items, strict=True) if k in failed}
-    return features, names
+
+
+def _tokens(raw: RawTokens, steps: np.ndarray) -> tuple[Ragged, np.ndarray]:
+    """The tokens of every row of an entity, as positions among the steps of all items, and their slots.
+
+    `steps` (items,) is how many each item has.
+    """
+    items = raw.rows.values.astype(np.int64)
+    first, count = (np.cumsum(steps) - steps)[items], steps[items]
+    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    row = np.repeat(np.arange(len(raw.rows)), np.diff(raw.rows.offsets))
+    lengths = np.bincount(np.repeat(row, count), minlength=len(raw.rows))
+    return Ragged.from_lengths(np.repeat(first, count) + within, lengths), np.repeat(raw.slots, count)
 
 
 def _name(dataset: Dataset, item: str | Path) -> str:
@@ -240,10 +223,36 @@ def _precomputed(dataset: Dataset, source: Source) -> SourceFeatures:
     )
 
 
-def _store(features: SourceFeatures, failed: Mapping[str, str], folder: Path) -> None:
+class _About(NamedTuple):
+    """What is kept beside the features of a source.
+
+    Attributes:
+        undecodable: the items without a feature, with the reason.
+        sequences: whether its encoder gives sequences.
+    """
+
+    undecodable: dict[str, str]
+    sequences: bool
+
+    def write(self, folder: Path) -> None:
+        """Write into a folder."""
+        (folder / ABOUT).write_text(json.dumps(self._asdict()), encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> _About:
+        """What was written into a folder, which is intact."""
+        return cls(**json.loads((folder / ABOUT).read_text(encoding="utf-8")))
+
+    def report(self) -> None:
+        """Warn of every item that could not be decoded."""
+        for item, reason in self.undecodable.items():
+            log.warning("%s cannot be decoded (%s); its token is absent", item, reason)
+
+
+def _store(features: SourceFeatures, about: _About, folder: Path) -> None:
     with written_aside(folder) as aside:
         features.save(aside)
-        (aside / "undecodable.json").write_text(json.dumps(dict(failed)), encoding="utf-8")
+        about.write(aside)
 
 
 def _save_samples(dataset: Dataset, folder: Path) -> None:
@@ -261,11 +270,3 @@ def _intact(folder: Path) -> bool:
         log.warning("the cached features %s are damaged (%s); they are made again", folder, found)
         shutil.rmtree(folder)
     return not found
-
-
-def _report(folder: Path) -> int:
-    """Warn of every item of a source that could not be decoded; how many there are."""
-    failed = json.loads((folder / "undecodable.json").read_text(encoding="utf-8"))
-    for item, reason in failed.items():
-        log.warning("%s cannot be decoded (%s); its token is absent", item, reason)
-    return len(failed)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+from pathlib import Path
+
 import torch
 
 import fusions
 from bench.config import ModelConfig, RunSpec, TrainingConfig
-from bench.methods.base import Epoch, Method
+from bench.methods.base import Method
 from bench.methods.network import Network
-from bench.methods.references import REFERENCES, Reference, reference
+from bench.methods.references import REFERENCES
+from bench.sourcecode import PROJECT, READING, digest, home_of, imports, plain
 
-__all__ = [
-    "REFERENCES",
-    "Epoch",
-    "Method",
-    "Network",
-    "Reference",
-    "build",
-    "kind_of",
-    "reference",
-    "settings",
-]
+CORE = ("bench.trial", *READING)
+"""Where the code begins that every run uses: splitting, fitting and predicting; reading the data."""
 
 
 def kind_of(name: str) -> type[Method]:
@@ -47,3 +43,20 @@ def settings(
         TrainingConfig.model_validate(read),
         device if "device" in reads else "cpu",
     )
+
+
+def code_of(method: str) -> str:
+    """16 hexadecimal digits of all source that decides the numbers of a method. Raises UnknownFusion."""
+    kind = kind_of(method)
+    cls = kind if method in REFERENCES else fusions.get(method).cls
+    modules, homes, own = [*CORE, kind.__module__, cls.__module__], [PROJECT], b""
+    if PROJECT.file(cls.__module__) is None:  # from a plugin file, a notebook or another package
+        entry = None if method in REFERENCES else fusions.get(method)
+        file = entry.file if entry else inspect.getfile(cls)
+        source = entry.source if entry else Path(file).read_bytes()
+        own = plain(source)
+        if entry is None or entry.place.text is not None:
+            home, module = home_of(cls, file)
+            homes.append(home)
+            modules += imports(ast.parse(source), module, package=False)
+    return digest(homes, modules, own)

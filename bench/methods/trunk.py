@@ -102,7 +102,8 @@ class NumericTokenizer(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """From values (B, M, L) to tokens (B, M, L, d). Missing values must be filled (0) and masked."""
-        return self.mlp(values[..., None] * self.weight + self.bias)
+        tokens: Tensor = self.mlp(values[..., None] * self.weight + self.bias)
+        return tokens
 
 
 class Trunk(nn.Module):
