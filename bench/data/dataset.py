@@ -21,6 +21,7 @@ from bench.data.reach import LEAVES, Fault, nameable, reachable
 from bench.data.schema import MEDIA, Schema, first_problem, read_schema
 from bench.data.splits import OFFICIAL
 from bench.data.tables import Tables
+from bench.data.targets import read_target
 from bench.errors import DataError
 from bench.features.ragged import Ragged
 from fusions import Source
@@ -50,6 +51,14 @@ class Dataset:
         frames: tables by the name that the schema has for them, where they are at hand already.
         report: told of every problem; the default raises DataError for one that cannot be worked around.
         allow_links: folders outside that links in the folder may lead to; nothing else outside is read.
+        labelled: whether samples have a target; without, it is NaN, and its column need not be there.
+
+    Attributes:
+        schema: its description, with the classes of the target where it has any.
+        ids: of the samples.
+        raw_target: (N,) on the original scale; of classes their numbers.
+        target: (N,) as models learn it.
+        items: entity -> sample -> rows of the entity's table.
 
     Raises:
         DataError: a table, a column or a value is not what the description says.
@@ -63,15 +72,19 @@ class Dataset:
         report: Report = refuse,
         *,
         allow_links: tuple[Path, ...] = (),
+        labelled: bool = True,
     ) -> None:
-        self.root, self.schema, self._report = root, schema, report
+        self.root, self._report, self.labelled = root, report, labelled
         self._told: set[tuple[str, str]] = set()
         self.tables = Tables(root, self.report, frames, allow_links)
         self._in_memory = frozenset(frames or {})
-        samples = schema.samples
+        samples, self.schema = schema.samples, schema
         self.ids: list[str] = self._ids().tolist()
-        self.raw_target = self._raw_target()
-        self.target = schema.target.forward(self.raw_target)
+        target, self.raw_target = read_target(
+            self.tables, samples.table, schema.target, self.report, labelled=labelled
+        )
+        self.target = target.forward(self.raw_target)
+        self.schema = schema.model_copy(update={"target": target})
         self.groups = self._groups()
         self.official = self._official()
         self.times = None if samples.time is None else self.tables.times(samples.table, samples.time)
@@ -152,6 +165,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """A hash of the description, the tables and the bytes of every file they name."""
         digest = hashlib.sha256(self.schema.model_dump_json().encode())
+        digest.update(b"" if self.labelled else b"without a target")
         entities = self.schema.entities.values()
         tables = {self.schema.samples.table, *(e.table for e in entities if e.table)}
         for name in sorted(tables & self._in_memory):
@@ -230,25 +244,6 @@ class Dataset:
             mend = "ids must be unique"
             self._cells("repeated-id", spec.id, repeated, "the sample id {} repeats an earlier row", mend)
         return ids
-
-    def _raw_target(self) -> np.ndarray:
-        target, file = self.schema.target, self.schema.samples.table
-        values = self.tables.numbers(file, target.column)
-        floor = {"log10": 0.0, "log1p": -1.0, "none": -np.inf}[target.transform]
-        empty, outside = np.isnan(values), values <= floor
-        if empty.any() and self.tables.column(file, target.column).isna().any():
-            self._cells("empty-target", target.column, empty, "the target {}", "drop these rows or mend them")
-        if outside.any():
-            what = f"the target {{}} has no {target.transform} transform"
-            self._cells(
-                "untransformable-target", target.column, outside, what, "drop these rows or mend them"
-            )
-        values = np.where(outside, np.nan, values)
-        known = values[np.isfinite(values)]
-        if len(known) and np.ptp(known) == 0:
-            what, mend = "the target is constant", "there is nothing to predict; choose another column"
-            self.report(Problem("constant-target", what, mend, file, target.column))
-        return values
 
     def _groups(self) -> np.ndarray | None:
         spec = self.schema.samples
