@@ -112,6 +112,7 @@ class Dataset:
         name: str = "frames",
         description: str = "",
         allow_links: tuple[Path, ...] = (),
+        labelled: bool = True,
         **columns: str,
     ) -> Dataset:
         """A dataset from DataFrames in hand; what `dataset.toml` says is said in arguments.
@@ -125,6 +126,7 @@ class Dataset:
             name: for captions.
             description: for captions.
             allow_links: folders outside `root` that links in it may lead to.
+            labelled: whether samples have a target; without, its column need not be there.
             columns: which columns of `samples` are ``id``, ``split``, ``group``, ``time``. Without ``id``
                 the index is the id.
 
@@ -139,12 +141,8 @@ class Dataset:
                 raise DataError(
                     f"from_frames: {key} has no rows or no columns; there is nothing to learn from."
                 )
-        if "id" not in columns and "id" not in samples.columns:
-            if samples.index.nlevels > 1:
-                raise DataError(
-                    "from_frames: the index has several levels; name a column with the id: id=..."
-                )
-            frames["samples"] = samples.rename_axis("id").reset_index()
+        if "id" not in columns:
+            frames["samples"] = identified(samples, "id")
         raw = {
             "name": name,
             "description": description,
@@ -156,7 +154,12 @@ class Dataset:
             schema = Schema.model_validate(raw)
         except ValidationError as error:
             raise DataError(f"from_frames: {first_problem(error)}") from None
-        return cls(Path(root), schema, frames, allow_links=allow_links)
+        return cls(Path(root), schema, frames, allow_links=allow_links, labelled=labelled)
+
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The tables that were at hand, by name."""
+        return {name: self.tables.table(name) for name in self._in_memory}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -371,6 +374,19 @@ class Dataset:
         # links are followed, so that nothing outside the folder is ever read
         outside = Path(name).is_absolute() or not reachable(self.root, name, self.tables.allow_links)
         return LEAVES if outside else None
+
+
+def identified(samples: pd.DataFrame, column: str) -> pd.DataFrame:
+    """A table of samples with their ids in a column, which is the index where it has none of that name.
+
+    Raises:
+        DataError: the index has several levels.
+    """
+    if column in samples.columns:
+        return samples
+    if samples.index.nlevels > 1:
+        raise DataError("from_frames: the index has several levels; name a column with the id: id=...")
+    return samples.rename_axis(column).reset_index()
 
 
 def read_dataset(folder: Path, *, allow_links: tuple[Path, ...] = ()) -> Dataset:

@@ -22,6 +22,7 @@ from bench.errors import BenchError, DataError
 from bench.executors import EXECUTORS
 from bench.failure import Failure
 from bench.features.cache import ItemCache, cache_dir, content_key
+from bench.features.layout import Origin
 from bench.features.ragged import Ragged
 from bench.features.store import FeatureSet, SourceFeatures
 from bench.files import damage, sweep, written_aside
@@ -97,6 +98,7 @@ def encode(
         stamps={modality: encoder.stamp for modality, encoder in chosen.items()},
         undecodable=undecodable,
         fixed=dataset.schema.samples.fixed,
+        origin=Origin.of(dataset.schema, chosen),
     )
     return features, encoded
 

@@ -25,6 +25,7 @@ from sklearn.preprocessing import StandardScaler
 
 from bench.config import RunSpec
 from bench.data.splits import Parts
+from bench.features.layout import Layout
 from bench.features.store import FeatureSet
 from bench.methods.base import AfterEpoch, Method
 from bench.methods.tasks import task_of
@@ -62,7 +63,7 @@ class Reference(Method):
         skops.io.dump(self.fitted, folder / FITTED)
 
     @classmethod
-    def load(cls, folder: Path, spec: RunSpec, features: FeatureSet, device: torch.device) -> Self:
+    def load(cls, folder: Path, spec: RunSpec, layout: Layout, device: torch.device) -> Self:
         """What was fitted; a file with any type that is not expected is refused."""
         method, path = cls(spec, device), folder / FITTED
         try:
