@@ -15,7 +15,7 @@ from bench.data.schema import Schema, Target
 from fusions import Inputs, Source
 
 if TYPE_CHECKING:
-    import encoders
+    from encoders import Encoder
 
 DESCRIPTION = "description.json"
 """The file beside a kept model."""
@@ -87,7 +87,7 @@ class Recipe(_Stored):
     fingerprint: str
 
     @classmethod
-    def of(cls, encoder: encoders.Encoder) -> Recipe:
+    def of(cls, encoder: Encoder) -> Recipe:
         """The recipe of an encoder."""
         _, name, weights, options = encoder.recipe
         return cls(name=name, weights=weights, options=dict(options), fingerprint=encoder.fingerprint)
@@ -100,7 +100,7 @@ class Origin(_Stored):
     encoders: dict[str, Recipe]
 
     @classmethod
-    def of(cls, schema: Schema, chosen: Mapping[str, encoders.Encoder]) -> Origin:
+    def of(cls, schema: Schema, chosen: Mapping[str, Encoder]) -> Origin:
         """The origin of what these encoders make of a dataset."""
         return cls(
             data=schema, encoders={modality: Recipe.of(encoder) for modality, encoder in chosen.items()}
