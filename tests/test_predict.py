@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import skops.io
 from click.testing import CliRunner
+from media import save_video
 
 from bench.cli import main
 from bench.data.dataset import Dataset, read_dataset
@@ -266,6 +267,33 @@ def test_a_source_that_is_missing_counts_as_absent_with_one_warning(
     assert np.isfinite(table["mean"]).all()
     whole = predictor.predict(shops)
     assert not np.allclose(whole["mean"], table["mean"], rtol=1e-9)
+
+
+def test_files_that_are_not_there_count_as_absent_even_if_all_are(tmp_path, rng, caplog):
+    for i in range(3):
+        save_video(tmp_path / f"{i}.mp4", speed=i + 1)
+    frame = pd.DataFrame(
+        {"y": rng.normal(size=30), "x": rng.normal(size=30), "v": [f"{i % 3}.mp4" for i in range(30)]}
+    )
+    entities = {"e": {"numeric": ["x"]}, "clip": {"video": ["v"]}}
+    data = Dataset.from_frames(frame, target="y", entities=entities, root=tmp_path)
+    request = Request(
+        data=data, fusions="concat", seeds=1, out=tmp_path / "out", device="cpu", executor="inline",
+        observe=frozenset({"model"}), settings=SMALL,
+    )  # fmt: skip
+    run(request)
+    gone = Dataset.from_frames(
+        frame.assign(v="gone.mp4").head(2), target="y", entities=entities, root=tmp_path, labelled=False
+    )
+    predictor = load(tmp_path / "out", "concat", device="cpu")
+    table = predictor.predict(gone)
+    (warning,) = warnings(caplog)
+    assert warning.startswith("gone.mp4 cannot be decoded (there is no such file)")
+    pd.testing.assert_frame_equal(table, predictor.predict(gone))
+    without = predictor._features(data, ())
+    clip = next(source for source in without.folders if source.modality == "video")
+    hidden = without.hiding({clip: np.ones(30, dtype=bool)})
+    np.testing.assert_allclose(table["mean"], predictor.fitted[0].predict(hidden, np.arange(2)), rtol=1e-5)
 
 
 def test_a_column_that_is_missing_counts_as_absent(shops, kept, tmp_path, caplog):

@@ -208,7 +208,7 @@ def _assemble(
         values=values,
         attributes=dataset.schema.entities[source.entity].attributes(source.modality),
     )
-    if not good.any() and len(keys):
+    if not good.any() and len(keys) and dataset.labelled:  # to be predicted, they are absent
         reason = failed[keys[0]]
         raise DataError(
             f"not one of the {len(keys)} items of {source} could be decoded ({reason}); mend the files."
