@@ -267,6 +267,41 @@ def results(out: Path, file: Path | None) -> None:
         console.print(f"wrote {len(table):,} predictions to {file}", soft_wrap=True)
 
 
+@main.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--method", required=True, help="As tables name it: memf, boosted-trees.")
+@click.option("--data", "new", type=click.Path(path_type=Path), required=True, help="A folder of new rows.")
+@click.option("--backbone", help="Which row of the method, where a table has several.")
+@click.option("--text", help="The same.")
+@click.option("--variant", help='The same; "" for the one without a name.')
+@click.option("--csv", "target", help="Where to write all rows; - for standard output (in OUT).")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@click.option(
+    "--plugin",
+    "plugins",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A file that registers fusions.",
+)
+@ALLOW_LINKS
+@told_plainly
+def predict(
+    out: Path, method: str, new: Path, target: str | None, allow_links: tuple[Path, ...], **options: Any
+) -> None:
+    """Apply a method that `run --save-models` kept in OUT to new rows: mean and spread over its seeds."""
+    from bench.files import write_text
+    from bench.predict import load
+
+    table = load(out, method, **options).predict(new, allow_links)
+    if target == "-":
+        click.echo(table.to_csv(index=False), nl=False)
+        return
+    path = Path(target) if target else out / f"predictions-{method}.csv"
+    write_text(path, table.to_csv(index=False))
+    show(table.head(10))
+    console.print(f"{len(table)} rows: {path}", soft_wrap=True)
+
+
 @main.command("list")
 @click.argument("what", type=click.Choice(["fusions", "encoders", "datasets", "experiments", "presets"]))
 @click.option("--json", "as_json", is_flag=True, help="For programs.")

@@ -15,8 +15,8 @@ from sklearn import metrics as sk
 
 from bench.predictions import Answers
 
-SMALLEST = 1e-15
-"""Probability that a predicted 0 counts as in the logarithmic loss."""
+SMALLEST = float(np.finfo(np.float64).eps)
+"""Probability that a predicted 0 counts as in the logarithmic loss, as in scikit-learn."""
 BINS = 10
 """Bins of equal width in which confidence and accuracy are compared by the calibration error."""
 NUMBERS = ("regression",)
@@ -190,9 +190,8 @@ def _wrong(a: Answers) -> np.ndarray:
 
 def _surprise(a: Answers) -> np.ndarray:
     """Minus the logarithm of the probability of the true class, in nats."""
-    shares = np.clip(a.predicted, SMALLEST, 1)
-    shares = shares / shares.sum(1, keepdims=True)
-    return -np.log(shares[np.arange(len(a.true)), a.true])
+    chosen = a.predicted[np.arange(len(a.true)), a.true]
+    return -np.log(np.clip(chosen, SMALLEST, 1 - SMALLEST))
 
 
 def _quadratic(a: Answers) -> np.ndarray:

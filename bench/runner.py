@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +21,7 @@ from bench.failure import Failure
 from bench.features.store import FeatureSet
 from bench.isolation import undisturbed
 from bench.methods import catalog as methods
-from bench.methods.base import Epoch
+from bench.methods.base import Epoch, Method
 from bench.observe import OBSERVERS, Watched
 from bench.plugins import carried, load_plugins
 from bench.predictions import predicted_columns, true_column
@@ -162,9 +163,15 @@ def execute(
         history=pd.DataFrame(method.history, columns=list(Epoch._fields)),
         environment=describe(device),
         records={file: record for file, record in records.items() if record is not None},
-        save=method.save if MODEL in observe else None,
+        save=partial(_keep, method, features) if MODEL in observe else None,
         remarks=method.remarks,
     )
+
+
+def _keep(method: Method, features: FeatureSet, folder: Path) -> None:
+    """Write a fitted method with all that is to be known to apply it to other samples (`bench.predict`)."""
+    features.description.write(folder)
+    method.save(folder)
 
 
 _features: dict[str, FeatureSet] = {}

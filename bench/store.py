@@ -25,6 +25,7 @@ from pydantic import ValidationError
 
 from bench.config import RunSpec
 from bench.errors import UsageError
+from bench.features.layout import DESCRIPTION
 from bench.files import SEAL, damage, sealed, sweep, written_aside
 from bench.observe import OBSERVERS, Record
 
@@ -88,7 +89,7 @@ class RunStore:
     def observed(self, spec: RunSpec) -> frozenset[str]:
         """What the stored run of `spec` recorded beside its result; nothing if it is not intact."""
         files = sealed(self.root / spec.id) if self.complete(spec.id) else {}
-        kept = {MODEL} if any(file.startswith(f"{MODEL}/") for file in files) else set()
+        kept = {MODEL} if f"{MODEL}/{DESCRIPTION}" in files else set()
         return frozenset(kept | {name for name, kind in OBSERVERS.items() if kind.file in files})
 
     def save(self, spec: RunSpec, result: RunResult) -> None:
@@ -157,6 +158,13 @@ class RunStore:
     def history(self, run_id: str) -> pd.DataFrame:
         """One row per epoch of a run."""
         return pd.read_parquet(self.root / run_id / "history.parquet")
+
+    def model(self, run_id: str) -> Path | None:
+        """The folder of the fitted method, with nothing but what was written; None if none was kept."""
+        if not self.holds(run_id, f"{MODEL}/{DESCRIPTION}"):
+            return None
+        folder, own = self.root / run_id / MODEL, sealed(self.root / run_id)
+        return folder if all(f"{MODEL}/{path.name}" in own for path in folder.iterdir()) else None
 
     def record(self, run_id: str, file: str) -> Record | None:
         """What an observer stored of a run in its file; None if it did not."""

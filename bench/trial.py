@@ -36,4 +36,5 @@ def parts_of(spec: RunSpec, features: FeatureSet) -> Parts:
         test=training.test,
         validation=training.validation,
         kept=features.complete if training.missing == "drop" else None,
+        classes=features.target.classes,
     )

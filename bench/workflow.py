@@ -13,7 +13,8 @@ from bench.config import SECTIONS, RunSpec
 from bench.data import catalog
 from bench.data.dataset import Dataset
 from bench.data.schema import Schema
-from bench.data.splits import kind_of, split
+from bench.data.splits import kind_of
+from bench.data.statistics import first_parts
 from bench.errors import UsageError
 from bench.experiments import Experiment
 from bench.features.encode import encode
@@ -80,8 +81,7 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
     )
     training = asked.preset.training
     kind = kind_of(training.split, dataset.samples, dataset.schema.samples.fixed)
-    # a dataset too small for this is told before anything is encoded
-    split(dataset.samples, 0, kind=kind, test=training.test, validation=training.validation)
+    first_parts(dataset, training)  # a dataset too small for this is told before anything is encoded
     choice = choice_of(asked, dataset.schema)
     variants = {e.name: variants_of(e, choice, request.missing) for e in asked.experiments}
     _check_set_fusions(request.settings, [v for found in variants.values() for v in found])

@@ -97,10 +97,13 @@ class Fusion(nn.Module):
         raise TypeError(f"{type(self).__name__} must define forward()")
 
     def calibrate(self, target: Tensor) -> None:
-        """See the standardised training targets (N,) once, before training. Most methods need nothing."""
+        """See the training targets (N,) once, before training. Most methods need nothing.
+
+        `target` is float: a number that is standardised, or the number of the sample's class, 0, 1, ...
+        """
 
     def auxiliary_loss(self, fused: Fused, target: Tensor) -> Tensor:
-        """Loss to add to the main one, a scalar; `target` is the standardised target (B,). Default: zero."""
+        """Loss to add to the main one, a scalar; `target` (B,) is as `calibrate` has it. Default: zero."""
         return target.new_zeros(())
 
 

@@ -10,9 +10,10 @@ Information Processing & Management 59(5), 2022. doi:10.1016/j.ipm.2022.103038
     Y = LN(g T + (1 - g) X);   Y = LN(FFN(Y) + Y);   Z = LN(Y + T)
     loss = main + alpha CE(image head on mean(I)) + beta CE(P)
 
-Differs from the paper: made for labelling words, it is used for regression. So both auxiliary heads classify
-the quantile bin of the sample's target (every present text token is given its sample's bin), and the fused
-vector is the masked mean of Z. The text may be any group (`anchor`); every other group has its own layer and
+Differs from the paper: made for labelling words, it predicts for whole samples, mostly numbers. So both
+auxiliary heads classify the quantile bin of the sample's target (every present text token is given its
+sample's bin), and the fused vector is the masked mean of Z. A target of no more values than bins, such as a
+class, has a bin for each value. The text may be any group (`anchor`); every other group has its own layer and
 its own auxiliary head (their losses are averaged), and X attends to the tokens of all of them. With no other
 group X attends to T. A sample without text asks with one learned token, which is not supervised.
 """
@@ -124,10 +125,15 @@ class CMMT(GroupFusion):
         return torch.arange(1, bins, dtype=torch.get_default_dtype()) / bins
 
     def calibrate(self, target: Tensor) -> None:
-        """Put the bin edges at the quantiles of the training targets (N,)."""
+        """Put the bin edges at the quantiles of the training targets (N,), or between their few values."""
         target = target.detach().cpu().double()
-        levels = self._levels(len(self.edges) + 1).to(target)
-        self.edges.copy_(torch.quantile(target, levels))
+        values = torch.unique(target)
+        if len(values) <= len(self.edges) + 1:
+            self.edges.fill_(torch.inf)  # bins that nothing falls into
+            self.edges[: len(values) - 1] = (values[:-1] + values[1:]) / 2
+        else:
+            levels = self._levels(len(self.edges) + 1).to(target)
+            self.edges.copy_(torch.quantile(target, levels))
 
     def fuse(self, groups: Mapping[str, Group]) -> Fused:
         """Encode each group, let the text attend to the others, pool the text."""

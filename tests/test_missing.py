@@ -288,7 +288,7 @@ def test_curves_begin_at_the_runs_metrics_and_end_without_the_source(done, featu
             spec, table = spec_of(store, run), store.predictions(run)
             curves = curves_of_record(spec.target, store.record(run, "missing.parquet"), table)
             metrics = score(answers(spec.target, table))
-            method = Network.load(store.root / run / "model", spec, features, CPU)
+            method = Network.load(store.root / run / "model", spec, features.layout, CPU)
             rows, target = parts_of(spec, features).test, features.samples["target"]
             assert list(dict.fromkeys(curves["source"])) == [str(source) for source in features.folders]
             for source in features.folders:
@@ -330,7 +330,7 @@ def test_curves_are_the_same_alone_and_with_other_observations(done, features):
 @pytest.mark.parametrize("name", ["memf", "mean", "late", "vtfsa"])
 def test_a_source_that_no_sample_has_is_absent_like_any_other(features, name):
     """An entity of many items whose texts are all hidden still has its items."""
-    model = build_model(features, name, {}, ModelConfig(dim=16, heads=2), seed=0)
+    model = build_model(features.layout, name, {}, ModelConfig(dim=16, heads=2), seed=0)
     n = len(features.samples["target"])
     everyone, alone = np.ones(n, dtype=bool), np.arange(n) == 7
     for source in features.folders:
@@ -341,7 +341,7 @@ def test_a_source_that_no_sample_has_is_absent_like_any_other(features, name):
 
 @pytest.mark.parametrize("name", SEVEN)
 def test_hiding_a_source_from_some_leaves_the_others_as_they_are(features, name):
-    model = build_model(features, name, {}, ModelConfig(dim=16, heads=2), seed=0)
+    model = build_model(features.layout, name, {}, ModelConfig(dim=16, heads=2), seed=0)
     n = len(features.samples["target"])
     model.fit_scales(features.batches(np.arange(n), 64), features.samples["target"])
     whole = predict(model, features, np.arange(n), CPU)

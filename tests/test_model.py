@@ -23,12 +23,12 @@ def parts_of(features):
 
 
 def test_trunk_and_head_are_the_same_for_every_fusion(features):
-    a, b = (build_model(features, name, {}, SMALL, seed=0) for name in ("memf", "tfn"))
+    a, b = (build_model(features.layout, name, {}, SMALL, seed=0) for name in ("memf", "tfn"))
     for part in ("trunk", "head"):
         states = [getattr(m, part).state_dict() for m in (a, b)]
         assert states[0].keys() == states[1].keys()
         assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
-    other = build_model(features, "memf", {}, SMALL, seed=1)
+    other = build_model(features.layout, "memf", {}, SMALL, seed=1)
     assert not torch.equal(other.head[0].weight, a.head[0].weight)
 
 
@@ -36,7 +36,7 @@ def test_building_leaves_the_global_random_state_alone(features):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    build_model(features, "concat", {}, SMALL, seed=0)
+    build_model(features.layout, "concat", {}, SMALL, seed=0)
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -47,7 +47,7 @@ def test_slots_tell_attributes_apart_and_can_be_switched_off(features):
     swapped = batch | {source: Batch(values, mask, slots.max() - slots)}
     for slots_on in (True, False):
         config = ModelConfig(dim=16, heads=2, trunk=TrunkConfig(slots=slots_on))
-        model = build_model(features, "concat", {}, config, seed=0).eval()
+        model = build_model(features.layout, "concat", {}, config, seed=0).eval()
         same = torch.equal(model.trunk(batch)[source].values, model.trunk(swapped)[source].values)
         assert same != slots_on
 
@@ -72,7 +72,7 @@ def test_the_test_part_decides_nothing(features):
         seen = features.hiding({source: in_test for source in features.folders} if ruin else {})
         if ruin:
             seen.samples["target"] = np.where(in_test, 1e6, features.samples["target"])
-        model = build_model(seen, "concat", {}, SMALL, seed=0)
+        model = build_model(seen.layout, "concat", {}, SMALL, seed=0)
         train(model, seen, parts, SHORT, 0, CPU)
         states.append(model.state_dict())
     assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
@@ -80,7 +80,7 @@ def test_the_test_part_decides_nothing(features):
 
 def test_the_best_validation_epoch_is_restored(features):
     parts = parts_of(features)
-    model = build_model(features, "concat", {}, SMALL, seed=0)
+    model = build_model(features.layout, "concat", {}, SMALL, seed=0)
     history = train(model, features, parts, TrainingConfig(epochs=30, patience=5, lr=2e-2), 0, CPU)
     predicted = predict(model, features, parts.validation, CPU)
     error = (predicted - features.samples["target"][parts.validation]) / float(model.target_scale)
@@ -88,7 +88,7 @@ def test_the_best_validation_epoch_is_restored(features):
 
 
 def test_a_prediction_depends_on_its_own_sample_only(features):
-    model = build_model(features, "memf", {}, SMALL, seed=0)
+    model = build_model(features.layout, "memf", {}, SMALL, seed=0)
     model.fit_scales(features.batches(np.arange(20), 7), features.samples["target"][:20])
     together = predict(model, features, np.arange(12), CPU)
     alone = np.concatenate([predict(model, features, np.array([i]), CPU) for i in range(12)])
@@ -96,7 +96,7 @@ def test_a_prediction_depends_on_its_own_sample_only(features):
 
 
 def test_a_loss_that_is_not_finite_fails_with_a_message(features):
-    model = build_model(features, "concat", {}, SMALL, seed=0)
+    model = build_model(features.layout, "concat", {}, SMALL, seed=0)
     with torch.no_grad():
         model.head[0].weight.fill_(float("nan"))
     with pytest.raises(TrainingFailed, match="finite"):
@@ -105,7 +105,9 @@ def test_a_loss_that_is_not_finite_fails_with_a_message(features):
 
 def test_auxiliary_losses_are_added(features):
     parts = parts_of(features)
-    models = [build_model(features, "cmmt", {"alpha": w, "beta": w}, SMALL, seed=0) for w in (0.0, 1.0)]
+    models = [
+        build_model(features.layout, "cmmt", {"alpha": w, "beta": w}, SMALL, seed=0) for w in (0.0, 1.0)
+    ]
     for model in models:
         train(model, features, parts, SHORT, 0, CPU)
     weights = [m.trunk.project["anchor_text"].weight for m in models]

@@ -66,7 +66,7 @@ def tokens_of(features: FeatureSet) -> dict[str, dict[str, np.ndarray]]:
 
 def predictions(features: FeatureSet, fusion: str) -> dict[str, float]:
     """Sample id -> prediction of an untrained model, all samples in one batch."""
-    model = build_model(features, fusion, {}, SMALL, seed=0).eval()
+    model = build_model(features.layout, fusion, {}, SMALL, seed=0).eval()
     with torch.no_grad():
         predicted, _ = model(features.batch(np.arange(len(features.samples["ids"]))))
     return dict(zip(features.samples["ids"].tolist(), predicted.tolist(), strict=True))

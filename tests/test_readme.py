@@ -1,6 +1,7 @@
 """README promises nothing that is not there: its example runs, its commands exist, its description fits."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import click
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from bench.cli import main
 from bench.data.schema import read_schema
@@ -71,3 +73,28 @@ def test_the_example_with_frames_runs(tmp_path, monkeypatch):
     table = pd.read_csv(tmp_path / "flats-results" / "tables" / "fusion.csv")
     assert {"concat", "memf", "ridge"} <= set(table["method"])
     assert (table["seeds"] == 3).all()
+
+
+def test_the_command_and_the_lines_that_predict_run(tmp_path, monkeypatch, capsys):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"id": range(40), "y": rng.normal(size=40), "x": rng.normal(size=40)})
+    for name in ("my-data", "new-data"):
+        (tmp_path / name).mkdir()
+    said = 'name = "d"\n[target]\ncolumn = "y"\n[entities.e]\nnumeric = ["x"]\n'
+    (tmp_path / "my-data" / "dataset.toml").write_text(said, encoding="utf-8")
+    table.to_csv(tmp_path / "my-data" / "samples.csv", index=False)
+    table.drop(columns="y").head(3).to_csv(tmp_path / "new-data" / "samples.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    lines = block("sh", "bench predict").splitlines()
+    more = ["--jobs 1 --executor inline --device cpu --set training.epochs=1 --seeds 2", ""]
+    for line, small in zip(lines, more, strict=True):
+        arguments = shlex.split(f"{line.partition('#')[0]} {small}")[1:]
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 0, result.output
+    written = pd.read_csv(lines[1].partition("#")[2].strip())
+    assert len(written) == 3
+    assert np.isfinite(written[["mean", "sd"]]).all(axis=None)
+    example = block("python", "bench.predict")
+    assert len([line for line in example.splitlines() if line]) == 3
+    exec(example)
+    assert "seed_1" in capsys.readouterr().out

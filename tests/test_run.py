@@ -192,7 +192,7 @@ def test_a_kept_model_predicts_again_what_it_predicted(stream_folder, features, 
     assert result.exit_code == 0, result.output
     folder = next(path.parents[1] for path in (tmp_path / "runs").glob("*/model/weights.safetensors"))
     spec = RunSpec.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
-    method = Network.load(folder / "model", spec, features, torch.device("cpu"))
+    method = Network.load(folder / "model", spec, features.layout, torch.device("cpu"))
     again = method.predict(features, parts_of(spec, features).test)
     assert again.tolist() == pd.read_parquet(folder / "predictions.parquet")["y_pred"].tolist()
 

@@ -21,6 +21,7 @@ from bench.data.reach import LEAVES, Fault, nameable, reachable
 from bench.data.schema import MEDIA, Schema, first_problem, read_schema
 from bench.data.splits import OFFICIAL
 from bench.data.tables import Tables
+from bench.data.targets import read_target
 from bench.errors import DataError
 from bench.features.ragged import Ragged
 from fusions import Source
@@ -50,6 +51,14 @@ class Dataset:
         frames: tables by the name that the schema has for them, where they are at hand already.
         report: told of every problem; the default raises DataError for one that cannot be worked around.
         allow_links: folders outside that links in the folder may lead to; nothing else outside is read.
+        labelled: whether samples have a target; without, it is NaN, and its column need not be there.
+
+    Attributes:
+        schema: its description, with the classes of the target where it has any.
+        ids: of the samples.
+        raw_target: (N,) on the original scale; of classes their numbers.
+        target: (N,) as models learn it.
+        items: entity -> sample -> rows of the entity's table.
 
     Raises:
         DataError: a table, a column or a value is not what the description says.
@@ -63,15 +72,19 @@ class Dataset:
         report: Report = refuse,
         *,
         allow_links: tuple[Path, ...] = (),
+        labelled: bool = True,
     ) -> None:
-        self.root, self.schema, self._report = root, schema, report
+        self.root, self._report, self.labelled = root, report, labelled
         self._told: set[tuple[str, str]] = set()
         self.tables = Tables(root, self.report, frames, allow_links)
         self._in_memory = frozenset(frames or {})
-        samples = schema.samples
+        samples, self.schema = schema.samples, schema
         self.ids: list[str] = self._ids().tolist()
-        self.raw_target = self._raw_target()
-        self.target = schema.target.forward(self.raw_target)
+        target, self.raw_target = read_target(
+            self.tables, samples.table, schema.target, self.report, labelled=labelled
+        )
+        self.target = target.forward(self.raw_target)
+        self.schema = schema.model_copy(update={"target": target})
         self.groups = self._groups()
         self.official = self._official()
         self.times = None if samples.time is None else self.tables.times(samples.table, samples.time)
@@ -99,6 +112,7 @@ class Dataset:
         name: str = "frames",
         description: str = "",
         allow_links: tuple[Path, ...] = (),
+        labelled: bool = True,
         **columns: str,
     ) -> Dataset:
         """A dataset from DataFrames in hand; what `dataset.toml` says is said in arguments.
@@ -112,6 +126,7 @@ class Dataset:
             name: for captions.
             description: for captions.
             allow_links: folders outside `root` that links in it may lead to.
+            labelled: whether samples have a target; without, its column need not be there.
             columns: which columns of `samples` are ``id``, ``split``, ``group``, ``time``. Without ``id``
                 the index is the id.
 
@@ -126,12 +141,8 @@ class Dataset:
                 raise DataError(
                     f"from_frames: {key} has no rows or no columns; there is nothing to learn from."
                 )
-        if "id" not in columns and "id" not in samples.columns:
-            if samples.index.nlevels > 1:
-                raise DataError(
-                    "from_frames: the index has several levels; name a column with the id: id=..."
-                )
-            frames["samples"] = samples.rename_axis("id").reset_index()
+        if "id" not in columns:
+            frames["samples"] = identified(samples, "id")
         raw = {
             "name": name,
             "description": description,
@@ -143,7 +154,12 @@ class Dataset:
             schema = Schema.model_validate(raw)
         except ValidationError as error:
             raise DataError(f"from_frames: {first_problem(error)}") from None
-        return cls(Path(root), schema, frames, allow_links=allow_links)
+        return cls(Path(root), schema, frames, allow_links=allow_links, labelled=labelled)
+
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The tables that were at hand, by name."""
+        return {name: self.tables.table(name) for name in self._in_memory}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -152,6 +168,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """A hash of the description, the tables and the bytes of every file they name."""
         digest = hashlib.sha256(self.schema.model_dump_json().encode())
+        digest.update(b"" if self.labelled else b"without a target")
         entities = self.schema.entities.values()
         tables = {self.schema.samples.table, *(e.table for e in entities if e.table)}
         for name in sorted(tables & self._in_memory):
@@ -230,25 +247,6 @@ class Dataset:
             mend = "ids must be unique"
             self._cells("repeated-id", spec.id, repeated, "the sample id {} repeats an earlier row", mend)
         return ids
-
-    def _raw_target(self) -> np.ndarray:
-        target, file = self.schema.target, self.schema.samples.table
-        values = self.tables.numbers(file, target.column)
-        floor = {"log10": 0.0, "log1p": -1.0, "none": -np.inf}[target.transform]
-        empty, outside = np.isnan(values), values <= floor
-        if empty.any() and self.tables.column(file, target.column).isna().any():
-            self._cells("empty-target", target.column, empty, "the target {}", "drop these rows or mend them")
-        if outside.any():
-            what = f"the target {{}} has no {target.transform} transform"
-            self._cells(
-                "untransformable-target", target.column, outside, what, "drop these rows or mend them"
-            )
-        values = np.where(outside, np.nan, values)
-        known = values[np.isfinite(values)]
-        if len(known) and np.ptp(known) == 0:
-            what, mend = "the target is constant", "there is nothing to predict; choose another column"
-            self.report(Problem("constant-target", what, mend, file, target.column))
-        return values
 
     def _groups(self) -> np.ndarray | None:
         spec = self.schema.samples
@@ -376,6 +374,19 @@ class Dataset:
         # links are followed, so that nothing outside the folder is ever read
         outside = Path(name).is_absolute() or not reachable(self.root, name, self.tables.allow_links)
         return LEAVES if outside else None
+
+
+def identified(samples: pd.DataFrame, column: str) -> pd.DataFrame:
+    """A table of samples with their ids in a column, which is the index where it has none of that name.
+
+    Raises:
+        DataError: the index has several levels.
+    """
+    if column in samples.columns:
+        return samples
+    if samples.index.nlevels > 1:
+        raise DataError("from_frames: the index has several levels; name a column with the id: id=...")
+    return samples.rename_axis(column).reset_index()
 
 
 def read_dataset(folder: Path, *, allow_links: tuple[Path, ...] = ()) -> Dataset:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from bench.data.stratified import carve, refuse_rare
 from bench.errors import DataError, UsageError
 from bench.seeds import derive
 
@@ -53,8 +54,9 @@ def split(
     test: float,
     validation: float,
     kept: np.ndarray | None = None,
+    classes: Sequence[str] = (),
 ) -> Parts:
-    """Split samples. A group is never divided between parts.
+    """Split samples. A group is never divided between parts; what is drawn at random keeps shares of classes.
 
     Args:
         samples: arrays over samples by name: `target` and maybe `groups`, `official`, `times`, each (N,).
@@ -63,13 +65,15 @@ def split(
         test: share of all samples in the test part; an official split has its own.
         validation: share of the rest in the validation part, unless the official split has one.
         kept: (N,) bool, the samples that are used at all; the others are left out of the parts.
+        classes: names of the classes that are the target, if it is no number.
 
     Raises:
-        DataError: if a part would be empty.
+        DataError: if a part would be empty, or one drawn at random would lack a class.
     """
     n = len(samples["target"])
     groups = samples.get("groups")
     units = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
+    labels = samples["target"].astype(int) if classes else None
     rng = np.random.default_rng(derive(seed, "split"))
     if kind == "time":
         times = np.asarray(samples["times"])
@@ -82,10 +86,12 @@ def split(
             train = np.flatnonzero(official == "train")
             validation_rows = np.flatnonzero(official == "validation")
         else:
-            train, validation_rows = _carve(rest, units, validation, rng)
+            train, validation_rows = _carve(rest, units, labels, validation, rng)
     else:
-        rest, test_rows = _carve(np.arange(n), units, test, rng)
-        train, validation_rows = _carve(rest, units, validation, rng)
+        if labels is not None:
+            refuse_rare(classes, labels, units, parts=3)
+        rest, test_rows = _carve(np.arange(n), units, labels, test, rng, leave=2)
+        train, validation_rows = _carve(rest, units, labels, validation, rng)
     parts = Parts(train, validation_rows, test_rows)
     if kept is not None:
         parts = Parts(*(rows[kept[rows]] for rows in parts))
@@ -95,6 +101,9 @@ def split(
             raise DataError(
                 f"the {name} part of {n} samples{left} is empty; the dataset is too small to split so."
             )
+    if labels is not None and kind == FREE:
+        train = parts.train
+        refuse_rare(classes, labels[train], units[train], parts=1, where=" in the training part")
     return parts
 
 
@@ -112,9 +121,17 @@ def _latest(
 
 
 def _carve(
-    rows: np.ndarray, units: np.ndarray, share: float, rng: np.random.Generator
+    rows: np.ndarray,
+    units: np.ndarray,
+    labels: np.ndarray | None,
+    share: float,
+    rng: np.random.Generator,
+    leave: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Take whole units at random until `share` of the rows is reached: (the others, the taken)."""
+    """Take whole units at random until `share` of the rows, or of each class, is reached: (others, taken)."""
+    if labels is not None:
+        taken = carve(units[rows], labels[rows], share, rng, leave=leave)
+        return rows[~taken], rows[taken]
     present = np.unique(units[rows])
     order = rng.permutation(len(present))
     sizes = np.bincount(np.searchsorted(present, units[rows]))[order]

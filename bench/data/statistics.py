@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,38 +26,58 @@ def statistics(dataset: Dataset, split: str = "auto") -> dict[str, pd.DataFrame]
         split: the kind of split whose first seed is described: auto, random, official or time.
 
     Returns:
-        "target": size, max, min, mean, median, sd per part, on the scale that models learn;
-        "histogram": part, left, right, count;
+        "target": size, max, min, mean, median, sd per part, on the scale that models learn; of classes
+        count and share per part and class;
+        "histogram": part, left, right, count, and class where the target is one;
         "sources": per entity and modality what there is and what is missing;
         "duplicates": samples of the validation and test part whose attributes an earlier part has too.
 
     Raises:
         UsageError: the dataset has no such split. DataError: it is too small.
     """
-    training = TrainingConfig(split=split)
-    by_part = target_by_part(dataset, training)
+    training = TrainingConfig.model_validate({"split": split})
+    described, histogram = target_by_part(dataset, training).values()
     return {
-        "target": pd.DataFrame(by_part["statistics"]),
+        "target": pd.DataFrame(described),
         "sources": pd.DataFrame([_source(dataset, source) for source in dataset.schema.sources]),
         "duplicates": across_parts(dataset, first_parts(dataset, training)),
-        "histogram": pd.DataFrame(by_part["histogram"]),
+        "histogram": pd.DataFrame(histogram),
     }
 
 
 def first_parts(dataset: Dataset, training: TrainingConfig) -> splits.Parts:
-    """The parts of the first seed."""
-    kind = splits.kind_of(training.split, dataset.samples, dataset.schema.samples.fixed)
-    return splits.split(dataset.samples, 0, kind=kind, test=training.test, validation=training.validation)
+    """The parts of the first seed. Raises UsageError or DataError where there are none."""
+    schema = dataset.schema
+    kind = splits.kind_of(training.split, dataset.samples, schema.samples.fixed)
+    return splits.split(
+        dataset.samples,
+        0,
+        kind=kind,
+        test=training.test,
+        validation=training.validation,
+        classes=schema.target.classes,
+    )
 
 
 def target_by_part(dataset: Dataset, training: TrainingConfig) -> dict[str, list[dict[str, Any]]]:
-    """The target's `statistics` and `histogram` per part of the first seed's split (population deviation)."""
+    """The target per part of the first seed's split: what is learned from, and the test part.
+
+    Returns:
+        Of numbers `statistics`, a row per part (population deviation), and `histogram`: part, left, right,
+        count. Of classes `classes`, a row per part and class: part, class, count, share; and `histogram` with
+        a bin for each, the class beside it.
+    """
     parts = first_parts(dataset, training)
     learning = np.concatenate([parts.train, parts.validation])
-    edges = np.histogram_bin_edges(dataset.target, BINS)
+    by_part = {"training": dataset.target[learning], "test": dataset.target[parts.test]}
+    classes = dataset.schema.target.classes
+    return _classes(classes, by_part) if classes else _numbers(dataset.target, by_part)
+
+
+def _numbers(y: np.ndarray, by_part: Mapping[str, np.ndarray]) -> dict[str, list[dict[str, Any]]]:
+    edges = np.histogram_bin_edges(y, BINS)
     statistics, histogram = [], []
-    for name, rows in {"training": learning, "test": parts.test}.items():
-        y = dataset.target[rows]
+    for name, y in by_part.items():
         columns = {"max": y.max(), "min": y.min(), "mean": y.mean(), "median": np.median(y), "sd": y.std()}
         statistics.append({"part": name, "size": len(y), **{k: float(v) for k, v in columns.items()}})
         counts = np.histogram(y, edges)[0].tolist()
@@ -65,13 +86,27 @@ def target_by_part(dataset: Dataset, training: TrainingConfig) -> dict[str, list
     return {"statistics": statistics, "histogram": histogram}
 
 
+def _classes(classes: tuple[str, ...], by_part: Mapping[str, np.ndarray]) -> dict[str, list[dict[str, Any]]]:
+    rows, histogram = [], []
+    for name, y in by_part.items():
+        counts = np.bincount(y.astype(int), minlength=len(classes)).tolist()
+        for number, (label, n) in enumerate(zip(classes, counts, strict=True)):
+            rows.append({"part": name, "class": label, "count": n, "share": n / len(y)})
+            place = {"left": number - 0.5, "right": number + 0.5}
+            histogram.append({"part": name, "class": label, **place, "count": n})
+    return {"classes": rows, "histogram": histogram}
+
+
 def as_bars(histogram: pd.DataFrame, width: int = 50) -> str:
     """The histogram of all parts together as lines of text: bin, bar of at most `width`, count."""
-    bins = histogram.groupby(["left", "right"], as_index=False)["count"].sum()
+    bins = histogram.groupby(["left", "right"], as_index=False).agg(
+        {column: "sum" if column == "count" else "first" for column in histogram if column != "part"}
+    )
     most = max(1, int(bins["count"].max()))
+    names = bins["class"] if "class" in bins else [f"{left:.4g}" for left in bins["left"]]
     return "\n".join(
-        f"{row.left:10.4g} {'█' * round(width * row.count_ / most)} {row.count_}"
-        for row in bins.rename(columns={"count": "count_"}).itertuples()
+        f"{str(name)[:30]:>10} {'█' * round(width * count / most)} {count}"
+        for name, count in zip(names, bins["count"].tolist(), strict=True)
     )
 
 

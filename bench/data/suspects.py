@@ -62,6 +62,11 @@ def suspects(dataset: Dataset) -> list[Suspect]:
     return found
 
 
+def _asked(dataset: Dataset, source: Source, chosen: np.ndarray) -> tuple[str, np.ndarray, bool]:
+    """The table of a source, the target of some samples, and whether that is a class, which has no order."""
+    return dataset.table_of(source.entity), dataset.target[chosen], bool(dataset.schema.target.classes)
+
+
 def _columns(dataset: Dataset, source: Source) -> list[str]:
     return dataset.schema.entities[source.entity].columns(source.modality)
 
@@ -71,11 +76,11 @@ def _number(dataset: Dataset, source: Source, slot: int, column: str, chosen: np
     numbers = dataset.numeric(source)[:, slot].astype(np.float64)
     if column in dataset.schema.entities[source.entity].log:
         numbers = np.expm1(numbers)
-    file, y = dataset.table_of(source.entity), dataset.target[chosen]
+    file, y, classes = _asked(dataset, source, chosen)
     resembles = 0.0
     for how, values in _over_items(dataset, source.entity, numbers):
         x = values[chosen]
-        told, order = explained(x[:, None], y)[0], rank_correlation(x, y)
+        told, order = explained(x[:, None], y, classes=classes)[0], 0.0 if classes else rank_correlation(x, y)
         if told > TELLS or order > ORDERS:
             return _leak(f"the {how}column", max(told, order**2), file, column)
         if np.isfinite(x).sum() >= ENOUGH:
@@ -93,18 +98,18 @@ def _number(dataset: Dataset, source: Source, slot: int, column: str, chosen: np
 
 def _text(dataset: Dataset, source: Source, column: str, chosen: np.ndarray) -> Problem | None:
     """A column of texts as labels, and by the first number in them: a target with its unit is the target."""
-    file, y = dataset.table_of(source.entity), dataset.target[chosen]
+    file, y, classes = _asked(dataset, source, chosen)
     cells, items = dataset.tables.column(file, column), dataset.items[source.entity]
     labels = np.full(len(dataset), -1)
     single = np.diff(items.offsets) == 1
     labels[single] = pd.factorize(cells)[0][items.values[items.offsets[:-1][single]]]
     numbers = pd.to_numeric(cells.str.extract(NUMBER, expand=False), errors="coerce")
     values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
-    told = between(labels[chosen], y)
+    told = between(labels[chosen], y, classes=classes)
     for _, of_sample in _over_items(dataset, source.entity, values):
         x = of_sample[chosen]
-        order = rank_correlation(x, y)
-        told = max(told, explained(x[:, None], y)[0], order**2 if order > ORDERS else 0.0)
+        order = 0.0 if classes else rank_correlation(x, y)
+        told = max(told, explained(x[:, None], y, classes=classes)[0], order**2 if order > ORDERS else 0.0)
     return _leak("the column", told, file, column) if told > TELLS else None
 
 
@@ -121,7 +126,7 @@ def _dimension(dataset: Dataset, source: Source, chosen: np.ndarray) -> Problem 
             y.append(dataset.target[sample])
     if not means:
         return None
-    told = explained(np.stack(means), np.array(y))
+    told = explained(np.stack(means), np.array(y), classes=bool(dataset.schema.target.classes))
     best, spec = int(told.argmax()), features[source.modality]
     if told[best] <= TELLS:
         return None
@@ -155,19 +160,28 @@ def _over_items(dataset: Dataset, entity: str, values: np.ndarray) -> Iterator[t
             yield how, np.where(count > 0, extreme, np.nan)
 
 
-def explained(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def explained(x: np.ndarray, y: np.ndarray, *, classes: bool = False) -> np.ndarray:
     """The share of the variance of `y` (N,) that each column of `x` (N, D) explains by itself; (D,).
 
     However the curve runs: between neighbours in `x`, `y` differs by its noise only (Rice's estimate of the
-    residual variance). The larger of the share of `y` and of its ranks, which no single value decides.
+    residual variance). The larger of the share of `y` and of its ranks, which no single value decides. Of
+    classes the numbers mean nothing: neighbours differ or not, and so do two samples by chance.
     """
     known = np.isfinite(x).all(1)
     x, y = x[known], y[known]
     if len(y) < PLENTY or np.ptp(y) == 0:
         return np.zeros(x.shape[1])
     order = np.argsort(x, axis=0, kind="stable")
-    shares = [1 - (np.diff(v[order], axis=0) ** 2).mean(0) / (2 * v.var()) for v in (y, rankdata(y))]
+    if classes:
+        shares = [1 - (np.diff(y[order], axis=0) != 0).mean(0) / _variety(y)]
+    else:
+        shares = [1 - (np.diff(v[order], axis=0) ** 2).mean(0) / (2 * v.var()) for v in (y, rankdata(y))]
     return np.maximum.reduce([*shares, np.zeros(x.shape[1])])
+
+
+def _variety(y: np.ndarray) -> float:
+    """The chance that two samples are of different classes (Gini's index): the variance of a class."""
+    return float(1 - ((np.unique(y, return_counts=True)[1] / len(y)) ** 2).sum())
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
@@ -178,15 +192,22 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
     return abs(float(np.corrcoef(rankdata(x[known]), rankdata(y[known]))[0, 1]))
 
 
-def between(labels: np.ndarray, y: np.ndarray) -> float:
+def between(labels: np.ndarray, y: np.ndarray, *, classes: bool = False) -> float:
     """Share of the variance of `y` between labels, adjusted for their number; 0 with few samples a label."""
     known = labels >= 0
     n, distinct = int(known.sum()), len(np.unique(labels[known]))
     if n < FEW or distinct > n // 2 or y[known].var() == 0:
         return 0.0
     groups = pd.Series(y[known]).groupby(labels[known])
-    within = (y[known] - groups.transform("mean").to_numpy()) ** 2
-    return float(1 - (within.sum() / (n - distinct)) / y[known].var(ddof=1))
+    if classes:
+        within, total = (
+            sum(len(part) * _variety(part.to_numpy()) for _, part in groups),
+            n * _variety(y[known]),
+        )
+    else:
+        within = ((y[known] - groups.transform("mean").to_numpy()) ** 2).sum()
+        total = ((y[known] - y[known].mean()) ** 2).sum()
+    return float(1 - (within / (n - distinct)) / (total / (n - 1)))
 
 
 def named_alike(column: str, target: str, *, own: bool) -> bool:

@@ -17,6 +17,7 @@ from bench.data.dataset import Dataset, RawTokens
 from bench.errors import BenchError, DataError
 from bench.features.cache import ItemCache, cache_dir, content_key
 from bench.features.fill import Place, Progress, check, fill
+from bench.features.layout import Origin
 from bench.features.ragged import Ragged
 from bench.features.store import FeatureSet, SourceFeatures
 from bench.files import damage, sweep, written_aside
@@ -96,6 +97,7 @@ def encode(
         stamps={modality: encoder.stamp for modality, encoder in chosen.items()},
         undecodable=sum(len(found.undecodable) for found in about.values()),
         fixed=dataset.schema.samples.fixed,
+        origin=Origin.of(dataset.schema, chosen),
     )
     return features, encoded
 
@@ -154,7 +156,7 @@ def _assemble(
         if isinstance(result, encoders.Undecodable)
     }
     good = [result for result in results if isinstance(result, encoders.Feature)]
-    if keys and not good:
+    if keys and not good and dataset.labelled:  # rows to be predicted may lack a source
         raise DataError(
             f"not one of the {len(keys)} items of {source} could be decoded "
             f"({next(iter(failed.values()))}); fix the files."

@@ -19,8 +19,10 @@ import torch
 from torch import Tensor
 
 from bench.data.schema import Target
+from bench.errors import DataError
+from bench.features.layout import Description, Layout, Origin, SourceLayout
 from bench.features.ragged import Ragged
-from fusions import Inputs, Source
+from fusions import Source
 
 
 class Batch(NamedTuple):
@@ -97,6 +99,28 @@ class SourceFeatures:
         """D, the width of the feature vectors (1 for numbers)."""
         return 1 if self.tokens is None else max(1, self.values.shape[1])
 
+    def like(self, layout: SourceLayout) -> SourceFeatures:
+        """The same in the form that a method was fitted to. Raises DataError for features of another form.
+
+        What is wholly absent has no form of its own; an entity without any row gets an empty one.
+        """
+        numbers, empty = layout.kind == "numbers", not len(self.values)
+        if numbers != (self.tokens is None) or len(self.attributes) != len(layout.attributes):
+            raise DataError(f"{layout.source} has other attributes than the method was fitted to.")
+        if empty and numbers:
+            return replace(self, values=np.full((1, len(layout.attributes)), np.nan, np.float32))
+        if empty:
+            nothing = Ragged.from_lengths(
+                np.zeros(0, np.int64), np.zeros(max(1, len(self.tokens or ())), np.int64)
+            )
+            return replace(self, values=np.zeros((0, layout.width), np.float32), tokens=nothing)
+        if self.width != layout.width:
+            raise DataError(
+                f"the features of {layout.source} are {self.width} wide, those that the method was fitted to "
+                f"{layout.width}; make them as for its data."
+            )
+        return self
+
     def save(self, folder: Path) -> None:
         """Write into an existing, empty folder."""
         np.save(folder / "values.npy", self.values)
@@ -139,6 +163,7 @@ class FeatureSet:
         fixed: why only the official split may be used; "" where any may.
         hidden: source -> (N,) bool, the samples from which it is taken away.
         required: the folders of all sources that a complete sample has, where they are not just `folders`.
+        origin: the description of the data and the encoders; None where there are none.
     """
 
     dataset: Path
@@ -151,6 +176,7 @@ class FeatureSet:
     fixed: str = ""
     hidden: Mapping[Source, np.ndarray] = field(default_factory=dict)
     required: Mapping[Source, Path] = field(default_factory=dict)
+    origin: Origin | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what is open: another process maps the files itself."""
@@ -195,9 +221,40 @@ class FeatureSet:
         seen.__dict__["sources"] = self.sources  # what is open already need not be opened again
         return seen
 
-    def inputs(self, dim: int) -> Inputs:
-        """What a fusion of width `dim` is built for."""
-        return Inputs(tuple(self.folders), dim, ordered=self.ordered, many=self.many)
+    @property
+    def layout(self) -> Layout:
+        """What they look like."""
+        sources = [
+            SourceLayout(
+                entity=source.entity,
+                modality=source.modality,
+                kind="numbers" if features.tokens is None else "vectors",
+                width=features.width,
+                attributes=features.attributes,
+                ordered=source in self.ordered,
+                many=source.entity in self.many,
+            )
+            for source, features in self.sources.items()
+        ]
+        return Layout(target=self.target, sources=tuple(sources))
+
+    @property
+    def description(self) -> Description:
+        """All that is to be known of them to fit others to a method. Raises ValueError if simulated."""
+        if self.origin is None:
+            raise ValueError("these features come from no dataset; a method fitted to them cannot be kept")
+        return Description(origin=self.origin, layout=self.layout)
+
+    def like(self, layout: Layout) -> FeatureSet:
+        """The same as a method sees them that was fitted to others: its sources in its order, its target.
+
+        Raises:
+            DataError: a source has another form there.
+        """
+        folders = {s.source: self.folders[s.source] for s in layout.sources}
+        seen = replace(self, target=layout.target, folders=folders)
+        seen.__dict__["sources"] = {s.source: self.sources[s.source].like(s) for s in layout.sources}
+        return seen
 
     def batches(self, samples: np.ndarray, size: int) -> Iterator[dict[Source, Batch]]:
         """Batches of at most `size` of `samples` (N,), in order."""

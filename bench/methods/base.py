@@ -12,6 +12,7 @@ import torch
 
 from bench.config import RunSpec
 from bench.data.splits import Parts
+from bench.features.layout import Layout
 from bench.features.store import FeatureSet
 
 AfterEpoch = Callable[[int], None]
@@ -76,8 +77,8 @@ class Method(ABC):
 
     @classmethod
     @abstractmethod
-    def load(cls, folder: Path, spec: RunSpec, features: FeatureSet, device: torch.device) -> Self:
-        """What `save` wrote, for features of the same sources. Nothing in the folder is executed.
+    def load(cls, folder: Path, spec: RunSpec, layout: Layout, device: torch.device) -> Self:
+        """What `save` wrote, for features of the same layout. Nothing in the folder is executed.
 
         Raises:
             ValueError: the folder does not hold a method of this kind for these features.

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 import fusions
 from bench.config import HeadConfig, ModelConfig, RunSpec, TrainingConfig
 from bench.data.splits import Parts
+from bench.features.layout import Layout
 from bench.features.store import Batch, FeatureSet
 from bench.methods import train
 from bench.methods.base import AfterEpoch, Method
@@ -82,17 +83,17 @@ class FusionModel(nn.Module):
 
 
 def build_model(
-    features: FeatureSet, name: str, options: Mapping[str, Any], config: ModelConfig, seed: int
+    layout: Layout, name: str, options: Mapping[str, Any], config: ModelConfig, seed: int
 ) -> FusionModel:
     """Build the model around the fusion `name`; every part is initialised from its own derived seed."""
-    task = task_of(features.target)
+    task = task_of(layout.target)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "trunk"))
-        trunk = Trunk(features.sources, config.dim, slots=config.trunk.slots, dropout=config.trunk.dropout)
+        trunk = Trunk(layout.sources, config.dim, slots=config.trunk.slots, dropout=config.trunk.dropout)
         torch.manual_seed(derive(seed, "head"))
         head = Head(config.dim, task.width, config.head)
         torch.manual_seed(derive(seed, "fusion", name))
-        fusion = build_fusion(name, features.inputs(config.dim), options, config)
+        fusion = build_fusion(name, layout.inputs(config.dim), options, config)
     return FusionModel(trunk, fusion, head, task)
 
 
@@ -115,7 +116,7 @@ class Network(Method):
 
     def fit(self, features: FeatureSet, parts: Parts, after_epoch: AfterEpoch | None = None) -> None:
         """Train, and keep the weights of the best validation epoch."""
-        self._build(features)
+        self._build(features.layout)
         self.remarks = unregistered(self.model.fusion)
         self.history = train.train(
             self.model, features, parts, self.spec.training, self.spec.seed, self.device, after_epoch
@@ -135,11 +136,11 @@ class Network(Method):
         save_file(state, folder / WEIGHTS)
 
     @classmethod
-    def load(cls, folder: Path, spec: RunSpec, features: FeatureSet, device: torch.device) -> Self:
+    def load(cls, folder: Path, spec: RunSpec, layout: Layout, device: torch.device) -> Self:
         """The trained model, on any device, wherever it was trained."""
         method = cls(spec, device)
-        method._build(features)
         try:
+            method._build(layout)
             method.model.load_state_dict(load_file(folder / WEIGHTS))
         except Exception as error:  # a damaged file makes the reader raise anything
             reason = " ".join(str(error).split())[:200]
@@ -147,7 +148,7 @@ class Network(Method):
         method.model.to(device)
         return method
 
-    def _build(self, features: FeatureSet) -> None:
+    def _build(self, layout: Layout) -> None:
         spec = self.spec
-        self.model = build_model(features, spec.method, spec.options, spec.model, spec.seed)
+        self.model = build_model(layout, spec.method, spec.options, spec.model, spec.seed)
         self.parameters = sum(p.numel() for p in self.model.parameters())

@@ -16,6 +16,7 @@ import numpy as np
 import skops.io
 import torch
 from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeCV
@@ -24,6 +25,7 @@ from sklearn.preprocessing import StandardScaler
 
 from bench.config import RunSpec
 from bench.data.splits import Parts
+from bench.features.layout import Layout
 from bench.features.store import FeatureSet
 from bench.methods.base import AfterEpoch, Method
 from bench.methods.tasks import task_of
@@ -61,7 +63,7 @@ class Reference(Method):
         skops.io.dump(self.fitted, folder / FITTED)
 
     @classmethod
-    def load(cls, folder: Path, spec: RunSpec, features: FeatureSet, device: torch.device) -> Self:
+    def load(cls, folder: Path, spec: RunSpec, layout: Layout, device: torch.device) -> Self:
         """What was fitted; a file with any type that is not expected is refused."""
         method, path = cls(spec, device), folder / FITTED
         try:
@@ -146,7 +148,7 @@ class Logistic(Reference):
         y, task = features.samples["target"], task_of(features.target)
         scales, x = _scaled(features, parts.train)
         fits = [
-            LogisticRegression(C=strength, max_iter=2000).fit(x[parts.train], y[parts.train].astype(int))
+            _fit(LogisticRegression(C=strength, max_iter=2000), x[parts.train], y[parts.train].astype(int))
             for strength in np.logspace(-4, 3, 15)
         ]
         at = parts.validation
@@ -188,16 +190,16 @@ class BoostedTrees(Reference):
         x = _reduced(fitted, features)
         fitted["kept"] = np.isfinite(x[parts.train]).any(0)  # a column that is empty in training says nothing
         x = x[:, fitted["kept"]]
-        model = ESTIMATORS[features.target.task](
-            max_iter=300, learning_rate=0.05, max_leaf_nodes=15, min_samples_leaf=10, early_stopping=True,
-            n_iter_no_change=20, random_state=derive(seed, "boosted-trees") % 2**32,
-        )  # fmt: skip
         learned, validation = y, parts.validation
         if features.target.classes:  # the trees refuse a class that they have not been fitted to
             learned = y.astype(int)
             validation = validation[np.isin(y[validation], y[parts.train])]
-        model.fit(x[parts.train], learned[parts.train], X_val=x[validation], y_val=learned[validation])
-        fitted["model"] = model
+        stops = {"X_val": x[validation], "y_val": learned[validation]} if len(validation) else {}
+        trees = ESTIMATORS[features.target.task](
+            max_iter=300, learning_rate=0.05, max_leaf_nodes=15, min_samples_leaf=10, n_iter_no_change=20,
+            early_stopping=bool(stops), random_state=derive(seed, "boosted-trees") % 2**32,
+        )  # fmt: skip
+        fitted["model"] = model = _fit(trees, x[parts.train], learned[parts.train], **stops)
         predicted = _answers(model, x[parts.validation], features)
         return fitted, task_of(features.target).error(predicted, y[parts.validation], 1.0)
 
@@ -218,6 +220,13 @@ class BestEntity(BoostedTrees):
 
 def _learning(parts: Parts) -> np.ndarray:
     return np.concatenate([parts.train, parts.validation])
+
+
+def _fit(model: Any, x: np.ndarray, y: np.ndarray, **stops: np.ndarray) -> Any:
+    """An estimator fitted to x (N, D) and y (N,); of a single class, which none can learn, that class."""
+    if y.dtype.kind == "i" and len(np.unique(y)) == 1:
+        return DummyClassifier().fit(x, y)
+    return model.fit(x, y, **stops)
 
 
 def _answers(model: Any, x: np.ndarray, features: FeatureSet) -> np.ndarray:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from bench.features.store import Batch, SourceFeatures
+from bench.features.layout import SourceLayout
+from bench.features.store import Batch
 from fusions import Source, Tokens
 
 CLIP = 10.0
@@ -121,18 +122,18 @@ class Trunk(nn.Module):
     """
 
     def __init__(
-        self, sources: Mapping[Source, SourceFeatures], dim: int, *, slots: bool = True, dropout: float = 0.0
+        self, sources: Sequence[SourceLayout], dim: int, *, slots: bool = True, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        self.names = {source: str(source).replace(".", "_") for source in sources}
+        self.names = {s.source: str(s.source).replace(".", "_") for s in sources}
         self.standardize, self.project, self.slots = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         self.dropout = nn.Dropout(dropout)
-        for source, features in sources.items():
-            name, attributes = self.names[source], len(features.attributes)
-            numeric = features.tokens is None
-            self.standardize[name] = Standardize(attributes if numeric else features.width)
+        for layout in sources:
+            name, attributes = self.names[layout.source], len(layout.attributes)
+            numeric = layout.kind == "numbers"
+            self.standardize[name] = Standardize(attributes if numeric else layout.width)
             self.project[name] = (
-                NumericTokenizer(attributes, dim) if numeric else Projection(features.width, dim)
+                NumericTokenizer(attributes, dim) if numeric else Projection(layout.width, dim)
             )
             if slots and not numeric:  # the numeric tokenizer has a bias per attribute
                 self.slots[name] = nn.Embedding(attributes, dim)

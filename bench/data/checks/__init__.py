@@ -12,7 +12,7 @@ from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 
-from bench.data.checks import columns, files, leaks, shape
+from bench.data.checks import classes, columns, files, leaks, shape
 from bench.data.dataset import Dataset
 from bench.data.problems import Problem, Report
 from bench.data.schema import BadDescription, Schema, read_schema
@@ -50,6 +50,7 @@ def check(
         files.check(dataset, found.append, deep=deep, jobs=jobs, progress=progress)
         if not any(problem.stops for problem in found):  # else there is no split to look at
             leaks.check(dataset, found.append)
+            classes.check(dataset, found.append)
     return sorted(_merged(found), key=lambda p: (not p.stops, -p.count, p.file, p.rows, p.column))
 
 
