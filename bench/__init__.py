@@ -1,3 +1,25 @@
-"""The bench: data, training, fair comparison and reports around `fusions` and `encoders`."""
+"""The bench: data, training, fair comparison and reports around `fusions` and `encoders`.
 
-__version__ = "0.1.0"
+What a run goes through, from top to bottom; a file imports from those below it only.
+
+    commands/     the command line, a file per kind of command; cli.py puts them together
+    request.py    what is asked for, checked; workflow.py carries it out; publish.py draws what is stored
+    experiments/  one file each: variants, what is measured in them, verdict, figures
+    report/       sheets (one table object) and their writers, captions, parts of figures, the page
+    compare/      stored predictions as one frame; tests, verdicts
+    predict.py    a kept method applied to new rows
+    plan.py       which runs make up which row; store.py: runs as sealed folders
+    runner.py     executes what is not stored; executors.py: where; plugins.py: code from elsewhere
+    observe/      what a run can record beside its predictions
+    metrics.py    a record per metric, computed from stored predictions; predictions.py: their columns
+    trial.py      one trial: split, fit, predict; spec.py: what decides it
+    methods/      fit and predict: networks around a fusion, references; tasks
+    features/     the cache of encoded items, features by source, batches
+    data/         descriptions, reading, splits, checks, proposals, generators, published datasets
+    paper/        the numbers that the MEMF paper prints, and their audit
+    perf/         speed and memory
+
+Files to touch, one each: a fusion (fusions/), an encoder (encoders/), an experiment with its verdict and
+figure (experiments/), a metric (metrics.py), a reference (methods/references.py), a generator
+(data/synthetic/).
+"""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tomllib
 from importlib.resources import files
@@ -11,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.data.schema import Target
 from bench.errors import UsageError, did_you_mean
 
 PRESETS = Path(str(files("bench"))) / "presets"
@@ -116,40 +114,6 @@ class Preset(_Settings):
     training: TrainingConfig = TrainingConfig()
     encoders: EncoderConfig = EncoderConfig()
     fusions: dict[str, dict[str, Option]] = {}
-
-
-class RunSpec(_Settings):
-    """Everything that decides one number; its hash is the run's id.
-
-    Attributes:
-        method: a fusion, or a reference (`bench.methods`).
-        options: the fusion's own options.
-        model, training: shared settings; those that the method does not read are at their defaults.
-        seed: which split, initialisation and order of batches.
-        dataset: name of the dataset.
-        target: what is predicted.
-        encoders: modality -> encoder with the provenance of its weights.
-        features: fingerprint of dataset and features.
-        code: hash of the source that decides the number (`bench.sourcecode`).
-        device: kind of device, since bits differ between them.
-    """
-
-    method: str
-    options: dict[str, Any] = {}
-    model: ModelConfig
-    training: TrainingConfig
-    seed: int
-    dataset: str
-    target: Target
-    encoders: dict[str, str]
-    features: str
-    code: str
-    device: str = "cpu"
-
-    @property
-    def id(self) -> str:
-        """Hash of the specification."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 
 def preset_names() -> list[str]:

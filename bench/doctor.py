@@ -9,7 +9,7 @@ import torch
 
 import encoders
 from bench.environment import choose_device, processor, versions
-from bench.features.cache import cache_dir
+from bench.files import cache_dir
 
 
 def findings() -> Iterator[tuple[str, str]]:

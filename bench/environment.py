@@ -14,6 +14,7 @@ import torch
 
 import bench
 from bench.errors import UsageError
+from bench.version import VERSION
 
 PACKAGES = (
     "torch",
@@ -46,7 +47,7 @@ def choose_device(name: str) -> torch.device:
 def describe(device: torch.device) -> dict[str, Any]:
     """Everything about this process worth keeping beside a result."""
     return {
-        "bench": bench.__version__,
+        "bench": VERSION,
         "commit": commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),

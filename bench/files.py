@@ -15,10 +15,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from platformdirs import user_cache_dir
+
 SEAL = "checksums.json"
 """The file in a sealed folder that has the SHA-256 of all others: relative path -> hexadecimal digits."""
 LARGEST_SEAL = 64 * 2**20
 """Bytes above which a seal is not even read: it is not ours."""
+
+
+def cache_dir() -> Path:
+    """The cache folder: the environment variable BENCH_CACHE, or the user's cache folder."""
+    return Path(os.environ.get("BENCH_CACHE") or user_cache_dir("fusion-bench", appauthor=False)).expanduser()
+
+
+def content_key(item: str | Path) -> str:
+    """SHA-256 of an item's content: of the text, or of the bytes of the file (OSError if it is not there)."""
+    if isinstance(item, Path):
+        with item.open("rb") as file:
+            return hashlib.sha256(b"file\0" + hashlib.file_digest(file, "sha256").digest()).hexdigest()
+    return hashlib.sha256(b"text\0" + item.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @contextmanager

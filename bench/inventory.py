@@ -7,8 +7,8 @@ from collections.abc import Callable
 import encoders
 import fusions
 from bench.config import load_preset, preset_names
-from bench.data.catalog import EMBEDDED
 from bench.data.published import PUBLISHED
+from bench.data.synthetic import GENERATORS
 from bench.experiments import EXPERIMENTS
 from bench.methods.references import REFERENCES
 
@@ -45,7 +45,7 @@ def _datasets() -> list[Row]:
             "citation": "",
             "get": f"bench run --data {name}",
         }
-        for name, generate in EMBEDDED.items()
+        for name, generate in GENERATORS.items()
     ]
     return embedded + [
         {

@@ -16,12 +16,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, StringConstraints, ValidationError
 
-from bench.config import RunSpec
 from bench.data.schema import Target
 from bench.errors import UsageError
 from bench.features.store import FeatureSet
 from bench.files import write_text
 from bench.labels import labels
+from bench.spec import RunSpec
 from bench.variants import WITHOUT, Variant
 
 log = logging.getLogger("bench")

@@ -14,7 +14,6 @@ import pandas as pd
 import torch
 from threadpoolctl import threadpool_limits
 
-from bench.config import RunSpec
 from bench.environment import describe
 from bench.executors import EXECUTORS
 from bench.failure import Failure
@@ -25,6 +24,7 @@ from bench.methods.base import Epoch, Method
 from bench.observe import OBSERVERS, Watched
 from bench.plugins import carried, load_plugins
 from bench.predictions import predicted_columns, true_column
+from bench.spec import RunSpec
 from bench.store import MODEL, RunResult, RunStore
 from bench.trial import parts_of, trial
 from fusions import registry

@@ -23,11 +23,11 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from bench.config import RunSpec
 from bench.errors import UsageError
 from bench.features.layout import DESCRIPTION
 from bench.files import SEAL, damage, sealed, sweep, written_aside
 from bench.observe import OBSERVERS, Record
+from bench.spec import RunSpec
 
 log = logging.getLogger("bench")
 

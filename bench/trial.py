@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.config import RunSpec
 from bench.data.splits import Parts, kind_of, split
 from bench.errors import TrainingFailed
 from bench.features.store import FeatureSet
 from bench.methods.base import AfterEpoch, Method
+from bench.spec import RunSpec
 
 
 def trial(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import encoders
-from bench.config import SECTIONS, RunSpec
+from bench.config import SECTIONS
 from bench.data import catalog
 from bench.data.dataset import Dataset
 from bench.data.schema import Schema
@@ -23,6 +23,7 @@ from bench.methods import catalog as methods
 from bench.plan import Plan, PlanRow, store_plan
 from bench.request import Request, Resolved, get_encoder, resolve
 from bench.runner import Job, Outcome, Summary, run_all
+from bench.spec import RunSpec
 from bench.store import RunStore
 from bench.variants import Choice, Variant
 

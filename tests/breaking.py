@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from bench.data.livestream import audio, image, video
+from bench.data.synthetic.livestream import audio, image, video
 
 N = 24
 DESCRIPTION = """\

@@ -9,8 +9,8 @@ from media import save_image, save_video
 
 import encoders
 from bench import plugins
-from bench.data import livestream
 from bench.data.dataset import Dataset, read_dataset
+from bench.data.synthetic import livestream
 from bench.features.encode import encode
 from bench.features.store import FeatureSet
 from encoders import registry as encoder_registry

@@ -11,7 +11,8 @@ import pytest
 
 import bench.features.cache as cache_module
 import encoders
-from bench.features.cache import CacheError, ItemCache, cache_dir, content_key
+from bench.features.cache import CacheError, ItemCache
+from bench.files import cache_dir, content_key
 from encoders import Feature, Undecodable
 
 

@@ -10,7 +10,7 @@ from sklearn import metrics as sk
 
 import fusions
 import fusions.testing
-from bench.config import ModelConfig, RunSpec, TrainingConfig
+from bench.config import ModelConfig, TrainingConfig
 from bench.data.checks import check
 from bench.data.dataset import Dataset, read_dataset
 from bench.data.schema import Target
@@ -24,6 +24,7 @@ from bench.methods.references import REFERENCES
 from bench.metrics import of_task, score
 from bench.predictions import Answers, answers
 from bench.request import Request
+from bench.spec import RunSpec
 from bench.store import RunStore
 from bench.workflow import run
 

@@ -9,13 +9,13 @@ from conftest import ENCODERS
 
 import encoders
 from bench.data.dataset import read_dataset
+from bench.data.ragged import Ragged
 from bench.errors import BenchError
 from bench.executors import EXECUTORS
 from bench.failure import Failure
-from bench.features.cache import content_key
 from bench.features.encode import encode
-from bench.features.ragged import Ragged
 from bench.features.store import Batch
+from bench.files import content_key
 from fusions import Source
 
 

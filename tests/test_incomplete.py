@@ -14,9 +14,9 @@ from workshop import Row, Workshop, verdict
 import encoders
 import fusions
 from bench.cli import main
-from bench.data import livestream
 from bench.data.dataset import read_dataset
-from bench.data.livestream.folder import NEVER_EMPTY
+from bench.data.synthetic import livestream
+from bench.data.synthetic.livestream.folder import NEVER_EMPTY
 from bench.features.encode import encode
 from bench.features.store import FeatureSet
 from bench.metrics import score

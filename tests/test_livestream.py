@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from bench.data.livestream import audio, factors, folder, generate, image, text, video
+from bench.data.synthetic.livestream import audio, factors, folder, generate, image, text, video
 
 STREAMS = 30
 INTERACTIONS = ("entity", "modality", "none")

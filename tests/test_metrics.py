@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 from workshop import caption_of, rows_of, values_of, write_tables
 
-from bench.config import ModelConfig, RunSpec, TrainingConfig
+from bench.config import ModelConfig, TrainingConfig
 from bench.data.schema import Target
 from bench.metrics import of_task
 from bench.metrics import score as score_answers
 from bench.plan import Plan, PlanRow
 from bench.predictions import Answers
+from bench.spec import RunSpec
 from bench.store import RunResult, RunStore
 
 PLAIN, SIGNED = Target(column="y"), Target(column="y", sign=True)

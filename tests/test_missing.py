@@ -16,7 +16,7 @@ from bench.cli import main
 from bench.compare.frame import Row as ReadRow
 from bench.compare.tests import interval as corrected_interval
 from bench.compare.verdict import ONE_SEED
-from bench.config import ModelConfig, RunSpec
+from bench.config import ModelConfig
 from bench.experiments.missing import Curves
 from bench.experiments.missing import by_source as by_source_of
 from bench.methods.network import Network, build_model
@@ -27,6 +27,7 @@ from bench.plan import Plan, PlanRow, load_plans
 from bench.predictions import Answers, answers
 from bench.publish import read
 from bench.runner import execute
+from bench.spec import RunSpec
 from bench.store import RunStore
 from bench.trial import parts_of
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from workshop import Row, Workshop, write_tables
 
-from bench.cli import as_request, main
+from bench.cli import main
+from bench.commands.training import as_request
 from bench.data.schema import Schema, read_schema
 from bench.experiments import EXPERIMENTS
 from bench.plan import PlanRow

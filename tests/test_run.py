@@ -17,11 +17,11 @@ import torch
 from click.testing import CliRunner, Result
 
 from bench.cli import main
-from bench.config import RunSpec
 from bench.methods.network import Network
 from bench.methods.references import REFERENCES as ALL_REFERENCES
 from bench.metrics import leading, of_task, score
 from bench.predictions import answers
+from bench.spec import RunSpec
 from bench.trial import parts_of
 
 QUICK = [

@@ -32,9 +32,9 @@ from workshop import Row, Workshop, write_tables
 
 import fusions
 from bench.config import load_preset
-from bench.data.livestream.factors import CEILING, PRODUCTS, SHARES
 from bench.data.published import PUBLISHED
 from bench.data.schema import Target
+from bench.data.synthetic.livestream.factors import CEILING, PRODUCTS, SHARES
 from bench.metrics import METRICS
 from bench.plan import Plan
 from bench.report.sheet import plain_sheet

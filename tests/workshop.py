@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.config import ModelConfig, RunSpec, TrainingConfig
+from bench.config import ModelConfig, TrainingConfig
 from bench.data.schema import Target
 from bench.files import seal
 from bench.plan import Plan, PlanRow
@@ -18,6 +18,7 @@ from bench.report.headline import Headline, headline
 from bench.report.page import write_page as write_chapters
 from bench.report.sheet import Sheet
 from bench.report.tables import caption, numbers, results_sheet, shown_metrics
+from bench.spec import RunSpec
 from bench.store import RunResult, RunStore
 
 METHODS = (

@@ -6,22 +6,18 @@ import hashlib
 import logging
 import os
 import shutil
-from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from bench.data import livestream
 from bench.data.dataset import Dataset, read_dataset
 from bench.data.schema import read_schema
+from bench.data.synthetic import GENERATORS
 from bench.errors import DataError, UsageError, did_you_mean, printable
-from bench.features.cache import cache_dir
-from bench.files import damage, written_aside
+from bench.files import cache_dir, damage, written_aside
+from bench.sourcecode import PROJECT, digest
 
 log = logging.getLogger("bench")
-
-EMBEDDED: dict[str, Callable[..., None]] = {"livestream": livestream.generate}
-"""Name -> generator ``generate(root, **arguments)`` of an embedded dataset."""
 
 
 def load(name_or_path: str, *, allow_links: tuple[Path, ...] = (), **arguments: Any) -> Dataset:
@@ -35,15 +31,17 @@ def load(name_or_path: str, *, allow_links: tuple[Path, ...] = (), **arguments: 
     Raises:
         UsageError: no such name or folder. DataError: the folder is not as it is described.
     """
-    if name_or_path in EMBEDDED:
+    if name_or_path in GENERATORS:
         return read_dataset(make(name_or_path, **arguments))
     if arguments:
-        raise UsageError(f"{', '.join(arguments)} can only be set for embedded data ({', '.join(EMBEDDED)}).")
+        raise UsageError(
+            f"{', '.join(arguments)} can only be set for embedded data ({', '.join(GENERATORS)})."
+        )
     folder = Path(name_or_path)
     if not folder.is_dir():
         raise UsageError(
             f"no dataset {name_or_path!r}: not an embedded name and not a folder; "
-            f"{did_you_mean(name_or_path, EMBEDDED)}"
+            f"{did_you_mean(name_or_path, GENERATORS)}"
         )
     if os.path.lexists(folder / "dataset.toml"):
         return read_dataset(folder, allow_links=allow_links)
@@ -52,14 +50,13 @@ def load(name_or_path: str, *, allow_links: tuple[Path, ...] = (), **arguments: 
 
 def make(name: str, folder: Path | None = None, **arguments: Any) -> Path:
     """Generate an embedded dataset into `folder` (default: under the cache), unless it is there already."""
-    generate = EMBEDDED[name]
+    generate = GENERATORS[name]
     if folder is not None:
         generate(folder, **arguments)
         return folder
     # the generator's own source is part of the name, so that a changed generator never serves old data
     recipe = hashlib.sha256(repr(sorted(arguments.items())).encode())
-    for path in sorted(Path(str(livestream.__file__)).parent.glob("*.py")):
-        recipe.update(path.read_bytes())
+    recipe.update(digest([PROJECT], [generate.__module__]).encode())
     folder = cache_dir() / "datasets" / f"{name}-{recipe.hexdigest()[:12]}"
     if folder.is_dir():
         if not (found := damage(folder, exact=True)):

@@ -17,13 +17,13 @@ from pydantic import ValidationError
 from bench.data.patterns import paths_of
 from bench.data.precomputed import Vectors, read_vectors
 from bench.data.problems import Problem, Report, refuse, rows_where
+from bench.data.ragged import Ragged
 from bench.data.reach import LEAVES, Fault, nameable, reachable
 from bench.data.schema import MEDIA, Schema, first_problem, read_schema
 from bench.data.splits import OFFICIAL
 from bench.data.tables import Tables
 from bench.data.targets import read_target
 from bench.errors import DataError
-from bench.features.ragged import Ragged
 from fusions import Source
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from bench.data.dataset import Dataset
 from bench.data.splits import OFFICIAL, Parts
-from bench.features.cache import content_key
+from bench.files import content_key
 from fusions import Source
 
 DIGITS = 3

@@ -11,10 +11,10 @@ import pandas as pd
 from bench.data import arrays
 from bench.data.parquet import read_parquet
 from bench.data.problems import Problem, Report, rows_where, some
+from bench.data.ragged import Ragged
 from bench.data.reach import refusal
 from bench.data.schema import Features
 from bench.data.untrusted import Unreadable
-from bench.features.ragged import Ragged
 
 CHUNK = 65_536
 """Vectors looked at together: what has to be in memory of a memory-mapped array."""

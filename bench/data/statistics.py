@@ -12,7 +12,7 @@ from bench.config import TrainingConfig
 from bench.data import splits
 from bench.data.dataset import Dataset
 from bench.data.duplicates import across_parts
-from bench.features.ragged import Ragged
+from bench.data.ragged import Ragged
 from fusions import Source
 
 BINS = 30

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,9 +18,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from platformdirs import user_cache_dir
 
 from bench.errors import BenchError
+from bench.files import cache_dir
 from encoders import Feature, Undecodable
 
 log = logging.getLogger("bench")
@@ -100,19 +99,6 @@ class Row(NamedTuple):
         values = np.frombuffer(self.feature, VALUES)
         times = None if self.times is None else np.frombuffer(self.times, TIMES)
         return Feature(values if self.steps is None else values.reshape(self.steps, -1), times)
-
-
-def cache_dir() -> Path:
-    """The cache folder: the environment variable BENCH_CACHE, or the user's cache folder."""
-    return Path(os.environ.get("BENCH_CACHE") or user_cache_dir("fusion-bench", appauthor=False)).expanduser()
-
-
-def content_key(item: str | Path) -> str:
-    """SHA-256 of an item's content: of the text, or of the bytes of the file (OSError if it is not there)."""
-    if isinstance(item, Path):
-        with item.open("rb") as file:
-            return hashlib.sha256(b"file\0" + hashlib.file_digest(file, "sha256").digest()).hexdigest()
-    return hashlib.sha256(b"text\0" + item.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class ItemCache:

@@ -14,13 +14,13 @@ import numpy as np
 
 import encoders
 from bench.data.dataset import Dataset, RawTokens
+from bench.data.ragged import Ragged
 from bench.errors import BenchError, DataError
-from bench.features.cache import ItemCache, cache_dir, content_key
+from bench.features.cache import ItemCache
 from bench.features.fill import Place, Progress, check, fill
 from bench.features.layout import Origin
-from bench.features.ragged import Ragged
 from bench.features.store import FeatureSet, SourceFeatures
-from bench.files import damage, sweep, written_aside
+from bench.files import cache_dir, content_key, damage, sweep, written_aside
 from bench.sourcecode import PROJECT, READING, digest
 from fusions import Source
 

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.data.ragged import Ragged
 from bench.data.schema import Target
 from bench.errors import DataError
 from bench.features.layout import Description, Layout, Origin, SourceLayout
-from bench.features.ragged import Ragged
 from fusions import Source
 
 

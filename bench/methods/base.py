@@ -10,10 +10,10 @@ from typing import ClassVar, NamedTuple, Self
 import numpy as np
 import torch
 
-from bench.config import RunSpec
 from bench.data.splits import Parts
 from bench.features.layout import Layout
 from bench.features.store import FeatureSet
+from bench.spec import RunSpec
 
 AfterEpoch = Callable[[int], None]
 """Called with the number of the epoch that has just ended."""

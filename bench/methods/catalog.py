@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 
 import fusions
-from bench.config import ModelConfig, RunSpec, TrainingConfig
+from bench.config import ModelConfig, TrainingConfig
 from bench.methods.base import Method
 from bench.methods.network import Network
 from bench.methods.references import REFERENCES
 from bench.sourcecode import PROJECT, READING, digest, home_of, imports, plain
+from bench.spec import RunSpec
 
 CORE = ("bench.trial", *READING)
 """Where the code begins that every run uses: splitting, fitting and predicting; reading the data."""

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import fusions
-from bench.config import HeadConfig, ModelConfig, RunSpec, TrainingConfig
+from bench.config import HeadConfig, ModelConfig, TrainingConfig
 from bench.data.splits import Parts
 from bench.features.layout import Layout
 from bench.features.store import Batch, FeatureSet
@@ -28,6 +28,7 @@ from bench.methods.base import AfterEpoch, Method
 from bench.methods.tasks import Task, task_of
 from bench.methods.trunk import Trunk
 from bench.seeds import derive
+from bench.spec import RunSpec
 from fusions import Fused, Fusion, Inputs, Source
 from fusions.hidden import unregistered
 

@@ -23,13 +23,13 @@ from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from bench.config import RunSpec
 from bench.data.splits import Parts
 from bench.features.layout import Layout
 from bench.features.store import FeatureSet
 from bench.methods.base import AfterEpoch, Method
 from bench.methods.tasks import task_of
 from bench.seeds import derive
+from bench.spec import RunSpec
 from fusions import Source
 
 COMPONENTS = 32

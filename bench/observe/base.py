@@ -8,10 +8,10 @@ from typing import ClassVar, NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 
-from bench.config import RunSpec
 from bench.data.splits import Parts
 from bench.features.store import FeatureSet
 from bench.methods.base import Method
+from bench.spec import RunSpec
 
 Record = pd.DataFrame | Mapping[str, np.ndarray]
 """A table, stored as Parquet, or arrays by name, stored as .npz."""

@@ -19,8 +19,8 @@ import pandas as pd
 
 from bench.config import TrainingConfig
 from bench.errors import UsageError
-from bench.features.cache import cache_dir
 from bench.features.encode import LAYOUT
+from bench.files import cache_dir
 from bench.perf.reader import reader, size
 from bench.perf.simulated import SOURCES, Progress, simulate
 

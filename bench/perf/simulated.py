@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.data.ragged import Ragged
 from bench.data.schema import Target
 from bench.errors import BenchError
-from bench.features.ragged import Ragged
 from bench.features.store import FeatureSet, SourceFeatures
 from bench.seeds import derive
 from fusions import Source

@@ -9,8 +9,14 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from bench.data.livestream import audio, factors, image, numeric, text, video
-from bench.data.livestream.factors import Design, Interaction, Levels, Sales, generator
+import bench.data.synthetic.livestream.audio as audio
+import bench.data.synthetic.livestream.factors as factors
+import bench.data.synthetic.livestream.image as image
+import bench.data.synthetic.livestream.numeric as numeric
+import bench.data.synthetic.livestream.text as text
+import bench.data.synthetic.livestream.video as video
+from bench.data.synthetic import synthetic
+from bench.data.synthetic.livestream.factors import Design, Interaction, Levels, Sales, generator
 from bench.files import written_aside
 
 FEWEST_STREAMS = 20
@@ -70,6 +76,7 @@ NUMBERS: dict[str, Callable[[int, np.random.Generator], dict[str, float]]] = {
 }
 
 
+@synthetic("livestream")
 def generate(
     root: Path,
     *,

@@ -64,7 +64,7 @@ with what lies beyond 20.30 yuan (1.3075) or 1e8 yuan (8.0) clipped: up to two o
 truth.json counts them and states the realised ceiling after it.
 """
 
-from bench.data.livestream.factors import Interaction
-from bench.data.livestream.folder import generate
+from bench.data.synthetic.livestream.factors import Interaction
+from bench.data.synthetic.livestream.folder import generate
 
 __all__ = ["Interaction", "generate"]

@@ -1,0 +1,1 @@
+"""The commands, a file per kind; `bench.cli` puts them together."""

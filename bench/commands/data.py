@@ -1,0 +1,132 @@
+"""Commands about datasets: make, get, check, stats, init."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.commands.options import ALLOW_LINKS
+from bench.data.splits import KINDS
+from bench.errors import UsageError
+from bench.terminal import console, show, stderr_console, told_plainly
+
+
+@click.group()
+def data() -> None:
+    """Make, describe, check and convert datasets."""
+
+
+@data.command()
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--streams", type=click.IntRange(20, 1_000_000), default=320, show_default=True)
+@click.option(
+    "--interaction", type=click.Choice(["entity", "modality", "none"]), default="entity", show_default=True
+)
+@click.option("--removed", type=click.FloatRange(0, 1, max_open=True), default=0.0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@told_plainly
+def make(name: str, folder: Path, **arguments: Any) -> None:
+    """Write the embedded dataset NAME into FOLDER: tables, images, audio and video."""
+    from bench.data import catalog
+
+    console.print(f"wrote {catalog.make(name, folder, **arguments)}", markup=False, soft_wrap=True)
+
+
+@data.command()
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--from", "origin", type=click.Path(path_type=Path), required=True, help="Where the original lies."
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Of this dataset; for mosi: split, sources."
+)
+@told_plainly
+def get(name: str, folder: Path | None, origin: Path, settings: tuple[str, ...]) -> None:
+    """Convert the original of a published dataset into FOLDER (default: NAME); `bench list datasets`."""
+    from bench.data import published
+
+    pairs = [setting.partition("=") for setting in settings]
+    for (key, equals, _), setting in zip(pairs, settings, strict=True):
+        if not key or not equals:
+            raise UsageError(f"--set {setting!r}: write key=value, such as split=standard.")
+    chosen = {key.strip(): value.strip() for key, _, value in pairs}
+    written = published.get(name, origin, folder or Path(name), chosen)
+    console.print(f"wrote {written}", markup=False, soft_wrap=True)
+
+
+@data.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--deep", is_flag=True, help="Decode every image, video and sound.")
+@click.option("--jobs", type=click.IntRange(1, 1024), help="Processes for --deep (default: one per core).")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@ALLOW_LINKS
+@told_plainly
+def check(folder: Path, deep: bool, jobs: int | None, as_json: bool, allow_links: tuple[Path, ...]) -> None:
+    """Every problem of the dataset in FOLDER, worst first, each with its mend; exit 1 if it cannot run."""
+    from bench.data import checks
+    from bench.environment import cores
+    from bench.progress import TerminalReporter
+
+    with TerminalReporter(stderr_console) as reporter:
+        problems = checks.check(
+            folder, deep=deep, jobs=jobs or cores(), progress=reporter.working, allow_links=allow_links
+        )
+    if as_json:
+        click.echo(json.dumps(checks.as_json(problems), ensure_ascii=False, indent=1))
+    else:
+        for problem in problems:
+            console.print(f"{problem.severity}: {problem}", soft_wrap=True)
+    stopping = sum(problem.stops for problem in problems)
+    if not as_json:
+        told = f"{stopping} of them in the way of a run" if stopping else "it can run"
+        deeper = "" if deep else "; --deep decodes every media file too"
+        found = f"{len(problems)} problem{'s' * (len(problems) != 1)}"
+        console.print(f"{folder}: {found}, {told}{deeper}.", soft_wrap=True)
+    if stopping:
+        sys.exit(1)
+
+
+@data.command()
+@click.argument("data", metavar="NAME|FOLDER")
+@click.option("--split", type=click.Choice(KINDS), default="auto", show_default=True)
+@ALLOW_LINKS
+@told_plainly
+def stats(data: str, split: str, allow_links: tuple[Path, ...]) -> None:
+    """The target per part, what is missing from every source, samples that occur in two parts."""
+    from bench.data import catalog
+    from bench.data.statistics import as_bars, statistics
+
+    dataset = catalog.load(data, allow_links=allow_links)
+    head = f"{dataset.schema.name}: {len(dataset)} samples, target {dataset.schema.target.label}"
+    console.print(head, soft_wrap=True)
+    tables = statistics(dataset, split)
+    for name, table in tables.items():
+        console.print(f"\n{name}", style="bold")
+        if table.empty:
+            console.print("none")
+        elif name == "histogram":
+            console.print(as_bars(table))
+        else:
+            show(table.round(4))
+
+
+@data.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@ALLOW_LINKS
+@told_plainly
+def init(folder: Path, allow_links: tuple[Path, ...]) -> None:
+    """Look at the tables and media in FOLDER and propose a dataset.toml, to be edited."""
+    from bench.data.proposal import propose
+
+    path = folder / "dataset.toml"
+    if os.path.lexists(path):  # a link to nothing, too, would be written through
+        raise UsageError(f"{path} is there already; edit it, or move it away for a new proposal.")
+    path.write_text(propose(folder, allow_links), encoding="utf-8")
+    console.print(f"wrote {path}; read its comments, then: bench data check {folder}", soft_wrap=True)

@@ -1,0 +1,99 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.data.splits import KINDS
+
+OUT = click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+PLUGIN = click.option(
+    "--plugin",
+    "plugins",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A file that registers fusions or encoders; may be given several times.",
+)
+
+ALLOW_LINKS = click.option(
+    "--allow-links",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    multiple=True,
+    metavar="DIR",
+    help="A folder outside the dataset that links in it may lead to; may be given several times.",
+)
+
+OPTIONS = [
+    click.option("--fusion", "fusions", help="all, names or globs, with commas (default: the experiment's)."),
+    click.option(
+        "--encoder",
+        "encoders",
+        multiple=True,
+        metavar="MODALITY=NAMES",
+        help="Encoders of a modality, with commas: image=resnet50,densenet121.",
+    ),
+    click.option("--backbone", help="Short for --encoder image=NAMES."),
+    click.option("--text", help="Short for --encoder text=NAMES: hashing, bert, xlnet, or of Hugging Face."),
+    click.option("--video", help="Short for --encoder video=NAMES: motion, videomae."),
+    click.option("--audio", help="Short for --encoder audio=NAMES: logmel, wav2vec2."),
+    click.option("--data", default="livestream", show_default=True, help="An embedded dataset or a folder."),
+    click.option("--streams", type=click.IntRange(20, 1_000_000), help="Size of the embedded dataset (320)."),
+    click.option(
+        "--interaction",
+        type=click.Choice(["entity", "modality", "none"]),
+        help="Where the embedded dataset has its interactions planted (entity).",
+    ),
+    click.option(
+        "--removed",
+        type=click.FloatRange(0, 1, max_open=True),
+        help="Share of the embedded dataset's values that are left empty (0).",
+    ),
+    ALLOW_LINKS,
+    click.option("--split", type=click.Choice(KINDS), help="How the test part is chosen (auto)."),
+    click.option(
+        "--missing",
+        type=click.Choice(["keep", "drop", "keep,drop"]),
+        help="Samples that lack a source: keep (masked), or drop, as in the paper; or both (keep).",
+    ),
+    click.option("--preset", default="quick", show_default=True, help="quick, paper or a FILE.toml."),
+    click.option("--seeds", type=click.IntRange(1, 10_000), help="How many seeds, each its own split (3)."),
+    click.option("--weights", type=click.Choice(["auto", "pretrained", "random"]), help="Of the encoders."),
+    click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True),
+    click.option("--jobs", type=click.IntRange(1, 1024), help="Processes (default: one per core)."),
+    click.option(
+        "--executor",
+        type=click.Choice(["local", "inline"]),
+        default="local",
+        show_default=True,
+        help="local: worker processes; inline: this one, for debugging, unprotected from crashes and hangs.",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(min=0),
+        default=3600,
+        show_default=True,
+        help="Seconds after which a run has failed; 0: never.",
+    ),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
+    PLUGIN,
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="training.lr=0.01, trunk.slots=false, mfb.factor=3.",
+    ),
+    click.option("--force", is_flag=True, help="Execute runs again that are stored."),
+    click.option("--save-models", is_flag=True, help="Keep every trained model in its run folder."),
+]
+
+
+def training(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every command that trains."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command

@@ -1,0 +1,102 @@
+"""Commands that train: `run` and `paper`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from bench.commands.options import training
+from bench.commands.tools import check_print
+from bench.errors import UsageError, printable
+from bench.terminal import carry_out, told_plainly
+
+if TYPE_CHECKING:
+    from bench.request import Request
+
+
+@click.command()
+@click.option(
+    "--experiment", default="fusion", show_default=True, help="What to compare; `bench list experiments`."
+)
+@training
+@told_plainly
+def run(experiment: str, **options: Any) -> None:
+    """Compare fusions: encode, train and test whatever is not stored yet, then draw tables and figures."""
+    names = tuple(name.strip() for name in experiment.split(",") if name.strip())
+    carry_out(as_request(names, **options), page=False)
+
+
+@click.command()
+@click.option("--audit", "audit_only", is_flag=True, help="Only check the numbers the paper prints.")
+@click.option("--tables", type=click.Path(path_type=Path), help="With --audit: another paper's tables (CSV).")
+@click.option("--claims", type=click.Path(path_type=Path), help="With --audit: what its text claims (TOML).")
+@training
+@told_plainly
+def paper(audit_only: bool, tables: Path | None, claims: Path | None, **options: Any) -> None:
+    """Every experiment of the paper, then all tables, figures and the report."""
+    from bench.experiments import EXPERIMENTS
+
+    if audit_only:
+        context = click.get_current_context()
+        for option in context.command.params:
+            said = context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
+            if said and option.name in options and option.name != "out":
+                raise UsageError(f"--audit trains nothing and has no use for {option.opts[0]}.")
+        check_print(tables, claims, options["out"])
+        return
+    if tables or claims:
+        raise UsageError("--tables and --claims go with --audit.")
+    experiments = tuple(e.name for e in EXPERIMENTS.values() if e.paper)
+    carry_out(as_request(experiments, **options), page=True)
+
+
+def as_request(
+    experiments: tuple[str, ...],
+    *,
+    encoders: tuple[str, ...],
+    backbone: str | None,
+    text: str | None,
+    video: str | None,
+    audio: str | None,
+    streams: int | None,
+    interaction: str | None,
+    removed: float | None,
+    missing: str | None,
+    jobs: int | None,
+    save_models: bool,
+    **options: Any,
+) -> Request:
+    """What the options of a command that trains ask for."""
+    from bench.environment import cores
+    from bench.request import Request
+
+    arguments = {"streams": streams, "interaction": interaction, "removed": removed}
+    short = {"image": backbone, "text": text, "video": video, "audio": audio}
+    return Request(
+        experiments=experiments,
+        encoders=_encoders(encoders, {m: names for m, names in short.items() if names is not None}),
+        jobs=jobs or cores(),
+        data_arguments={key: value for key, value in arguments.items() if value is not None},
+        missing=tuple(missing.split(",")) if missing else (),
+        observe=frozenset({"model"} if save_models else ()),
+        command=printable("bench " + shlex.join(sys.argv[1:])),
+        **options,
+    )
+
+
+def _encoders(pairs: tuple[str, ...], short: dict[str, str]) -> dict[str, str]:
+    """Modality -> names, from ``image=resnet50,densenet121`` and the short forms."""
+    chosen = dict(short)
+    for pair in pairs:
+        modality, equals, names = (part.strip() for part in pair.partition("="))
+        if not equals or not names:
+            raise UsageError(f"--encoder {pair!r}: write MODALITY=NAMES, such as image=resnet50,densenet121.")
+        if modality in chosen:
+            raise UsageError(f"--encoder: {modality} is given twice; separate its encoders with commas.")
+        chosen[modality] = names
+    return chosen
