@@ -105,23 +105,23 @@ FROM_ZERO, TO_ONE, SHARE, CORRELATION = (0.0, np.inf), (-np.inf, 1.0), (0.0, 1.0
 
 
 def _absolute(a: Answers) -> np.ndarray:
-    return np.abs(a.predicted - a.true)
+    return np.asarray(np.abs(a.predicted - a.true))
 
 
 def _squared(a: Answers) -> np.ndarray:
-    return (a.predicted - a.true) ** 2
+    return np.asarray((a.predicted - a.true) ** 2)
 
 
 @metric("MAE", NUMBERS, "{target}", FROM_ZERO, lower=True, losses=_absolute, leading=True)
 def mae(a: Answers) -> float:
     """Mean absolute error."""
-    return sk.mean_absolute_error(a.true, a.predicted)
+    return float(sk.mean_absolute_error(a.true, a.predicted))
 
 
 @metric("MSE", NUMBERS, "({target})²", FROM_ZERO, lower=True, losses=_squared, leading=True)
 def mse(a: Answers) -> float:
     """Mean squared error."""
-    return sk.mean_squared_error(a.true, a.predicted)
+    return float(sk.mean_squared_error(a.true, a.predicted))
 
 
 @metric(
@@ -131,26 +131,26 @@ def mse(a: Answers) -> float:
 def mape(a: Answers) -> float:
     """Mean absolute percentage error as a fraction; blank where targets touch or cross zero."""
     has_sign = a.true.min() <= 0 <= a.true.max()
-    return np.nan if has_sign else sk.mean_absolute_percentage_error(a.true, a.predicted)
+    return np.nan if has_sign else float(sk.mean_absolute_percentage_error(a.true, a.predicted))
 
 
 @metric("R2_score", NUMBERS, "share of variance", TO_ONE, leading=True)
 def r2(a: Answers) -> float:
     """Share of the variance that is explained, biases counted."""
-    return sk.r2_score(a.true, a.predicted)
+    return float(sk.r2_score(a.true, a.predicted))
 
 
 @metric("EVS", NUMBERS, "share of variance", TO_ONE, leading=True)
 def explained_variance(a: Answers) -> float:
     """Share of the variance that is explained, but for a bias."""
-    return sk.explained_variance_score(a.true, a.predicted)
+    return float(sk.explained_variance_score(a.true, a.predicted))
 
 
 @metric("RMSE", NUMBERS, "{unit}", FROM_ZERO, lower=True, note="RMSE is on the original scale{unit}.")
 def rmse(a: Answers) -> float:
     """Root of the mean squared error on the original scale; blank where that is too large for a number."""
     squared = (a.target.inverse(a.predicted) - a.target.inverse(a.true)) ** 2
-    return np.sqrt(np.mean(squared)) if np.isfinite(squared).all() else np.nan
+    return float(np.sqrt(np.mean(squared))) if np.isfinite(squared).all() else np.nan
 
 
 @metric("Pearson", NUMBERS, "correlation", CORRELATION)
@@ -174,7 +174,7 @@ def sign_accuracy(a: Answers) -> float:
     decided = a.true != 0
     if not a.target.sign or not decided.any():
         return np.nan
-    return np.mean((a.predicted > 0)[decided] == (a.true > 0)[decided])
+    return float(np.mean((a.predicted > 0)[decided] == (a.true > 0)[decided]))
 
 
 def _varies(a: Answers) -> bool:
@@ -184,33 +184,35 @@ def _varies(a: Answers) -> bool:
 # -- classes ------------------------------------------------------------------------------------------------
 
 
-def _wrong(a: Answers) -> np.ndarray:
-    return (a.label != a.true).astype(float)
+def _right(a: Answers) -> np.ndarray:
+    return np.asarray(a.label == a.true, dtype=float)
 
 
 def _surprise(a: Answers) -> np.ndarray:
     """Minus the logarithm of the probability of the true class, in nats."""
     chosen = a.predicted[np.arange(len(a.true)), a.true]
-    return -np.log(np.clip(chosen, SMALLEST, 1 - SMALLEST))
+    return np.asarray(-np.log(np.clip(chosen, SMALLEST, 1 - SMALLEST)))
 
 
 def _quadratic(a: Answers) -> np.ndarray:
     """The squared distance of the probabilities from the truth; of two classes that of one (Brier, 1950)."""
     truth = np.eye(a.predicted.shape[1])[a.true]
     distance = ((a.predicted - truth) ** 2).sum(1)
-    return distance / 2 if a.predicted.shape[1] == 2 else distance
+    return np.asarray(distance / 2 if a.predicted.shape[1] == 2 else distance)
 
 
-@metric("accuracy", CLASSES, "share of samples", SHARE, leading=True)
+@metric("accuracy", CLASSES, "share of samples", SHARE, losses=_right, leading=True)
 def accuracy(a: Answers) -> float:
     """How often the most probable class is the true one."""
-    return sk.accuracy_score(a.true, a.label)
+    return float(sk.accuracy_score(a.true, a.label))
 
 
 @metric("f1_macro", CLASSES, "F1", SHARE, leading=True)
 def f1_macro(a: Answers) -> float:
     """The mean over classes of the harmonic mean of precision and recall; 0 for a class never predicted."""
-    return sk.f1_score(a.true, a.label, labels=range(a.predicted.shape[1]), average="macro", zero_division=0)
+    return float(
+        sk.f1_score(a.true, a.label, labels=range(a.predicted.shape[1]), average="macro", zero_division=0)
+    )
 
 
 @metric(
@@ -223,7 +225,7 @@ def roc_auc(a: Answers) -> float:
     if len(np.unique(a.true)) < classes:
         return np.nan
     if classes == 2:
-        return sk.roc_auc_score(a.true, a.predicted[:, 1])
+        return float(sk.roc_auc_score(a.true, a.predicted[:, 1]))
     one_to_rest = [sk.roc_auc_score(a.true == k, a.predicted[:, k]) for k in range(classes)]
     return float(np.mean(one_to_rest))
 

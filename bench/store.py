@@ -189,7 +189,8 @@ class RunStore:
         sweep(self.root)
 
     def _json(self, run_id: str, file: str) -> dict[str, Any]:
-        return json.loads((self.root / run_id / file).read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads((self.root / run_id / file).read_text(encoding="utf-8"))
+        return content
 
     def _damage(self, run_id: str) -> str:
         """Why a folder is not the run of its name, or ""."""

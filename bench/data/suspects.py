@@ -176,7 +176,7 @@ def explained(x: np.ndarray, y: np.ndarray, *, classes: bool = False) -> np.ndar
         shares = [1 - (np.diff(y[order], axis=0) != 0).mean(0) / _variety(y)]
     else:
         shares = [1 - (np.diff(v[order], axis=0) ** 2).mean(0) / (2 * v.var()) for v in (y, rankdata(y))]
-    return np.maximum.reduce([*shares, np.zeros(x.shape[1])])
+    return np.asarray(np.maximum.reduce([*shares, np.zeros(x.shape[1])]))
 
 
 def _variety(y: np.ndarray) -> float:

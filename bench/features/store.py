@@ -92,7 +92,7 @@ class SourceFeatures:
         """Which samples have anything of this source, (N,) bool."""
         filled = np.isfinite(self.values).any(1) if self.tokens is None else np.diff(self.tokens.offsets) > 0
         before = np.concatenate([[0], np.cumsum(filled[self.items.values])])
-        return before[self.items.offsets[1:]] > before[self.items.offsets[:-1]]
+        return np.asarray(before[self.items.offsets[1:]] > before[self.items.offsets[:-1]])
 
     @property
     def width(self) -> int:

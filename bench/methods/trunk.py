@@ -136,8 +136,8 @@ class Trunk(nn.Module):
                 NumericTokenizer(attributes, dim) if numeric else Projection(layout.width, dim)
             )
             if slots and not numeric:  # the numeric tokenizer has a bias per attribute
-                self.slots[name] = nn.Embedding(attributes, dim)
-                nn.init.normal_(self.slots[name].weight, std=0.5)
+                self.slots[name] = slot = nn.Embedding(attributes, dim)
+                nn.init.normal_(slot.weight, std=0.5)
 
     def fit(self, batches: Iterable[Mapping[Source, Batch]]) -> None:
         """Take the standardisation statistics from the training part, given batch by batch."""
