@@ -24,6 +24,10 @@ def _set_environment(variables: dict[str, str]) -> None:
     os.environ.update(variables)
 
 
+def _set_filters(filters: list[Any]) -> None:
+    warnings.filters[:] = filters  # type: ignore[index]  # typed as read-only, but a list
+
+
 STATE: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
     (os.getcwd, os.chdir),
     (lambda: dict(os.environ), _set_environment),
@@ -31,7 +35,7 @@ STATE: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
     (sys.getrecursionlimit, sys.setrecursionlimit),
     _attribute(sys, "stdout"),
     _attribute(sys, "stderr"),
-    (lambda: list(warnings.filters), lambda filters: warnings.filters.__setitem__(slice(None), filters)),
+    (lambda: list(warnings.filters), _set_filters),
     (np.geterr, lambda handling: np.seterr(**handling)),
     (torch.get_default_dtype, torch.set_default_dtype),
     (
@@ -48,7 +52,7 @@ STATE: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
 )
 """What is global to a process: how to ask for it, how to set it."""
 
-RANDOM = (
+RANDOM: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
     (random.getstate, random.setstate),
     (np.random.get_state, np.random.set_state),
     (torch.get_rng_state, torch.set_rng_state),

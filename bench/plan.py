@@ -158,9 +158,10 @@ class Plan(BaseModel):
         rows = []
         # in the order of the plan that has more rows
         for identity in own if own.keys() >= others.keys() else {**others, **own}:
-            row, other = own.get(identity), others.get(identity)
+            row = own.get(identity, others.get(identity))
+            other = others.get(identity, row)
             continued = row and other and other.runs[: len(row.runs)] == row.runs
-            rows.append(other if other and (row is None or continued) else row)
+            rows += [found] if (found := other if continued else row) else []
         commands = [] if own.keys() >= others.keys() else [earlier.command]
         commands += [] if others.keys() >= own.keys() and commands else [self.command]
         return self.model_copy(

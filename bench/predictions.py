@@ -50,8 +50,8 @@ def true_column(target: Target, y: np.ndarray) -> np.ndarray:
 def predicted_values(target: Target, table: pd.DataFrame) -> np.ndarray:
     """Predictions (N,) or (N, K) from their columns."""
     if not target.classes:
-        return table["y_pred"].to_numpy(dtype=float)
-    return table[[f"p_{name}" for name in target.classes]].to_numpy(dtype=float)
+        return np.asarray(table["y_pred"], dtype=float)
+    return np.asarray(table[[f"p_{name}" for name in target.classes]], dtype=float)
 
 
 def answers(target: Target, table: pd.DataFrame) -> Answers:

@@ -18,6 +18,7 @@ from bench.report.page import Chapter, write_page
 from bench.report.sheet import Sheet
 from bench.report.tables import numbers, write_tables
 from bench.store import RunStore
+from bench.variants import Choice, Variant
 
 MAIN = "fusion"
 """The experiment that a page begins with."""
@@ -25,6 +26,10 @@ MAIN = "fusion"
 
 class Unknown(Experiment):
     """Reads the plan of an experiment that is not known here, such as one of another version."""
+
+    def variants(self, choice: Choice) -> list[Variant]:
+        """It can only be read."""
+        return []
 
 
 @dataclass(frozen=True)

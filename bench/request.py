@@ -125,7 +125,7 @@ def _overridden(preset: Preset, request: Request) -> Preset:
     # with both ways of handling missing values asked for, the workflow sets them arm by arm
     asked = {"split": request.split, "missing": request.missing[0] if request.missing else None}
     training = {key: value for key, value in asked.items() if value is not None}
-    update = {"training": preset.training.model_copy(update=training)}
+    update: dict[str, Any] = {"training": preset.training.model_copy(update=training)}
     update |= {} if request.seeds is None else {"seeds": request.seeds}
     return preset.model_copy(update=update)
 
@@ -138,11 +138,11 @@ def _check_options(options: Mapping[str, Mapping[str, Any]]) -> None:
             raise UsageError(
                 f"--set {name}.…: no settings and no fusion {name!r}; {did_you_mean(name, known)}"
             )
-        known = fusions.get(name).options
+        there = fusions.get(name).options
         for option in values:
-            if option not in known:
+            if option not in there:
                 raise UsageError(
-                    f"--set {name}.{option}: {name!r} has no such option; {did_you_mean(option, known)}"
+                    f"--set {name}.{option}: {name!r} has no such option; {did_you_mean(option, there)}"
                 )
 
 

@@ -43,7 +43,7 @@ def attend(
     Returns:
         (B, Q, v), zero where a query has no present key; and the map (B, heads, Q, K), or None.
     """
-    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (query, key, value))
+    q, k, v = (x.reshape(*x.shape[:2], heads, -1).transpose(1, 2) for x in (query, key, value))
     allowed = dead = None
     if mask is not None:
         mask = mask[:, None, None, :] if mask.dim() == 2 else mask.unsqueeze(1)
@@ -120,7 +120,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., dim) -> (..., dim)."""
-        return self.contract(self.dropout(self.activation(self.expand(x))))
+        out: Tensor = self.contract(self.dropout(self.activation(self.expand(x))))
+        return out
 
 
 class TransformerLayer(nn.Module):

@@ -70,7 +70,8 @@ class FC(FilledEntityFusion):
 
     def fuse_filled(self, vectors: Tensor) -> Tensor:
         """(B, E, d) -> (B, d)."""
-        return self.output(vectors.flatten(1))
+        out: Tensor = self.output(vectors.flatten(1))
+        return out
 
 
 @register("lstm", paper=TABLE_7)
@@ -83,7 +84,7 @@ class LSTM(FilledEntityFusion):
 
     def fuse_filled(self, vectors: Tensor) -> Tensor:
         """(B, E, d) -> (B, d)."""
-        _, (hidden, _) = self.lstm(vectors)
+        hidden: Tensor = self.lstm(vectors)[1][0]
         return hidden[-1]
 
 
@@ -107,4 +108,5 @@ class CNN(FilledEntityFusion):
     def fuse_filled(self, vectors: Tensor) -> Tensor:
         """(B, E, d) -> (B, d)."""
         channels = vectors.transpose(1, 2)
-        return self.output(torch.cat([branch(channels).amax(-1) for branch in self.branches], dim=-1))
+        out: Tensor = self.output(torch.cat([branch(channels).amax(-1) for branch in self.branches], dim=-1))
+        return out

@@ -30,7 +30,10 @@ def _parts(value: Any, home: str, seen: set[int]) -> Iterator[str]:
         yield getattr(value, "__qualname__", value.__name__)
         if _is_own(value, home) and id(value) not in seen:
             seen.add(id(value))
-            yield from _of_class(value, home, seen) if isinstance(value, type) else _used(value, home, seen)
+            if isinstance(value, type):
+                yield from _of_class(value, home, seen)
+            elif isinstance(value, FunctionType):
+                yield from _used(value, home, seen)
     elif isinstance(value, staticmethod | classmethod):
         yield from _parts(value.__func__, home, seen)
     elif isinstance(value, property):

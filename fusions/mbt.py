@@ -76,6 +76,7 @@ class MBT(GroupFusion):
         bottlenecks = self.bottlenecks.expand(batch, -1, -1)
         attention = {}
         for depth, layers in enumerate(self.layers):
+            assert isinstance(layers, nn.ModuleList)
             gathered = []
             for i, layer in enumerate(layers):
                 joined = torch.cat([streams[i], bottlenecks], dim=1)

@@ -46,7 +46,7 @@ def signed_sqrt(x: Tensor) -> Tensor:
 
 def squeeze(expanded: Tensor, factor: int) -> Tensor:
     """Sum-pool over windows of `factor`, signed square root, unit length: (B, out factor) -> (B, out)."""
-    pooled = expanded.unflatten(-1, (-1, factor)).sum(-1)
+    pooled = expanded.reshape(*expanded.shape[:-1], -1, factor).sum(-1)
     return F.normalize(signed_sqrt(pooled), dim=-1)
 
 
@@ -68,7 +68,8 @@ class Expand(nn.Module):
     def forward(self, vectors: Sequence[Tensor]) -> Tensor:
         """One (B, width) per group -> e (B, out factor), the window of one output contiguous."""
         projected = [project(x) for project, x in zip(self.projections, vectors, strict=True)]
-        return self.dropout(sum_of_pairs(projected))
+        out: Tensor = self.dropout(sum_of_pairs(projected))
+        return out
 
 
 class FactorizedPooling(nn.Module):

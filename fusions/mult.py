@@ -86,7 +86,8 @@ class CrossmodalEncoder(nn.Module):
         x = x * x.shape[-1] ** 0.5
         if ordered:
             x = x + sinusoid(mask, x.shape[-1]).to(x.dtype)
-        return self.dropout(x)
+        out: Tensor = self.dropout(x)
+        return out
 
     def forward(
         self, query: Group, source: Group | None = None, want_maps: bool = False
@@ -169,7 +170,9 @@ class MultimodalSequences(nn.Module):
         )
         self.output = nn.Linear(hidden, out)
 
-    def read(self, groups: Sequence[Group], want_maps: bool = False) -> tuple[Tensor, dict[tuple, Tensor]]:
+    def read(
+        self, groups: Sequence[Group], want_maps: bool = False
+    ) -> tuple[Tensor, dict[tuple[int, int, int], Tensor]]:
         """Groups (B, L_g, w_g) -> r (B, G max(G-1, 1) d); maps by (target, source, layer) where wanted."""
         sources = [Group(w(g.values), g.mask) for w, g in zip(self.project, groups, strict=True)]
         queries = [Group(*self.absent(*source, i)) for i, source in enumerate(sources)]
@@ -188,7 +191,8 @@ class MultimodalSequences(nn.Module):
 
     def predict(self, read: Tensor) -> Tensor:
         """Output (B, out) from r."""
-        return self.output(read + self.residual(read))
+        out: Tensor = self.output(read + self.residual(read))
+        return out
 
 
 def _last(values: Tensor, mask: Tensor) -> Tensor:

@@ -224,11 +224,18 @@ def check_batch_mates_in_training(make: Builder) -> None:
     changed = {
         s: Tokens(torch.where(others, 1.5 * t.values + 1, t.values), t.mask) for s, t in tokens.items()
     }
-    rows = []
-    for batch in (tokens, changed):
+
+    def first(batch: Mapping[Source, Tokens]) -> Tensor:
         torch.manual_seed(1)  # the same dropout for both
-        rows.append(fusion.train()(batch).vector[0])
-    _assert_same(*rows, 1e-6, "the rest of the batch, through its mean or other statistics (use LayerNorm),")
+        vector: Tensor = fusion.train()(batch).vector
+        return vector[0]
+
+    _assert_same(
+        first(tokens),
+        first(changed),
+        1e-6,
+        "the rest of the batch, through its mean or other statistics (use LayerNorm),",
+    )
 
 
 def check_padding(make: Builder) -> None:
@@ -267,7 +274,11 @@ def check_absent(make: Builder) -> None:
     tokens = example_tokens(inputs)
     groups = sorted({s.modality for s in inputs.sources} | {s.entity for s in inputs.sources})
     for name in [*groups, "everything"]:
-        batch = _absent(tokens, lambda source, name=name: name in (*source, "everything"))
+
+        def gone(source: Source, name: str = name) -> bool:
+            return name in (*source, "everything")
+
+        batch = _absent(tokens, gone)
         fusion.zero_grad()
         _assert_finite(fusion(batch).vector, f"the vector without {name}")
         _backward(fusion, batch)

@@ -58,7 +58,8 @@ class TensorFusion(nn.Module):
 
     def forward(self, vectors: Sequence[Tensor]) -> Tensor:
         """One (B, width) per group -> (B, out)."""
-        return self.post(outer_product(vectors))
+        out: Tensor = self.post(outer_product(vectors))
+        return out
 
 
 @register("tfn", paper="Zadeh et al., EMNLP 2017", doi="10.18653/v1/D17-1115")

@@ -47,7 +47,7 @@ def interval(
     return float(low), float(high)
 
 
-def corrected_paired_test(differences: Sequence[float], n_train: int, n_test: int) -> float:
+def corrected_paired_test(differences: Sequence[float] | np.ndarray, n_train: int, n_test: int) -> float:
     """Two-sided p value that the mean difference over paired runs is zero; nan for fewer than two runs."""
     d = np.asarray(differences, dtype=float)
     if len(d) < 2:

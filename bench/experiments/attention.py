@@ -126,7 +126,7 @@ def _mean(plan: Plan, row: Row, maps: Maps) -> Drawing:
     # the small maps of a layer, side by side, fill half the width
     below_height = depth * (min(0.8, 2.6 / heads) + 0.06) + 0.55
     figure = canvas(TWO_COLUMNS, 3.6 + below_height)
-    above, below = figure.subfigures(2, 1, height_ratios=[3.6, below_height])
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[3.6, below_height])[:, 0]
     last, flow = maps.layers[-1].mean(axis=1), rollout(maps.layers)
     means = [layer.mean(axis=0) for layer in maps.layers]
     spreads = [layer.std(axis=0) for layer in maps.layers]
@@ -143,7 +143,7 @@ def _mean(plan: Plan, row: Row, maps: Maps) -> Drawing:
         _name_axes(ax, maps.groups, rows=True, columns=True)
         ax.set(title=title, xlabel="attended group (key)")
     panels[0].set_ylabel("attending group (query)")
-    left, right = below.subfigures(1, 2)
+    left, right = below.subfigures(1, 2, squeeze=False)[0]
     _mosaic(left, means, norm, MAP, "mean per layer and head", "mean")
     limits = Normalize(0, float(np.max(spreads)) or 1.0)
     _mosaic(right, spreads, limits, SPREAD_MAP, "spread per layer and head", "sd")

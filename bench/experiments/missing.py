@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
@@ -64,7 +64,7 @@ class Curves:
 
     def areas(self, metric: str, source: str = "") -> np.ndarray:
         """The area under the metric, (seeds,); the mean over sources unless one is named."""
-        return np.trapezoid(self.values(metric, source), self.shares, axis=-1)
+        return np.asarray(np.trapezoid(self.values(metric, source), self.shares, axis=-1))
 
     def interval(self, values: np.ndarray, metric: Metric | None = None) -> tuple[float, float]:
         """The 95 % interval of a mean over seeds, in the metric's range; (nan, nan) for one seed."""
@@ -144,7 +144,7 @@ class Missing(Experiment):
             Curve(
                 c.row.row.method, c.row.row.variant, c.values(metric.name), 100 * c.shares,
                 {source: c.values(metric.name, source).mean(0) for source in c.sources},
-                lambda column, c=c: c.interval(column, metric),
+                partial(c.interval, metric=metric),
             )
             for c in found
         ]  # fmt: skip

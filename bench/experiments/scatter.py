@@ -113,4 +113,4 @@ def _density(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         density = gaussian_kde(fitted)(points)
     except (np.linalg.LinAlgError, ValueError):  # all points on one line, or hardly any
         return np.ones(len(x))
-    return density / density.max()
+    return np.asarray(density / density.max())

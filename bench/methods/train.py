@@ -101,7 +101,7 @@ def _one_epoch(
         outputs, fused = model(batch)
         loss = model.task.loss(outputs, y)
         optimizer.zero_grad(set_to_none=True)
-        (loss + model.fusion.auxiliary_loss(fused, y)).backward()
+        torch.autograd.backward(loss + model.fusion.auxiliary_loss(fused, y))
         norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip)
         if not torch.isfinite(norm):
             raise TrainingFailed(
@@ -150,4 +150,5 @@ def flops(model: FusionModel, features: FeatureSet, rows: np.ndarray, device: to
     batch = {source: part.to(device) for source, part in features.batch(some).items()}
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(batch)
-    return round(counter.get_total_flops() / len(some))
+    operations: int = round(counter.get_total_flops() / len(some))
+    return operations

@@ -141,14 +141,19 @@ class Trunk(nn.Module):
 
     def fit(self, batches: Iterable[Mapping[Source, Batch]]) -> None:
         """Take the standardisation statistics from the training part, given batch by batch."""
-        moments = {source: Moments(len(self.standardize[name].mean)) for source, name in self.names.items()}
+        moments = {source: Moments(len(self._scale(name).mean)) for source, name in self.names.items()}
         for batch in batches:
             for source, (values, mask, _) in batch.items():
                 numeric = values.dim() == 3
                 present = mask.flatten(0, 1) if numeric else torch.ones(len(values), 1)
                 moments[source].add(values.flatten(0, -2), present)
         for source, name in self.names.items():
-            self.standardize[name].fit(moments[source])
+            self._scale(name).fit(moments[source])
+
+    def _scale(self, name: str) -> Standardize:
+        scale = self.standardize[name]
+        assert isinstance(scale, Standardize)
+        return scale
 
     def forward(self, batch: Mapping[Source, Batch]) -> dict[Source, Tokens]:
         """Project every source of the batch to tokens (B, M, L, d), zero where absent."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from bench.features.store import FeatureSet
 from bench.methods.base import Method
 from bench.spec import RunSpec
 
-Record = pd.DataFrame | Mapping[str, np.ndarray]
+Record: TypeAlias = pd.DataFrame | Mapping[str, np.ndarray]
 """A table, stored as Parquet, or arrays by name, stored as .npz."""
 
 

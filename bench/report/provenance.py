@@ -78,5 +78,5 @@ def encoder_sheet(found: Sequence[Results]) -> Sheet | None:
 
 def _flat(known: Mapping[str, Any]) -> dict[str, Any]:
     """An environment without nesting: packages stand under their own names."""
-    packages = known.get("packages", {})
+    packages: dict[str, Any] = known.get("packages", {})
     return {key: value for key, value in known.items() if key != "packages"} | packages

@@ -44,7 +44,8 @@ def numbers(results: Results, printed: Printed = lambda row: None) -> pd.DataFra
     lines = []
     for row in results.rows:
         measured = row.first.measured
-        line = _names(row.row, results.plan) | _measured(row, [results.metrics[name] for name in first])
+        line: dict[str, Any] = {**_names(row.row, results.plan)}
+        line |= _measured(row, [results.metrics[name] for name in first])
         line |= {"seeds": len(row.runs), "n_test": row.tested, "params": measured["params"]}
         line |= {"seconds": row.cost("seconds"), "flops": measured["flops"]}
         line |= _measured(row, others)

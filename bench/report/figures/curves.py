@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,7 +17,7 @@ from bench.report.figures.drawing import Drawing
 from bench.report.figures.forest import Mark, view
 from bench.report.figures.style import TWO_COLUMNS, canvas, interval, key, look, mark, shown, unit
 
-STYLES = ("-", "--", ":", "-.")
+STYLES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 """Of the arms: trained on full data, with source dropout."""
 COLUMNS = 4
 SPREAD = 14.0
@@ -50,13 +51,13 @@ def draw_curves(plan: Plan, metric: Metric, found: Sequence[Curve], removal: str
     sources = list(found[0].by_source)
     rows, columns = -(-len(sources) // COLUMNS), min(COLUMNS, len(sources))
     figure = canvas(TWO_COLUMNS, 3.3 + 1.3 * rows)
-    above, below = figure.add_gridspec(2, 1, height_ratios=[2.3, 1.3 * rows])
-    means = above.subgridspec(1, len(arms)).subplots(sharey=True, squeeze=False)[0]
+    grid = figure.add_gridspec(2, 1, height_ratios=[2.3, 1.3 * rows])
+    means = grid[0].subgridspec(1, len(arms)).subplots(sharey=True, squeeze=False)[0]
     for ax, arm in zip(means, arms, strict=True):
         _mean(ax, [curve for curve in found if curve.arm == arm], methods, arms)
         ax.set_title(f"mean over sources, trained with {shown(arm, 44)}")
     means[0].set_ylim(*_limits_of_seeds(found, metric))
-    panels = below.subgridspec(rows, columns).subplots(sharex=True, sharey=True, squeeze=False)
+    panels = grid[1].subgridspec(rows, columns).subplots(sharex=True, sharey=True, squeeze=False)
     for i, ax in enumerate(panels.flat):
         if i >= len(sources):
             ax.remove()

@@ -147,10 +147,9 @@ def _draw(ax: Axes, mark: Mark, y: float, low: float, high: float) -> None:
     if not low <= mark.mean <= high:
         right = mark.mean > high
         text = f"{mark.mean:.3g} →" if right else f"← {mark.mean:.3g}"
-        side = {"ha": "right", "xytext": (-2, 0)} if right else {"ha": "left", "xytext": (2, 0)}
         ax.annotate(
-            text, (high if right else low, y), textcoords="offset points", va="center", fontsize=7,
-            color=colour, **side,
+            text, (high if right else low, y), (-2 if right else 2, 0), textcoords="offset points",
+            ha="right" if right else "left", va="center", fontsize=7, color=colour,
         )  # fmt: skip
         return
     if np.isfinite(mark.low):
@@ -162,5 +161,5 @@ def _draw(ax: Axes, mark: Mark, y: float, low: float, high: float) -> None:
     if len(mark.values) > 1:
         ax.plot(mark.values, np.full(len(mark.values), y), ".", color=colour, ms=4.5, mew=0, zorder=4)
     face = "white" if mark.reference else colour
-    edge = colour if mark.reference else "white"
-    ax.plot([mark.mean], [y], marker=marker, markersize=5, mfc=face, mec=edge, mew=0.7, zorder=5)
+    rim = colour if mark.reference else "white"
+    ax.plot([mark.mean], [y], marker=marker, markersize=5, mfc=face, mec=rim, mew=0.7, zorder=5)

@@ -29,7 +29,7 @@ CHINESE = (
 _MARKERS = "o^sv<>pPX*"
 
 
-def settings() -> dict[str, Any]:
+def settings() -> Any:
     """Settings of matplotlib under which figures are drawn and written."""
     return {
         "font.family": list(_fonts()),
