@@ -621,6 +621,16 @@ def test_whatever_tells_the_target_alone_is_named_and_not_proposed(folder):
     assert not {"leak", "other-target"} & {p.kind for p in check(folder)}
 
 
+def test_a_target_cut_into_classes_is_named(folder):
+    y = pd.read_csv(folder / "samples.csv")["y"].to_numpy()
+    noisy = y + np.random.default_rng(0).normal(0, 0.3, N)
+    assert judged(folder, positive=(y > 0).astype(int), negative=(y < -1).astype(int)) == {
+        "positive": "leak",
+        "negative": "leak",
+    }
+    assert judged(folder, blurred=(noisy > 0).astype(int)) == {}
+
+
 @pytest.mark.parametrize("take", ["sum", "mean", "max", "min"])
 def test_items_that_tell_the_target_together_are_named(folder, take):
     rng = np.random.default_rng(5)

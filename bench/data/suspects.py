@@ -22,6 +22,8 @@ RESEMBLES = 0.9
 """Rank correlation from which a column of numbers looks like another target."""
 FEW, ENOUGH, PLENTY = 10, 20, 30
 """Samples with a value from which an order, a resemblance, a curve mean something."""
+FEWEST_OTHERS = 3
+"""Samples with another value than the most frequent one, below which an order is chance."""
 LOOKED_AT = 50_000
 """Samples that are looked at; more tell no more."""
 VECTORS_LOOKED_AT = 2_000
@@ -31,6 +33,7 @@ OUTCOMES = {
 }  # fmt: skip
 """Words in names of numbers that are results themselves, where they are in the table of samples."""
 NOT_NOUNS = {*CURRENCIES, "log", "total", "mean", "avg", "average", "sum", "max", "min", "number", "count"}
+CHECK = "take it out if it is not known before the target is"
 NUMBER = r"(-?[0-9]+(?:\.[0-9]+)?)"
 """The first number in a text."""
 
@@ -78,6 +81,9 @@ def _number(dataset: Dataset, source: Source, slot: int, column: str, chosen: np
         told, order = explained(x[:, None], y)[0], rank_correlation(x, y)
         if told > TELLS or order > ORDERS:
             return _leak(f"the {how}column", max(told, order**2), file, column)
+        if follows(x, y):
+            what, fix = f"the {how}column orders the samples as the target does, without exception", CHECK
+            return Problem("leak", what, fix, file, column, stops=False)
         if np.isfinite(x).sum() >= ENOUGH:
             resembles = max(resembles, order)
     own = dataset.schema.entities[source.entity].table is None
@@ -87,8 +93,7 @@ def _number(dataset: Dataset, source: Source, slot: int, column: str, chosen: np
         why = "by its name"
     else:
         return None
-    what, fix = f"looks like another target: {why}", "take it out if it is not known before the target is"
-    return Problem("other-target", what, fix, file, column, stops=False)
+    return Problem("other-target", f"looks like another target: {why}", CHECK, file, column, stops=False)
 
 
 def _text(dataset: Dataset, source: Source, column: str, chosen: np.ndarray) -> Problem | None:
@@ -129,9 +134,8 @@ def _dimension(dataset: Dataset, source: Source, chosen: np.ndarray) -> Problem 
 
 
 def _leak(what: str, share: float, file: str, column: str) -> Problem:
-    fix = "take it out if it is not known before the target is"
     what = f"{what} alone tells the target almost perfectly ({share:.1%} of its variance)"
-    return Problem("leak", what, fix, file, column, stops=False)
+    return Problem("leak", what, CHECK, file, column, stops=False)
 
 
 def _over_items(dataset: Dataset, entity: str, values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
@@ -168,6 +172,15 @@ def explained(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     order = np.argsort(x, axis=0, kind="stable")
     shares = [1 - (np.diff(v[order], axis=0) ** 2).mean(0) / (2 * v.var()) for v in (y, rankdata(y))]
     return np.maximum.reduce([*shares, np.zeros(x.shape[1])])
+
+
+def follows(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether `y` never falls, or never rises, where `x` rises, as under a target cut into classes."""
+    known = np.isfinite(x)
+    x, y = x[known], y[known]
+    if len(y) < ENOUGH or len(y) - np.unique(x, return_counts=True)[1].max() < FEWEST_OTHERS:
+        return False
+    return any((np.diff(y[np.lexsort((y, sign * x))]) >= 0).all() for sign in (1, -1))
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
