@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import textalloc
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
@@ -12,7 +13,6 @@ from bench.plan import Plan
 from bench.report.figures.comparison import legend
 from bench.report.figures.drawing import Drawing, settle
 from bench.report.figures.forest import Mark, view
-from bench.report.figures.labels import place
 from bench.report.figures.results import Result, condition, conditions, provenance, results_of
 from bench.report.figures.style import GREY, TWO_COLUMNS, canvas, key, look, metric_label, shown
 from bench.store import RunStore
@@ -91,7 +91,10 @@ def _points(
 
 
 def _names(ax: Axes, drawn: Sequence[Result], quantity: str, limits: tuple[float, float]) -> None:
-    """Name every method at its best point, and wherever its value is not where the point is."""
+    """Name every method at its best point, and wherever its value is not where the point is.
+
+    Names keep clear of points and each other; thin lines join them to theirs. The layout must be settled.
+    """
     labels, named, others = [], [], []
     for method, lane in _by_method(drawn).items():
         best = int(np.argmin([result.mean("MSE") for result in lane]))
@@ -103,7 +106,13 @@ def _names(ax: Axes, drawn: Sequence[Result], quantity: str, limits: tuple[float
                 named.append(spot)
             else:
                 others.append(spot)
-    place(ax, labels, named, others)
+    if named:
+        (x, y), (all_x, all_y) = zip(*named, strict=True), zip(*named, *others, strict=True)
+        textalloc.allocate(
+            ax, x, y, labels, x_scatter=all_x, y_scatter=all_y, textsize=7, linecolor="0.7", linewidth=0.5,
+            margin=0.015, min_distance=0.015, max_distance=0.3, nbr_candidates=600,
+            avoid_crossing_label_lines=True,
+        )  # fmt: skip
 
 
 def _places(
