@@ -123,7 +123,7 @@ def test_the_tables_agree_with_table_5(findings: list[Finding]) -> None:
 
 def test_the_lead_is_about_one_standard_error(findings: list[Finding]) -> None:
     found = only(findings, "MEMF predicts better than VTFSA")
-    assert found.verdict == "cannot be told"
+    assert found.verdict == "undecided"
     assert found.recomputed.startswith("1.0 standard errors of a single MSE")
     assert "one run per row" in found.comment
 

@@ -369,7 +369,7 @@ def test_a_hostile_description_is_told_in_a_line(folder, name):
 
 PLACES: dict[str, tuple[Break, str]] = {
     "a folder": (Path.mkdir, "is a folder"),
-    "a pipe": (os.mkfifo, "is no regular file"),
+    "a pipe": (os.mkfifo, "is not a regular file"),
     "a device": (lambda path: path.symlink_to("/dev/zero"), ""),
     "a link to nothing": (lambda path: path.symlink_to("nothing"), "is a link to nothing"),
     "a link in a circle": (lambda path: path.symlink_to(path.name), ""),

@@ -237,11 +237,13 @@ class Dataset:
         floor = {"log10": 0.0, "log1p": -1.0, "none": -np.inf}[target.transform]
         empty, outside = np.isnan(values), values <= floor
         if empty.any() and self.tables.column(file, target.column).isna().any():
-            self._cells("empty-target", target.column, empty, "the target {}", "drop these rows or mend them")
+            self._cells(
+                "empty-target", target.column, empty, "the target {}", "drop these rows or correct them"
+            )
         if outside.any():
             what = f"the target {{}} has no {target.transform} transform"
             self._cells(
-                "untransformable-target", target.column, outside, what, "drop these rows or mend them"
+                "untransformable-target", target.column, outside, what, "drop these rows or correct them"
             )
         values = np.where(outside, np.nan, values)
         known = values[np.isfinite(values)]
@@ -372,7 +374,7 @@ class Dataset:
         if not name.isascii() and name.encode(errors="replace").decode() != name:
             return "unusable-path", "is not UTF-8", "rename the file"
         if not nameable(name):
-            return "unusable-path", "can be no file's name", "mend the cell"
+            return "unusable-path", "cannot be the name of a file", "correct the cell"
         # links are followed, so that nothing outside the folder is ever read
         outside = Path(name).is_absolute() or not reachable(self.root, name, self.tables.allow_links)
         return LEAVES if outside else None

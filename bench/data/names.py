@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 UNCOUNTED = ("series", "species", "news", "lens", "means")
 CURRENCIES = ("usd", "eur", "gbp", "cny", "yuan", "rmb", "jpy", "inr")
 LEFT_ALONE = ("ss", "us", "is", "yses", "eses", "crises")
-"""Ends of words that are no plurals, or plurals of a Greek kind."""
+"""Ends of words that are not plurals, or plurals of a Greek kind."""
 IE = ("movies", "cookies", "rookies", "calories", "selfies", "zombies", "hoodies", "smoothies", "brownies")
 """Words on -ies that do not stand for -y."""
 ES = ("sses", "shes", "ches", "xes", "zzes", "uses", "gases", "lenses", "aliases", "canvases", "atlases")
@@ -18,7 +18,7 @@ S = ("ouses", "auses", "excuses", "caches")
 KEY_WORDS = ("id", "ids", "uid", "uuid", "guid")
 """Last words of names of columns that name rows."""
 CODES = {"zip", "zipcode", "postcode", "postal", "isbn", "phone"}
-"""Words in names of columns whose digits are no amounts."""
+"""Words in names of columns whose digits are not amounts."""
 TARGETS = (
     "target", "label", "y", "sales", "sale", "price", "revenue", "income", "sentiment", "rating", "score",
     "engagement", "popularity", "views", "likes", "gross", "value", "cost",

@@ -247,25 +247,25 @@ def read_schema(path: Path, allow_links: tuple[Path, ...] = ()) -> Schema:
         raise _bad(path, *refused)
     size = path.stat().st_size
     if size > LARGEST:
-        raise _bad(path, "not-toml", f"is too large for a description ({size:,} bytes)", "write it anew")
+        raise _bad(path, "not-toml", f"is too large for a description ({size:,} bytes)", "write a new one")
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         rows = (int(line[1]),) if line else ()
-        raise _bad(path, "not-toml", f"is not valid TOML: {error}", "mend that line", rows) from None
+        raise _bad(path, "not-toml", f"is not valid TOML: {error}", "fix that line", rows) from None
     except UnicodeDecodeError as error:
         what = f"is not UTF-8 text ({error.reason} at byte {error.start})"
         raise _bad(path, "not-utf8", what, "save it as UTF-8") from None
     except ValueError:  # Python converts no more digits than 4,300
         raise _bad(path, "not-toml", "has a number with thousands of digits", "shorten it") from None
     except RecursionError:
-        raise _bad(path, "not-toml", "is nested too deeply to be a description", "write it anew") from None
+        raise _bad(path, "not-toml", "is nested too deeply to be a description", "write a new one") from None
     try:
         return Schema.model_validate(raw)
     except ValidationError as error:
         problems = tuple(
-            Problem("bad-description", message, "mend that field", path.name, where)
+            Problem("bad-description", message, "fix that field", path.name, where)
             for where, message in _problems(error)
         )
         raise BadDescription(printable(f"{path}: {first_problem(error)}"), problems) from None

@@ -78,9 +78,9 @@ def _number(dataset: Dataset, source: Source, slot: int, column: str, chosen: np
     resembles = 0.0
     for how, values in _over_items(dataset, source.entity, numbers):
         x = values[chosen]
-        told, order = explained(x[:, None], y)[0], rank_correlation(x, y)
-        if told > TELLS or order > ORDERS:
-            return _leak(f"the {how}column", max(told, order**2), file, column)
+        share, order = explained(x[:, None], y)[0], rank_correlation(x, y)
+        if share > TELLS or order > ORDERS:
+            return _leak(f"the {how}column", max(share, order**2), file, column)
         if follows(x, y):
             what, fix = f"the {how}column orders the samples as the target does, without exception", CHECK
             return Problem("leak", what, fix, file, column, stops=False)
@@ -105,12 +105,12 @@ def _text(dataset: Dataset, source: Source, column: str, chosen: np.ndarray) -> 
     labels[single] = pd.factorize(cells)[0][items.values[items.offsets[:-1][single]]]
     numbers = pd.to_numeric(cells.str.extract(NUMBER, expand=False), errors="coerce")
     values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
-    told = between(labels[chosen], y)
+    share = between(labels[chosen], y)
     for _, of_sample in _over_items(dataset, source.entity, values):
         x = of_sample[chosen]
         order = rank_correlation(x, y)
-        told = max(told, explained(x[:, None], y)[0], order**2 if order > ORDERS else 0.0)
-    return _leak("the column", told, file, column) if told > TELLS else None
+        share = max(share, explained(x[:, None], y)[0], order**2 if order > ORDERS else 0.0)
+    return _leak("the column", share, file, column) if share > TELLS else None
 
 
 def _dimension(dataset: Dataset, source: Source, chosen: np.ndarray) -> Problem | None:
@@ -126,15 +126,15 @@ def _dimension(dataset: Dataset, source: Source, chosen: np.ndarray) -> Problem 
             y.append(dataset.target[sample])
     if not means:
         return None
-    told = explained(np.stack(means), np.array(y))
-    best, spec = int(told.argmax()), features[source.modality]
-    if told[best] <= TELLS:
+    share = explained(np.stack(means), np.array(y))
+    best, spec = int(share.argmax()), features[source.modality]
+    if share[best] <= TELLS:
         return None
-    return _leak(f"dimension {best} of the features", told[best], spec.file, spec.array or "")
+    return _leak(f"dimension {best} of the features", share[best], spec.file, spec.array or "")
 
 
 def _leak(what: str, share: float, file: str, column: str) -> Problem:
-    what = f"{what} alone tells the target almost perfectly ({share:.1%} of its variance)"
+    what = f"{what} alone gives the target away almost perfectly ({share:.1%} of its variance)"
     return Problem("leak", what, CHECK, file, column, stops=False)
 
 

@@ -38,7 +38,7 @@ def check(
         folder: with a dataset.toml, or one that a shipped example fits.
         deep: decode every media file, as the encoders do, too.
         jobs: processes that decode.
-        progress: told how far decoding is.
+        progress: called with how far decoding is.
         allow_links: folders outside that links in the folder may lead to.
     """
     path = folder / "dataset.toml"

@@ -20,9 +20,9 @@ from fusions import Source
 
 HARMLESS = ("wrong-suffix",)
 """Findings with which a file is decoded all the same."""
-MEND = {
+FIX = {
     "missing-file": "put the file there or empty the cell",
-    "unreadable-file": "mend its permissions",
+    "unreadable-file": "fix its permissions",
     "empty-file": "get the file again or empty the cell",
     "other-modality": "put the right file there or empty the cell",
     "huge-image": "scale it down",
@@ -115,7 +115,7 @@ def look(path: Path, modality: str) -> Finding | None:
     """What is wrong with a file, as far as its first bytes tell."""
     try:
         if not path.is_file():
-            return "missing-file", "does not exist" if not path.exists() else "is no file"
+            return "missing-file", "does not exist" if not path.exists() else "is not a file"
         with path.open("rb") as file:
             head = file.read(HEAD)
     except OSError as error:
@@ -146,7 +146,7 @@ def _image(path: Path) -> Finding | None:
         if isinstance(error.__cause__, Image.DecompressionBombError):
             return "huge-image", f"has more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels"
         if isinstance(error.__cause__, Image.UnidentifiedImageError):
-            return "other-modality", "is no image of a format that is read here"
+            return "other-modality", "is not an image of a format that is read here"
         return "undecodable", f"cannot be decoded ({error})"
 
 
@@ -170,4 +170,4 @@ def _tell(
         what = f"{raw.items[item].relative_to(dataset.root)} {found[item][1]}"
         numbers = tuple(dict.fromkeys((cells["row"] + 2).tolist()))
         column = columns.columns(source.modality)[slot]
-        report(Problem(kind, what, MEND[kind], file, column, numbers, stops and kind not in HARMLESS))
+        report(Problem(kind, what, FIX[kind], file, column, numbers, stops and kind not in HARMLESS))
