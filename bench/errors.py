@@ -1,4 +1,4 @@
-"""Errors a user can mend. The command line prints their message, one or two lines, and no traceback."""
+"""Errors a user can fix. The command line prints their message, one or two lines, and no traceback."""
 
 import difflib
 import unicodedata
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class BenchError(Exception):
-    """Something failed while working; exit status 1. The message says what, where and how to mend it."""
+    """Something failed while working; exit status 1. The message says what, where and how to fix it."""
 
     exit_code = 1
 
@@ -26,7 +26,7 @@ class TrainingFailed(BenchError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """How to mend a wrong name: the nearest known one, or all of them."""
+    """How to fix a wrong name: the nearest known one, or all of them."""
     known = list(known)
     close = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}."

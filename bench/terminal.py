@@ -52,7 +52,7 @@ class _Handler(logging.Handler):
         stderr_console.print(text, style=style, soft_wrap=True)
 
 
-def told_plainly(command: Callable[..., Any]) -> Callable[..., Any]:
+def plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     """Print errors that a user can fix as one or two lines, with their exit status, never a traceback."""
 
     @wraps(command)

@@ -32,7 +32,7 @@ Encoding = tuple[tuple[str, str], ...]
 
 
 class Reporter(Protocol):
-    """Who is told how far the work is."""
+    """Who hears how far the work is."""
 
     def encoding(self, what: str, done: int, total: int) -> None:
         """`done` of `total` items of one encoder are encoded."""
@@ -82,7 +82,7 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
     )
     training = asked.preset.training
     kind = kind_of(training.split, dataset.samples, dataset.schema.samples.fixed)
-    first_parts(dataset, training)  # a dataset too small for this is told before anything is encoded
+    first_parts(dataset, training)  # too small a dataset is refused before anything is encoded
     choice = choice_of(asked, dataset.schema)
     variants = {e.name: variants_of(e, choice, request.missing) for e in asked.experiments}
     _check_set_fusions(request.settings, [v for found in variants.values() for v in found])

@@ -123,7 +123,7 @@ def test_the_tables_agree_with_table_5(findings: list[Finding]) -> None:
 
 def test_the_lead_is_about_one_standard_error(findings: list[Finding]) -> None:
     found = only(findings, "MEMF predicts better than VTFSA")
-    assert found.verdict == "cannot be told"
+    assert found.verdict == "undecided"
     assert found.recomputed.startswith("1.0 standard errors of a single MSE")
     assert "one run per row" in found.comment
 
@@ -298,12 +298,12 @@ parts = [{ name = "test", size = 50, min = "-5.0", max = "6.0", mean = "0.1", sd
         ("metrics = {", "metrics = { loss = { role = 'mse', better = 'lower' },", "no column 'loss'"),
     ],
 )
-def test_a_malformed_claims_file_is_told_plainly(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_a_malformed_claims_file_is_plain_errors(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         other(tmp_path, claims=OTHER_CLAIMS.replace(old, new))
 
 
-def test_unreadable_files_are_told_plainly(tmp_path: Path) -> None:
+def test_unreadable_files_are_plain_errors(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no file"):
         load_claims(tmp_path / "none.toml")
     with pytest.raises(UsageError, match="no file"):

@@ -79,7 +79,7 @@ def test_a_fault_is_found_alone_at_its_place_and_a_run_does_as_told(sound, tmp_p
     problems = check(folder, deep=fault.deep)
     assert summary(problems) == [(fault.kind, fault.file, fault.row, fault.column, fault.stops)]
     assert len(str(problems[0]).splitlines()) <= 2
-    assert problems[0].mend
+    assert problems[0].fix
     if fault.deep:
         assert check(folder) == []
     if fault.stops:

@@ -120,6 +120,16 @@ def test_a_figure_is_written_and_legible(drawn, name):
     check_legible(name, drawn.canvases[name])
 
 
+def test_a_name_covers_no_point(drawn):
+    for ax in drawn.canvases["cost"].axes:
+        marks = [line for line in ax.lines if line.get_marker() != "None"]
+        points = np.concatenate([ax.transData.transform(line.get_xydata()) for line in marks])
+        assert len(points) >= 16
+        for text in ax.texts:
+            box = text.get_window_extent()
+            assert not ((points > box.min) & (points < box.max)).all(axis=1).any(), text.get_text()
+
+
 def test_every_experiment_has_its_figures(drawn):
     assert drawn.figures.keys() == NAMES
     files = {path.name for path in (drawn.workshop.out / "figures").iterdir()}

@@ -193,7 +193,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("fault", WRONG)
-def test_what_is_wrong_is_told_plainly(fault):
+def test_what_is_wrong_is_plain_errors(fault):
     make, message = WRONG[fault]
     with pytest.raises(DataError, match=message) as caught:
         make()
@@ -212,7 +212,7 @@ PLAIN = pd.DataFrame({"y": [1.0, 2, 4, 3], "x": [1, 2, 3, 4]})
         (PLAIN.iloc[:0], {}, "no rows"),
     ],
 )
-def test_frames_of_a_wrong_shape_are_told_plainly(table, more, message):
+def test_frames_of_a_wrong_shape_are_plain_errors(table, more, message):
     with pytest.raises(DataError, match=message):
         Dataset.from_frames(table, **({"target": "y", "entities": {"e": {"numeric": ["x"]}}} | more))
 

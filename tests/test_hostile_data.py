@@ -369,7 +369,7 @@ def test_a_hostile_description_is_told_in_a_line(folder, name):
 
 PLACES: dict[str, tuple[Break, str]] = {
     "a folder": (Path.mkdir, "is a folder"),
-    "a pipe": (os.mkfifo, "is no regular file"),
+    "a pipe": (os.mkfifo, "is not a regular file"),
     "a device": (lambda path: path.symlink_to("/dev/zero"), ""),
     "a link to nothing": (lambda path: path.symlink_to("nothing"), "is a link to nothing"),
     "a link in a circle": (lambda path: path.symlink_to(path.name), ""),
@@ -619,6 +619,16 @@ def test_whatever_tells_the_target_alone_is_named_and_not_proposed(folder):
         assert column in text
     (folder / "dataset.toml").write_text(text, encoding="utf-8")
     assert not {"leak", "other-target"} & {p.kind for p in check(folder)}
+
+
+def test_a_target_cut_into_classes_is_named(folder):
+    y = pd.read_csv(folder / "samples.csv")["y"].to_numpy()
+    noisy = y + np.random.default_rng(0).normal(0, 0.3, N)
+    assert judged(folder, positive=(y > 0).astype(int), negative=(y < -1).astype(int)) == {
+        "positive": "leak",
+        "negative": "leak",
+    }
+    assert judged(folder, blurred=(noisy > 0).astype(int)) == {}
 
 
 @pytest.mark.parametrize("take", ["sum", "mean", "max", "min"])

@@ -231,7 +231,7 @@ def told(folder: Path, spec: dict[str, str], message: str) -> None:
         read(folder, **spec)
     assert len(str(caught.value).splitlines()) <= 2
     assert spec["file"] in str(caught.value)
-    assert ";" in str(caught.value)  # what; how to mend
+    assert ";" in str(caught.value)  # what; how to fix
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -245,12 +245,12 @@ def test_a_fault_of_an_npz_is_told(tmp_path, fault):
 P = {"file": "f.parquet", "array": "x"}
 LISTS = {
     "widths": ([[1.0, 2.0], [1.0], [1.0, 2.0], [1.0, 2.0]], "different widths"),
-    "widths within": ([[[1.0, 2.0], [1.0]]] * 4, "no list of numbers"),
-    "too deep": ([[[[1.0, 2.0], [3.0, 4.0]]]] * 4, "no list of numbers"),
-    "numbers": ([1.0, 2.0, 3.0, 4.0], "no list of numbers"),
-    "digits": (["12", "34", "56", "78"], "no list of numbers"),
-    "lists of digits": ([["1", "2"]] * 4, "no list of numbers"),
-    "structs": ([{"1": 2.0, "2": 3.0}] * 4, "no list of numbers"),
+    "widths within": ([[[1.0, 2.0], [1.0]]] * 4, "not a list of numbers"),
+    "too deep": ([[[[1.0, 2.0], [3.0, 4.0]]]] * 4, "not a list of numbers"),
+    "numbers": ([1.0, 2.0, 3.0, 4.0], "not a list of numbers"),
+    "digits": (["12", "34", "56", "78"], "not a list of numbers"),
+    "lists of digits": ([["1", "2"]] * 4, "not a list of numbers"),
+    "structs": ([{"1": 2.0, "2": 3.0}] * 4, "not a list of numbers"),
     "too few": ([[1.0, 2.0]] * 3, "has 3 rows where the table has 4"),
     "part of a vector": ([[1.0, 2.0], [1.0, None], [1.0, 2.0], [1.0, 2.0]], "row 3 column 'x'.*finite"),
 }

@@ -13,7 +13,7 @@ from bench.__main__ import main as entry
 from bench.cli import main
 from bench.errors import printable
 from bench.progress import TerminalReporter
-from bench.terminal import console, show, stderr_console, told_plainly
+from bench.terminal import console, plain_errors, show, stderr_console
 
 HOSTILE = [
     "[/red]",
@@ -61,7 +61,7 @@ def test_printable_keeps_every_language_and_layout():
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_logging_and_errors_print_it_too(text, capsys):
-    @told_plainly
+    @plain_errors
     def command() -> None:
         logging.getLogger("bench").warning("found %s", text)
         raise OSError(2, "No such file", text)
@@ -75,7 +75,7 @@ def test_logging_and_errors_print_it_too(text, capsys):
 
 
 def test_warnings_of_libraries_do_not_reach_the_terminal(capsys):
-    @told_plainly
+    @plain_errors
     def command() -> None:
         import warnings
 

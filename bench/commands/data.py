@@ -13,7 +13,7 @@ import click
 from bench.commands.options import ALLOW_LINKS
 from bench.data.splits import KINDS
 from bench.errors import UsageError
-from bench.terminal import console, show, stderr_console, told_plainly
+from bench.terminal import console, plain_errors, show, stderr_console
 
 
 @click.group()
@@ -30,7 +30,7 @@ def data() -> None:
 )
 @click.option("--removed", type=click.FloatRange(0, 1, max_open=True), default=0.0, show_default=True)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
-@told_plainly
+@plain_errors
 def make(name: str, folder: Path, **arguments: Any) -> None:
     """Write the embedded dataset NAME into FOLDER: tables, images, audio and video."""
     from bench.data import catalog
@@ -47,7 +47,7 @@ def make(name: str, folder: Path, **arguments: Any) -> None:
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Of this dataset; for mosi: split, sources."
 )
-@told_plainly
+@plain_errors
 def get(name: str, folder: Path | None, origin: Path, settings: tuple[str, ...]) -> None:
     """Convert the original of a published dataset into FOLDER (default: NAME); `bench list datasets`."""
     from bench.data import published
@@ -67,9 +67,9 @@ def get(name: str, folder: Path | None, origin: Path, settings: tuple[str, ...])
 @click.option("--jobs", type=click.IntRange(1, 1024), help="Processes for --deep (default: one per core).")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @ALLOW_LINKS
-@told_plainly
+@plain_errors
 def check(folder: Path, deep: bool, jobs: int | None, as_json: bool, allow_links: tuple[Path, ...]) -> None:
-    """Every problem of the dataset in FOLDER, worst first, each with its mend; exit 1 if it cannot run."""
+    """Every problem of the dataset in FOLDER, worst first, each with a fix; exit 1 if it cannot run."""
     from bench.data import checks
     from bench.environment import cores
     from bench.progress import TerminalReporter
@@ -85,10 +85,10 @@ def check(folder: Path, deep: bool, jobs: int | None, as_json: bool, allow_links
             console.print(f"{problem.severity}: {problem}", soft_wrap=True)
     stopping = sum(problem.stops for problem in problems)
     if not as_json:
-        told = f"{stopping} of them in the way of a run" if stopping else "it can run"
+        outcome = f"{stopping} of them in the way of a run" if stopping else "it can run"
         deeper = "" if deep else "; --deep decodes every media file too"
         found = f"{len(problems)} problem{'s' * (len(problems) != 1)}"
-        console.print(f"{folder}: {found}, {told}{deeper}.", soft_wrap=True)
+        console.print(f"{folder}: {found}, {outcome}{deeper}.", soft_wrap=True)
     if stopping:
         sys.exit(1)
 
@@ -97,7 +97,7 @@ def check(folder: Path, deep: bool, jobs: int | None, as_json: bool, allow_links
 @click.argument("data", metavar="NAME|FOLDER")
 @click.option("--split", type=click.Choice(KINDS), default="auto", show_default=True)
 @ALLOW_LINKS
-@told_plainly
+@plain_errors
 def stats(data: str, split: str, allow_links: tuple[Path, ...]) -> None:
     """The target per part, what is missing from every source, samples that occur in two parts."""
     from bench.data import catalog
@@ -120,7 +120,7 @@ def stats(data: str, split: str, allow_links: tuple[Path, ...]) -> None:
 @data.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @ALLOW_LINKS
-@told_plainly
+@plain_errors
 def init(folder: Path, allow_links: tuple[Path, ...]) -> None:
     """Look at the tables and media in FOLDER and propose a dataset.toml, to be edited."""
     from bench.data.proposal import propose

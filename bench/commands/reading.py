@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from bench.commands.options import ALLOW_LINKS, OUT, PLUGIN
-from bench.terminal import console, show, told_plainly
+from bench.terminal import console, plain_errors, show
 
 
 @click.command()
 @OUT
-@told_plainly
+@plain_errors
 def tables(out: Path) -> None:
     """Draw the tables again from stored runs."""
     from bench.publish import read_all
@@ -25,7 +25,7 @@ def tables(out: Path) -> None:
 
 @click.command()
 @OUT
-@told_plainly
+@plain_errors
 def figures(out: Path) -> None:
     """Draw the figures again from stored runs."""
     from bench.publish import read_all
@@ -37,7 +37,7 @@ def figures(out: Path) -> None:
 
 @click.command()
 @OUT
-@told_plainly
+@plain_errors
 def report(out: Path) -> None:
     """Write report.html from stored runs: one file with all tables and figures."""
     from bench.publish import read_all, write_report
@@ -50,7 +50,7 @@ def report(out: Path) -> None:
 @click.option(
     "--csv", "file", type=click.Path(path_type=Path), help="Where to; - or nothing: standard output."
 )
-@told_plainly
+@plain_errors
 def results(out: Path, file: Path | None) -> None:
     """Every stored prediction of OUT as one CSV table: experiment, method, encoders, seed, sample, truth."""
     from bench.publish import all_predictions
@@ -74,7 +74,7 @@ def results(out: Path, file: Path | None) -> None:
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @PLUGIN
 @ALLOW_LINKS
-@told_plainly
+@plain_errors
 def predict(
     out: Path, method: str, new: Path, target: str | None, allow_links: tuple[Path, ...], **options: Any
 ) -> None:

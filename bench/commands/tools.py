@@ -9,14 +9,14 @@ import click
 import pandas as pd
 
 from bench.commands.options import OUT, PLUGIN
-from bench.terminal import console, show, told_plainly
+from bench.terminal import console, plain_errors, show
 
 
 @click.command("list")
 @click.argument("what", type=click.Choice(["fusions", "encoders", "datasets", "experiments", "presets"]))
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @PLUGIN
-@told_plainly
+@plain_errors
 def list_(what: str, as_json: bool, plugins: tuple[Path, ...]) -> None:
     """Show what there is: fusions, encoders, datasets, experiments, presets."""
     from bench.inventory import inventory
@@ -35,7 +35,7 @@ def list_(what: str, as_json: bool, plugins: tuple[Path, ...]) -> None:
 
 
 @click.command()
-@told_plainly
+@plain_errors
 def doctor() -> None:
     """Show versions, devices, threads, which weights are present and the size of the cache."""
     from bench.doctor import findings
@@ -47,7 +47,7 @@ def doctor() -> None:
 @click.option("--tables", type=click.Path(path_type=Path), help="Another paper's tables (CSV).")
 @click.option("--claims", type=click.Path(path_type=Path), help="What its text claims (TOML).")
 @OUT
-@told_plainly
+@plain_errors
 def audit(tables: Path | None, claims: Path | None, out: Path) -> None:
     """Check a paper's printed numbers against each other, its text and its data."""
     check_print(tables, claims, out)
@@ -78,7 +78,7 @@ def perf() -> None:
 @click.option(
     "--folder", type=click.Path(path_type=Path), help="Where the simulated features go and stay (temporary)."
 )
-@told_plainly
+@plain_errors
 def perf_data(out: Path, samples: int, folder: Path | None) -> None:
     """The loader on simulated features: first batch, samples per second, memory, against 10,000 samples."""
     from bench.perf.data import run_data, verdict

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from bench.commands.options import training
 from bench.commands.tools import check_print
 from bench.errors import UsageError, printable
-from bench.terminal import carry_out, told_plainly
+from bench.terminal import carry_out, plain_errors
 
 if TYPE_CHECKING:
     from bench.request import Request
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "--experiment", default="fusion", show_default=True, help="What to compare; `bench list experiments`."
 )
 @training
-@told_plainly
+@plain_errors
 def run(experiment: str, **options: Any) -> None:
     """Compare fusions: encode, train and test whatever is not stored yet, then draw tables and figures."""
     names = tuple(name.strip() for name in experiment.split(",") if name.strip())
@@ -36,7 +36,7 @@ def run(experiment: str, **options: Any) -> None:
 @click.option("--tables", type=click.Path(path_type=Path), help="With --audit: another paper's tables (CSV).")
 @click.option("--claims", type=click.Path(path_type=Path), help="With --audit: what its text claims (TOML).")
 @training
-@told_plainly
+@plain_errors
 def paper(audit_only: bool, tables: Path | None, claims: Path | None, **options: Any) -> None:
     """Every experiment of the paper, then all tables, figures and the report."""
     from bench.experiments import EXPERIMENTS

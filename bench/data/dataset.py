@@ -49,7 +49,7 @@ class Dataset:
         root: the folder that holds the tables and media.
         schema: its description.
         frames: tables by the name that the schema has for them, where they are at hand already.
-        report: told of every problem; the default raises DataError for one that cannot be worked around.
+        report: hears of every problem; the default raises DataError for one that cannot be worked around.
         allow_links: folders outside that links in the folder may lead to; nothing else outside is read.
         labelled: whether samples have a target; without, it is NaN, and its column need not be there.
 
@@ -75,7 +75,7 @@ class Dataset:
         labelled: bool = True,
     ) -> None:
         self.root, self._report, self.labelled = root, report, labelled
-        self._told: set[tuple[str, str]] = set()
+        self._reported: set[tuple[str, str]] = set()
         self.tables = Tables(root, self.report, frames, allow_links)
         self._in_memory = frozenset(frames or {})
         samples, self.schema = schema.samples, schema
@@ -89,7 +89,7 @@ class Dataset:
         self.official = self._official()
         self.times = None if samples.time is None else self.tables.times(samples.table, samples.time)
         self.items = {name: self._items(name) for name in schema.entities}
-        # read at once, so that a wrong cell is told before any work begins
+        # read at once, so that a wrong cell is reported before any work begins
         self._numeric = {s: self._read_numeric(s) for s in schema.sources if s.modality == "numeric"}
         self._raw = {
             s: self._read_raw(s)
@@ -226,17 +226,17 @@ class Dataset:
     def report(self, problem: Problem) -> None:
         """Tell whoever reads the dataset of a problem."""
         if problem.stops:
-            self._told.add((problem.file, problem.column))
+            self._reported.add((problem.file, problem.column))
         self._report(problem)
 
     # -- samples ----------------------------------------------------------------------------------
 
-    def _cells(self, kind: str, column: str, bad: np.ndarray, what: str, mend: str) -> None:
+    def _cells(self, kind: str, column: str, bad: np.ndarray, what: str, fix: str) -> None:
         """Report the cells of the samples table where `bad` (N,) holds; ``{}`` in `what` is the first."""
         table = self.schema.samples.table
         first = self.tables.column(table, column).iloc[int(np.flatnonzero(bad)[0])]
         shown = "is empty" if pd.isna(first) else repr(str(first))
-        self.report(Problem(kind, what.format(shown), mend, table, column, rows_where(bad)))
+        self.report(Problem(kind, what.format(shown), fix, table, column, rows_where(bad)))
 
     def _ids(self) -> pd.Series:
         spec = self.schema.samples
@@ -244,8 +244,8 @@ class Dataset:
         if (empty := ids.isna().to_numpy()).any():
             self._cells("empty-id", spec.id, empty, "the sample id {}", "give every sample an id")
         if (repeated := (ids.duplicated() & ids.notna()).to_numpy()).any():
-            mend = "ids must be unique"
-            self._cells("repeated-id", spec.id, repeated, "the sample id {} repeats an earlier row", mend)
+            fix = "ids must be unique"
+            self._cells("repeated-id", spec.id, repeated, "the sample id {} repeats an earlier row", fix)
         return ids
 
     def _groups(self) -> np.ndarray | None:
@@ -264,8 +264,8 @@ class Dataset:
         labels = self.tables.column(spec.table, spec.split).fillna("").to_numpy(dtype=str)
         wrong = ~np.isin(labels, OFFICIAL)
         if wrong.any():
-            mend = f"write one of {', '.join(OFFICIAL)}"
-            self._cells("unknown-split", spec.split, wrong, "the split {} is unknown", mend)
+            fix = f"write one of {', '.join(OFFICIAL)}"
+            self._cells("unknown-split", spec.split, wrong, "the split {} is unknown", fix)
         return labels
 
     # -- entities ---------------------------------------------------------------------------------
@@ -284,12 +284,12 @@ class Dataset:
         key = self.schema.key(name)
         entries = self.tables.keys(spec.table, key, many=entity.many)
         row = pd.Index(known[~known.duplicated()]).get_indexer(pd.Index(entries))
-        # of a table without ids something else has been told
+        # of a table without ids something else has been reported
         if (dangling := row < 0).any() and known.notna().any():
             what = f"{entries.iloc[int(np.flatnonzero(dangling)[0])]!r} is not in {entity.table}"
             rows = tuple(dict.fromkeys((entries.index[dangling] + 2).tolist()))
-            mend = "add that row or empty the cell"
-            self.report(Problem("dangling-key", what, mend, spec.table, key, rows))
+            fix = "add that row or empty the cell"
+            self.report(Problem("dangling-key", what, fix, spec.table, key, rows))
         position = np.flatnonzero(~known.duplicated())[row[~dangling]]
         return Ragged.from_lengths(position, np.bincount(entries.index[~dangling], minlength=len(self)))
 
@@ -333,21 +333,21 @@ class Dataset:
         reached = np.unique(self.items[source.entity].values)
         if filled[reached].any() or not len(filled):
             return
-        mend = "fill it, or take it out of the description"
+        fix = "fill it, or take it out of the description"
         cells = [(file, c, reached) for c in entity.columns(source.modality)]
         if entity.table and not len(reached):
             everyone = np.arange(len(self))
             cells = [(self.schema.samples.table, self.schema.key(source.entity), everyone)]
         for file, column, rows in cells:
-            if (file, column) in self._told:
+            if (file, column) in self._reported:
                 continue
             if "{" in column:
-                self.report(Problem("missing-file", "no file fits the pattern", mend, file, column))
+                self.report(Problem("missing-file", "no file fits the pattern", fix, file, column))
             elif (
                 column in self.tables.table(file) and self.tables.column(file, column).iloc[rows].isna().all()
             ):
                 # cells that are filled, but wrongly, have been reported
-                self.report(Problem("empty-column", "every cell is empty", mend, file, column))
+                self.report(Problem("empty-column", "every cell is empty", fix, file, column))
 
     def _paths(self, file: str, column: str) -> pd.Series:
         """The relative paths that a media column or path pattern names, indexed by row."""
@@ -357,11 +357,11 @@ class Dataset:
             entries = self.tables.keys(file, column, many=True)
         refused = {name: self._refused(name) for name in entries.unique()}
         for fault in dict.fromkeys(filter(None, refused.values())):
-            kind, what, mend = fault
+            kind, what, fix = fault
             bad = entries.map(lambda name, fault=fault: refused[name] == fault).to_numpy(dtype=bool)
             rows = tuple(dict.fromkeys((entries.index[bad] + 2).tolist()))
             what = f"the path {entries[bad].iloc[0][:80]!r} {what}"
-            self.report(Problem(kind, what, mend, file, column, rows))
+            self.report(Problem(kind, what, fix, file, column, rows))
         good = entries.map(lambda name: refused[name] is None).to_numpy(dtype=bool)
         return entries[good].astype("string")
 
@@ -370,7 +370,7 @@ class Dataset:
         if not name.isascii() and name.encode(errors="replace").decode() != name:
             return "unusable-path", "is not UTF-8", "rename the file"
         if not nameable(name):
-            return "unusable-path", "can be no file's name", "mend the cell"
+            return "unusable-path", "cannot be the name of a file", "correct the cell"
         # links are followed, so that nothing outside the folder is ever read
         outside = Path(name).is_absolute() or not reachable(self.root, name, self.tables.allow_links)
         return LEAVES if outside else None

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 UNCOUNTED = ("series", "species", "news", "lens", "means")
 CURRENCIES = ("usd", "eur", "gbp", "cny", "yuan", "rmb", "jpy", "inr")
 LEFT_ALONE = ("ss", "us", "is", "yses", "eses", "crises")
-"""Ends of words that are no plurals, or plurals of a Greek kind."""
+"""Ends of words that are not plurals, or plurals of a Greek kind."""
 IE = ("movies", "cookies", "rookies", "calories", "selfies", "zombies", "hoodies", "smoothies", "brownies")
 """Words on -ies that do not stand for -y."""
 ES = ("sses", "shes", "ches", "xes", "zzes", "uses", "gases", "lenses", "aliases", "canvases", "atlases")
@@ -17,6 +17,26 @@ S = ("ouses", "auses", "excuses", "caches")
 """but not from these."""
 KEY_WORDS = ("id", "ids", "uid", "uuid", "guid")
 """Last words of names of columns that name rows."""
+CODES = {"zip", "zipcode", "postcode", "postal", "isbn", "phone"}
+"""Words in names of columns whose digits are not amounts."""
+TARGETS = (
+    "target", "label", "y", "sales", "sale", "price", "revenue", "income", "sentiment", "rating", "score",
+    "engagement", "popularity", "views", "likes", "gross", "value", "cost",
+)  # fmt: skip
+"""Names of numbers that one wants to predict, the plainest first."""
+OF_MODALITY = {
+    "text": {"text", "language", "transcript", "words", "bert", "glove", "title"},
+    "image": {"image", "images", "photo", "photos", "picture", "poster", "visual"},
+    "video": {"video", "videos", "vision", "face", "facial", "frames"},
+    "audio": {"audio", "acoustic", "speech", "voice", "sound", "covarep"},
+}
+"""Words in names of files and arrays of features that tell the modality."""
+SUFFIXES = {
+    "image": (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"),
+    "video": (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"),
+    "audio": (".wav", ".mp3", ".flac", ".ogg", ".m4a", ".aac", ".opus"),
+}
+"""What files of one modality mostly end in."""
 
 
 def words(name: str) -> list[str]:
@@ -34,6 +54,11 @@ def singular(word: str) -> str:
     return word[:-2] if es else word[:-1]
 
 
+def is_code(name: str) -> bool:
+    """Whether the digits in a column of this name are a code and not an amount: zipcode."""
+    return not CODES.isdisjoint(words(name))
+
+
 def is_key(name: str) -> bool:
     """Whether a column is named like one that names rows: id, anchor_id, commodity_ids."""
     return (words(name) or [""])[-1] in KEY_WORDS
@@ -48,3 +73,22 @@ def entity_name(path: str) -> str:
     """A name for the rows of a table or the files of a folder: ``data/live_rooms.csv`` -> live_room."""
     parts = re.findall(r"\w+", PurePosixPath(path).stem)
     return "_".join([*parts[:-1], singular(parts[-1])]) if parts else "sample"
+
+
+def likeness_to_target(name: str) -> int:
+    """How much a column is named like one to predict: 0 for not at all."""
+    said = words(name)
+    if "_".join(said) in TARGETS:
+        return 2 * len(TARGETS) - TARGETS.index("_".join(said))
+    return max((len(TARGETS) - TARGETS.index(word) for word in said if word in TARGETS), default=0)
+
+
+def modality_named(*names: str) -> str:
+    """The modality that the first telling one of some names tells; "" where none does."""
+    found = (m for name in names for m, known in OF_MODALITY.items() if known & set(words(name)))
+    return next(found, "")
+
+
+def modality_by_suffix(file: str) -> str:
+    """The modality that the suffix of a file stands for; "" if none."""
+    return next((m for m, suffixes in SUFFIXES.items() if file.lower().endswith(suffixes)), "")

@@ -33,7 +33,7 @@ class Vectors(NamedTuple):
 
 
 class _Fault(Exception):
-    """A file that is not what the description says: kind, what, mend."""
+    """A file that is not what the description says: kind, what, fix."""
 
 
 def read_vectors(
@@ -57,7 +57,7 @@ def read_vectors(
         rows, values, keys = (
             _parquet(path, features) if path.suffix == ".parquet" else _arrays(path, features)
         )
-        if not len(ids):  # of a table that cannot be read something else has been told
+        if not len(ids):  # of a table that cannot be read something else has been reported
             return nothing
         rows = _aligned(rows, keys, ids, features, report)
     except Unreadable as error:
@@ -74,8 +74,8 @@ def read_vectors(
 def _arrays(path: Path, features: Features) -> tuple[Ragged, np.ndarray, np.ndarray | None]:
     plain = path.suffix == ".npy"
     if arrays.kind_of(path) == ("npz" if plain else "npy"):
-        what = f"is {'no' if plain else 'an'} .npy file, whatever its name says"
-        raise _Fault("unreadable-features", what, "rename it, and mend the description")
+        what = f"is {'not an' if plain else 'an'} .npy file, whatever its name says"
+        raise _Fault("unreadable-features", what, "rename it, and correct the description")
     if plain:
         values, keys, offsets = arrays.open_npy(path), None, None
     else:
@@ -110,7 +110,7 @@ def _named(path: Path, name: str) -> np.ndarray:
         raise _Fault(
             "missing-array",
             f"has no array {name!r}; it has: {some(names) or 'none'}",
-            "mend the description or the file",
+            "correct the description or the file",
         )
     return arrays.read_npz(path, name)
 
@@ -120,7 +120,7 @@ def _parquet(path: Path, features: Features) -> tuple[Ragged, np.ndarray, np.nda
     for column in (features.array, features.key):
         if column and column not in table.columns:
             what = f"has no column {column!r}; it has: {some(map(str, table.columns))}"
-            raise _Fault("missing-array", what, "mend the description")
+            raise _Fault("missing-array", what, "correct the description")
         if column and list(table.columns).count(column) > 1:
             raise _Fault("repeated-column", f"has several columns named {column!r}", "rename all but one")
     rows = [_vectors_of(cell) for cell in table[features.array]]
@@ -148,7 +148,7 @@ def _vectors_of(cell: object) -> np.ndarray:
         if array.ndim > 2:
             raise TypeError
     except (TypeError, ValueError, OverflowError):
-        what = "holds something that is no list of numbers"
+        what = "holds something that is not a list of numbers"
         raise _Fault("unreadable-features", what, "save lists of numbers, or lists of lists") from None
     if array.size == 0:
         return np.zeros((0, 0))
@@ -174,7 +174,7 @@ def _aligned(
         return rows
     texts = _texts(keys, features) if keys.ndim == 1 else pd.Series(dtype="string")
     if len(texts) != len(rows) or texts.duplicated().any():
-        raise _Fault("bad-key", f"{features.key!r} does not name every row once", "mend the key")
+        raise _Fault("bad-key", f"{features.key!r} does not name every row once", "correct the key")
     index = pd.Index(texts)
     found = index.get_indexer(pd.Index(ids))
     if len(ids) and (found < 0).all():
@@ -182,9 +182,9 @@ def _aligned(
         raise _Fault("bad-key", what, "write the ids as the table does")
     if (absent := (found < 0) & ids.notna().to_numpy()).any():
         what = f"has no features for {str(ids[absent].iloc[0])!r}"
-        mend = "nothing to do if they are missing: the entity counts as absent there"
+        fix = "nothing to do if they are missing: the entity counts as absent there"
         report(
-            Problem("no-features", what, mend, features.file, features.array or "", rows_where(absent), False)
+            Problem("no-features", what, fix, features.file, features.array or "", rows_where(absent), False)
         )
     padded = rows.positions(found)
     return Ragged.from_lengths(rows.values[padded[padded >= 0]], (padded >= 0).sum(1))
@@ -205,16 +205,16 @@ def _without_absent(rows: Ragged, values: np.ndarray, features: Features, report
     broken &= used & ~absent
     if broken.any():
         hit = np.bincount(row_of[broken[rows.values]], minlength=len(rows)) > 0
-        what, mend = (
+        what, fix = (
             "a vector has NaN or infinite numbers",
             "make every number finite, or all NaN where absent",
         )
         report(
-            Problem("features-not-finite", what, mend, features.file, features.array or "", rows_where(hit))
+            Problem("features-not-finite", what, fix, features.file, features.array or "", rows_where(hit))
         )
     keep = ~(absent | broken)[rows.values]
     if len(rows) and not keep.any() and not broken.any():
-        mend = "mend the file, or take it out of the description"
-        report(Problem("no-features", "every vector is absent", mend, features.file, features.array or ""))
+        fix = "repair the file, or take it out of the description"
+        report(Problem("no-features", "every vector is absent", fix, features.file, features.array or ""))
     lengths = np.bincount(row_of[keep], minlength=len(rows))
     return Vectors(Ragged.from_lengths(rows.values[keep], lengths), values)

@@ -1,4 +1,4 @@
-"""What can be wrong with a dataset, and how a user is told."""
+"""What can be wrong with a dataset, and what a user is to do about it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Problem:
     Attributes:
         kind: a short name, such as "dangling-key".
         what: what is wrong, to be read after the place.
-        mend: what to do about it.
+        fix: what to do about it.
         file: the table or media file, relative to the dataset; "" for the dataset as a whole.
         column: of the table; "" for the whole file.
         rows: as a spreadsheet counts them (the header is row 1), all that have the fault.
-        stops: whether the dataset cannot be used before it is mended; otherwise it is worked around.
+        stops: whether the dataset cannot be used before it is fixed; otherwise it is worked around.
     """
 
     kind: str
     what: str
-    mend: str
+    fix: str
     file: str = ""
     column: str = ""
     rows: tuple[int, ...] = ()
@@ -52,11 +52,11 @@ class Problem:
     def __str__(self) -> str:
         more = f" ({self.count} such rows)" if self.count > 1 else ""
         colon = ":" if self.rows or self.column else ""  # "samples.csv has no ..." reads without
-        return printable(f"{self.place}{colon} {_short(self.what)}{more}; {_short(self.mend)}.".lstrip())
+        return printable(f"{self.place}{colon} {_short(self.what)}{more}; {_short(self.fix)}.".lstrip())
 
 
 Report = Callable[[Problem], None]
-"""Who is told of a problem; reading goes on after it if this returns."""
+"""What is called with a problem; reading goes on after it if this returns."""
 
 
 def refuse(problem: Problem) -> None:

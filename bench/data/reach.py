@@ -41,7 +41,7 @@ def not_a_file(path: Path) -> str:
     if stat.S_ISDIR(mode):
         return "is a folder"
     if not stat.S_ISREG(mode):
-        return "is no regular file"
+        return "is not a regular file"
     return "" if os.access(path, os.R_OK) else "cannot be opened (permission denied)"
 
 

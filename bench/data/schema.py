@@ -256,38 +256,38 @@ class BadDescription(DataError):
 
 
 def read_schema(path: Path, allow_links: tuple[Path, ...] = ()) -> Schema:
-    """Read a `dataset.toml`. Raises BadDescription that says which field is wrong and how to mend it."""
+    """Read a `dataset.toml`. Raises BadDescription that says which field is wrong and how to fix it."""
     if refused := refusal(path.parent, path.name, allow_links, missing="no-description"):
         raise _bad(path, *refused)
     size = path.stat().st_size
     if size > LARGEST:
-        raise _bad(path, "not-toml", f"is too large for a description ({size:,} bytes)", "write it anew")
+        raise _bad(path, "not-toml", f"is too large for a description ({size:,} bytes)", "write a new one")
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         rows = (int(line[1]),) if line else ()
-        raise _bad(path, "not-toml", f"is not valid TOML: {error}", "mend that line", rows) from None
+        raise _bad(path, "not-toml", f"is not valid TOML: {error}", "fix that line", rows) from None
     except UnicodeDecodeError as error:
         what = f"is not UTF-8 text ({error.reason} at byte {error.start})"
         raise _bad(path, "not-utf8", what, "save it as UTF-8") from None
     except ValueError:  # Python converts no more digits than 4,300
         raise _bad(path, "not-toml", "has a number with thousands of digits", "shorten it") from None
     except RecursionError:
-        raise _bad(path, "not-toml", "is nested too deeply to be a description", "write it anew") from None
+        raise _bad(path, "not-toml", "is nested too deeply to be a description", "write a new one") from None
     try:
         return Schema.model_validate(raw)
     except ValidationError as error:
         problems = tuple(
-            Problem("bad-description", message, "mend that field", path.name, where)
+            Problem("bad-description", message, "fix that field", path.name, where)
             for where, message in _problems(error)
         )
         raise BadDescription(printable(f"{path}: {first_problem(error)}"), problems) from None
 
 
-def _bad(path: Path, kind: str, what: str, mend: str, rows: tuple[int, ...] = ()) -> BadDescription:
-    problem = Problem(kind, what, mend, path.name, rows=rows)
-    return BadDescription(printable(f"{path} {what}; {mend}."), (problem,))
+def _bad(path: Path, kind: str, what: str, fix: str, rows: tuple[int, ...] = ()) -> BadDescription:
+    problem = Problem(kind, what, fix, path.name, rows=rows)
+    return BadDescription(printable(f"{path} {what}; {fix}."), (problem,))
 
 
 def first_problem(error: ValidationError) -> str:

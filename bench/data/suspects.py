@@ -22,6 +22,8 @@ RESEMBLES = 0.9
 """Rank correlation from which a column of numbers looks like another target."""
 FEW, ENOUGH, PLENTY = 10, 20, 30
 """Samples with a value from which an order, a resemblance, a curve mean something."""
+FEWEST_OTHERS = 3
+"""Samples with another value than the most frequent one, below which an order is chance."""
 LOOKED_AT = 50_000
 """Samples that are looked at; more tell no more."""
 VECTORS_LOOKED_AT = 2_000
@@ -31,6 +33,7 @@ OUTCOMES = {
 }  # fmt: skip
 """Words in names of numbers that are results themselves, where they are in the table of samples."""
 NOT_NOUNS = {*CURRENCIES, "log", "total", "mean", "avg", "average", "sum", "max", "min", "number", "count"}
+CHECK = "take it out if it is not known before the target is"
 NUMBER = r"(-?[0-9]+(?:\.[0-9]+)?)"
 """The first number in a text."""
 
@@ -80,9 +83,13 @@ def _number(dataset: Dataset, source: Source, slot: int, column: str, chosen: np
     resembles = 0.0
     for how, values in _over_items(dataset, source.entity, numbers):
         x = values[chosen]
-        told, order = explained(x[:, None], y, classes=classes)[0], 0.0 if classes else rank_correlation(x, y)
-        if told > TELLS or order > ORDERS:
-            return _leak(f"the {how}column", max(told, order**2), file, column)
+        share = explained(x[:, None], y, classes=classes)[0]
+        order = 0.0 if classes else rank_correlation(x, y)
+        if share > TELLS or order > ORDERS:
+            return _leak(f"the {how}column", max(share, order**2), file, column)
+        if follows(x, y):
+            what, fix = f"the {how}column orders the samples as the target does, without exception", CHECK
+            return Problem("leak", what, fix, file, column, stops=False)
         if np.isfinite(x).sum() >= ENOUGH:
             resembles = max(resembles, order)
     own = dataset.schema.entities[source.entity].table is None
@@ -92,8 +99,7 @@ def _number(dataset: Dataset, source: Source, slot: int, column: str, chosen: np
         why = "by its name"
     else:
         return None
-    what, fix = f"looks like another target: {why}", "take it out if it is not known before the target is"
-    return Problem("other-target", what, fix, file, column, stops=False)
+    return Problem("other-target", f"looks like another target: {why}", CHECK, file, column, stops=False)
 
 
 def _text(dataset: Dataset, source: Source, column: str, chosen: np.ndarray) -> Problem | None:
@@ -105,12 +111,12 @@ def _text(dataset: Dataset, source: Source, column: str, chosen: np.ndarray) -> 
     labels[single] = pd.factorize(cells)[0][items.values[items.offsets[:-1][single]]]
     numbers = pd.to_numeric(cells.str.extract(NUMBER, expand=False), errors="coerce")
     values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
-    told = between(labels[chosen], y, classes=classes)
+    share = between(labels[chosen], y, classes=classes)
     for _, of_sample in _over_items(dataset, source.entity, values):
         x = of_sample[chosen]
         order = 0.0 if classes else rank_correlation(x, y)
-        told = max(told, explained(x[:, None], y, classes=classes)[0], order**2 if order > ORDERS else 0.0)
-    return _leak("the column", told, file, column) if told > TELLS else None
+        share = max(share, explained(x[:, None], y, classes=classes)[0], order**2 if order > ORDERS else 0.0)
+    return _leak("the column", share, file, column) if share > TELLS else None
 
 
 def _dimension(dataset: Dataset, source: Source, chosen: np.ndarray) -> Problem | None:
@@ -126,17 +132,16 @@ def _dimension(dataset: Dataset, source: Source, chosen: np.ndarray) -> Problem 
             y.append(dataset.target[sample])
     if not means:
         return None
-    told = explained(np.stack(means), np.array(y), classes=bool(dataset.schema.target.classes))
-    best, spec = int(told.argmax()), features[source.modality]
-    if told[best] <= TELLS:
+    share = explained(np.stack(means), np.array(y), classes=bool(dataset.schema.target.classes))
+    best, spec = int(share.argmax()), features[source.modality]
+    if share[best] <= TELLS:
         return None
-    return _leak(f"dimension {best} of the features", told[best], spec.file, spec.array or "")
+    return _leak(f"dimension {best} of the features", share[best], spec.file, spec.array or "")
 
 
 def _leak(what: str, share: float, file: str, column: str) -> Problem:
-    fix = "take it out if it is not known before the target is"
-    what = f"{what} alone tells the target almost perfectly ({share:.1%} of its variance)"
-    return Problem("leak", what, fix, file, column, stops=False)
+    what = f"{what} alone gives the target away almost perfectly ({share:.1%} of its variance)"
+    return Problem("leak", what, CHECK, file, column, stops=False)
 
 
 def _over_items(dataset: Dataset, entity: str, values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
@@ -182,6 +187,15 @@ def explained(x: np.ndarray, y: np.ndarray, *, classes: bool = False) -> np.ndar
 def _variety(y: np.ndarray) -> float:
     """The chance that two samples are of different classes (Gini's index): the variance of a class."""
     return float(1 - ((np.unique(y, return_counts=True)[1] / len(y)) ** 2).sum())
+
+
+def follows(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether `y` never falls, or never rises, where `x` rises, as under a target cut into classes."""
+    known = np.isfinite(x)
+    x, y = x[known], y[known]
+    if len(y) < ENOUGH or len(y) - np.unique(x, return_counts=True)[1].max() < FEWEST_OTHERS:
+        return False
+    return any((np.diff(y[np.lexsort((y, sign * x))]) >= 0).all() for sign in (1, -1))
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:

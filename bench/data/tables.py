@@ -30,7 +30,7 @@ LONGEST_HEADER = 1 << 24
 
 
 class _Fault(Exception):
-    """A file that is no table: kind, what, mend, and the rows if they are known."""
+    """A file that is not a table: kind, what, fix, and the rows if they are known."""
 
 
 class Tables:
@@ -38,7 +38,7 @@ class Tables:
 
     Args:
         root: the folder.
-        report: told of every fault.
+        report: called with every fault.
         frames: tables by name that are at hand already; they come before files.
         allow_links: folders outside that links in the folder may lead to.
     """
@@ -67,8 +67,8 @@ class Tables:
                 raise TypeError
             texts = raw.astype("string").str.strip()
         except Exception:  # there is no list of what else Parquet can hold
-            mend = "save it as text or numbers"
-            self.report(Problem("not-text", "does not hold texts or numbers", mend, file, column))
+            fix = "save it as text or numbers"
+            self.report(Problem("not-text", "does not hold texts or numbers", fix, file, column))
             texts = pd.Series(pd.NA, index=raw.index, dtype="string")
         return texts.mask(texts == "")
 
@@ -87,15 +87,15 @@ class Tables:
         bad = texts.notna().to_numpy() & ~np.isfinite(numbers)
         if bad.any():
             self._cells(
-                "not-a-number", file, column, bad, "{} is not a finite number", "mend or empty the cell"
+                "not-a-number", file, column, bad, "{} is not a finite number", "correct or empty the cell"
             )
         if (large := np.isfinite(numbers) & (np.abs(numbers) > LARGEST)).any():
-            mend = "use a larger unit or mend the cell"
-            self._cells("too-large", file, column, large, "{} is too large for a 32-bit number", mend)
+            fix = "use a larger unit or correct the cell"
+            self._cells("too-large", file, column, large, "{} is too large for a 32-bit number", fix)
             bad |= large
         if positive and (negative := numbers < 0).any():
-            mend = "take the column out of `log` or mend the cell"
-            self._cells("negative-under-log", file, column, negative, "{} is negative", mend)
+            fix = "take the column out of `log` or correct the cell"
+            self._cells("negative-under-log", file, column, negative, "{} is negative", fix)
             bad |= negative
         return np.where(bad, np.nan, numbers)
 
@@ -109,8 +109,8 @@ class Tables:
             numbers = np.where(dates.isna(), np.nan, dates.astype("int64").to_numpy(dtype=np.float64))
         bad = ~np.isfinite(numbers)
         if bad.any():
-            mend = "write it as 2026-05-31 or as a number"
-            self._cells("bad-time", file, column, bad, "{} is not a date or number", mend)
+            fix = "write it as 2026-05-31 or as a number"
+            self._cells("bad-time", file, column, bad, "{} is not a date or number", fix)
         return numbers
 
     def keys(self, file: str, column: str, *, many: bool) -> pd.Series:
@@ -125,15 +125,15 @@ class Tables:
             return table[column]
         if len(table.columns):  # a table that could not be read at all has been reported already
             what = f"has no column {column!r}; it has: {some(map(str, table.columns))}"
-            mend = "mend the description or the header"
+            fix = "correct the description or the header"
             # the place is the file; the column is not there
-            self.report(Problem("missing-column", what, mend, file))
+            self.report(Problem("missing-column", what, fix, file))
         return pd.Series(pd.NA, index=table.index, dtype="string")
 
-    def _cells(self, kind: str, file: str, column: str, bad: np.ndarray, what: str, mend: str) -> None:
+    def _cells(self, kind: str, file: str, column: str, bad: np.ndarray, what: str, fix: str) -> None:
         first = self._raw(file, column).iloc[int(np.flatnonzero(bad)[0])]
         shown = "an empty cell" if pd.isna(first) else repr(str(first))
-        self.report(Problem(kind, what.format(shown), mend, file, column, rows_where(bad)))
+        self.report(Problem(kind, what.format(shown), fix, file, column, rows_where(bad)))
 
     def _load(self, file: str) -> pd.DataFrame:
         path, table = self.root / file, pd.DataFrame()
@@ -145,10 +145,10 @@ class Tables:
                 raise _Fault("empty-table", "has no rows", "add some, or take it out of the description")
         except Unreadable as error:
             what = f"cannot be read as a table: {error}"
-            self.report(Problem("unreadable-table", what, "mend the file", file))
+            self.report(Problem("unreadable-table", what, "repair the file", file))
         except _Fault as fault:
-            kind, what, mend, *rows = fault.args
-            self.report(Problem(kind, what, mend, file, rows=tuple(rows)))
+            kind, what, fix, *rows = fault.args
+            self.report(Problem(kind, what, fix, file, rows=tuple(rows)))
         repeated = table.columns[table.columns.duplicated()]
         if len(repeated):
             what = f"has several columns {f'named {repeated[0]!r}' if repeated[0] else 'without a name'}"
@@ -167,9 +167,9 @@ class Tables:
         table = rows.loc[filled[1:]].reset_index(drop=True).set_axis(pd.Index(header), axis=1)
         blank = np.setdiff1d(np.arange(filled[-1]), filled)
         if len(blank):
-            mend = "delete the empty rows; the rows below are counted without them"
+            fix = "delete the empty rows; the rows below are counted without them"
             where = tuple((blank + 1).tolist())
-            self.report(Problem("blank-row", "the row is empty", mend, file, rows=where, stops=False))
+            self.report(Problem("blank-row", "the row is empty", fix, file, rows=where, stops=False))
         # spreadsheets write commas for columns that were cleared
         return table.loc[:, [bool(name) or table.iloc[:, i].notna().any() for i, name in enumerate(header)]]
 
@@ -216,13 +216,15 @@ def _first_line(path: Path) -> tuple[int, str]:
 
 
 def _not_utf8(path: Path) -> _Fault | None:
-    """Which row of a CSV file is no UTF-8."""
+    """Which row of a CSV file is not UTF-8."""
     content = path.read_bytes()
     try:
         content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-            return _Fault("unreadable-table", "is a spreadsheet or archive, no CSV", "save it as CSV (UTF-8)")
+            return _Fault(
+                "unreadable-table", "is a spreadsheet or archive, not CSV", "save it as CSV (UTF-8)"
+            )
         row = content.count(b"\n", 0, error.start) + 1
         what = f"is not UTF-8 (byte {content[error.start]:#04x})"
         return _Fault("not-utf8", what, "save it as UTF-8", row)
@@ -238,10 +240,10 @@ def _misshapen(path: Path) -> _Fault | None:
                 width = width or len(fields)
                 if len(fields) > width:
                     what = f"has {len(fields)} fields where the header has {width}"
-                    mend = "put quotes around a text that has a comma, or delete what is too much"
-                    return _Fault("long-row", what, mend, row)
+                    fix = "put quotes around a text that has a comma, or delete the surplus"
+                    return _Fault("long-row", what, fix, row)
         except csv.Error as fault:
             if "unexpected end" in str(fault):
-                mend = "close it, or double a quote that is part of the text"
-                return _Fault("open-quote", "a quote that opens here is never closed", mend, row + 1)
+                fix = "close it, or double a quote that is part of the text"
+                return _Fault("open-quote", "a quote that opens here is never closed", fix, row + 1)
     return None

@@ -31,7 +31,7 @@ def read_target(
         tables: the tables of the dataset.
         file: the samples' table.
         target: the description.
-        report: told of every fault.
+        report: hears of every fault.
         labelled: whether there is a target at all; without one its column is not looked at.
 
     Returns:

@@ -65,7 +65,7 @@ def read_unlabelled(
     report = _Tolerant(chosen.samples.table)
     rows = Dataset(root, chosen, frames, report, allow_links=allow_links, labelled=False)
     for source in chosen.sources:
-        if chosen.precomputed(source):  # read when they are asked for: what they lack is told even if cached
+        if chosen.precomputed(source):  # read now, so that what they lack is reported even if cached
             rows.vectors(source)
     return rows
 
@@ -75,7 +75,7 @@ class _Tolerant:
 
     def __init__(self, table: str) -> None:
         self.table = table
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def __call__(self, problem: Problem) -> None:
         """Warn, or raise DataError."""
@@ -84,8 +84,8 @@ class _Tolerant:
             return
         fix = "it counts as absent"
         text = str(Problem(problem.kind, problem.what, fix, problem.file, problem.column, problem.rows))
-        if text not in self._told:
-            self._told.add(text)
+        if text not in self._reported:
+            self._reported.add(text)
             log.warning("%s", text)
 
 

@@ -18,7 +18,7 @@ class Unreadable(Exception):
 def reading(path: Path | None = None) -> Iterator[None]:
     """Turn everything that a library raises on a file into Unreadable, and keep its warnings.
 
-    The errors are no closed list: of damaged headers alone NumPy raises SyntaxError, TokenError,
+    The errors are not a closed list: of damaged headers alone NumPy raises SyntaxError, TokenError,
     RecursionError, OverflowError, KeyError, UnicodeError and MemoryError.
     """
     try:

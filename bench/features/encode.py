@@ -56,7 +56,7 @@ def encode(
         device: where networks run. On the CPU that is in the workers; any other device is this process's,
             to which the workers hand prepared items.
         plugins: files that register encoders, loaded in the workers too.
-        progress: told how far it is.
+        progress: called with how far it is.
 
     Returns:
         The features, and the number of items that had to be encoded.

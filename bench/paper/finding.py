@@ -9,12 +9,12 @@ from typing import Literal
 
 import pandas as pd
 
-Verdict = Literal["contradicted", "partly", "typographical", "cannot be told", "holds"]
+Verdict = Literal["contradicted", "partly", "typographical", "undecided", "holds"]
 VERDICTS: dict[Verdict, str] = {
     "contradicted": "no unrounded values make the printed digits agree",
     "partly": "holds for some metrics, groups or assumptions, not for others",
     "typographical": "a slip of the pen; the value or name that is meant is clear",
-    "cannot be told": "what is printed does not decide it",
+    "undecided": "what is printed does not decide it",
     "holds": "agrees within rounding",
 }
 """Verdict -> what it says, worst first."""

@@ -13,7 +13,7 @@ CORRELATIONS = (0.0, 0.5, 0.8, 0.9)
 """Assumed between the errors of two methods on the same samples, which no paper prints; 0 is independent."""
 
 STANDARD_ERRORS = 2.0
-"""A difference below this many standard errors is not told from chance: about 5 %, uncorrected."""
+"""A difference below this many standard errors is not distinguished from chance: about 5 %, uncorrected."""
 
 
 def mse_standard_error(mse: float, n: int) -> float:
@@ -91,21 +91,21 @@ def _proposed(tables: Tables, row: Row, dataset: DatasetFacts) -> Iterator[Findi
         row.where,
         f"difference {difference:.4f}",
         f"{difference / single:.1f} standard errors of a single MSE; {_assumed(difference, errors)}",
-        _told(difference, errors),
+        _distinguished(difference, errors),
         comment + ".",
     )
 
 
 def _against_best(best: Row, others: list[Row], role: str, n: int) -> Finding:
     gaps = {row.name: found for row in others if (found := gap(best, row, role, n)) is not None}
-    verdicts = {name: _told(*found) for name, found in gaps.items()}
-    told = [name for name, verdict in verdicts.items() if verdict == "holds"]
+    verdicts = {name: _distinguished(*found) for name, found in gaps.items()}
+    distinct = [name for name, verdict in verdicts.items() if verdict == "holds"]
     depends = [name for name, verdict in verdicts.items() if verdict == "partly"]
-    untold = [name for name, verdict in verdicts.items() if verdict == "cannot be told"]
+    alike = [name for name, verdict in verdicts.items() if verdict == "undecided"]
     nearest, (difference, errors) = next(iter(gaps.items()))
-    words = [f"not told from it: {', '.join(untold)}"] if untold else []
-    words += [f"told if errors correlate: {', '.join(depends)}"] if depends else []
-    words += [f"told: {', '.join(told)}"] if told else []
+    words = [f"not distinguishable from it: {', '.join(alike)}"] if alike else []
+    words += [f"distinguishable if errors correlate: {', '.join(depends)}"] if depends else []
+    words += [f"distinguishable: {', '.join(distinct)}"] if distinct else []
     kinds = set(verdicts.values())
     return Finding(
         f"{best.name} has the lowest {role.upper()}, beyond chance",
@@ -117,11 +117,11 @@ def _against_best(best: Row, others: list[Row], role: str, n: int) -> Finding:
     )
 
 
-def _told(difference: float, errors: list[float]) -> Verdict:
-    """Holds if told were errors independent, cannot be told if not even under the highest correlation."""
+def _distinguished(difference: float, errors: list[float]) -> Verdict:
+    """Holds even if errors are independent, partly if they must correlate, else undecided."""
     if difference > STANDARD_ERRORS * max(errors):
         return "holds"
-    return "partly" if difference > STANDARD_ERRORS * min(errors) else "cannot be told"
+    return "partly" if difference > STANDARD_ERRORS * min(errors) else "undecided"
 
 
 def _assumed(difference: float, errors: list[float]) -> str:

@@ -216,4 +216,4 @@ def _member(claim: MemberClaim) -> Finding:
 
 
 def _unprinted(claim: UnprintedClaim) -> Finding:
-    return Finding(claim.quote, claim.where, "", "", "cannot be told", claim.reason)
+    return Finding(claim.quote, claim.where, "", "", "undecided", claim.reason)

@@ -21,7 +21,7 @@ def check_unusual(tables: Tables) -> Iterator[Finding]:
     """MAPE/MAE and MAE/RMSE of each row against all other rows, on a log scale.
 
     Methods tested on the same samples have errors of similar shape, so these ratios hardly vary. A row
-    far off is no contradiction: the verdict is that it cannot be told.
+    far off is not a contradiction: the verdict is undecided.
     """
     for claim, of_row in (("MAPE / MAE", _relative), ("MAE / sqrt(MSE)", _shape)):
         ratios = {row.where: ratio for row in tables.rows if (ratio := of_row(row)) is not None}
@@ -36,7 +36,7 @@ def check_unusual(tables: Tables) -> Iterator[Finding]:
                 where,
                 f"{np.exp(ratio):.3f}",
                 f"usually {np.exp(usual):.3f}",
-                "cannot be told",
+                "undecided",
                 f"More than {FAR:g} standard deviations of the other rows away: look at the original.",
             )
 

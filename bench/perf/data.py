@@ -77,7 +77,7 @@ def run_data(
         samples: size of the large dataset.
         folder: where the simulated features are kept for another time; None for a temporary folder in the
             cache, deleted afterwards.
-        progress: told how far it is.
+        progress: called with how far it is.
         reference: size of the small dataset.
 
     Returns:

@@ -6,15 +6,17 @@ Reading the dataset reports what reading finds; the modules here look further, o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from bench.data.checks import classes, columns, files, leaks, shape
 from bench.data.dataset import Dataset
-from bench.data.problems import Problem, Report
+from bench.data.problems import Problem
 from bench.data.schema import BadDescription, Schema, read_schema
 from bench.errors import printable
 
@@ -36,44 +38,50 @@ def check(
         folder: with a dataset.toml, or one that a shipped example fits.
         deep: decode every media file, as the encoders do, too.
         jobs: processes that decode.
-        progress: told how far decoding is.
+        progress: called with how far decoding is.
         allow_links: folders outside that links in the folder may lead to.
     """
+    path = folder / "dataset.toml"
+    try:
+        there = os.path.lexists(path)
+        schema = read_schema(path, allow_links) if there else _fitting_example(folder, allow_links)
+    except BadDescription as error:
+        return _merged(error.problems)
+    if schema is None:
+        what = "does not exist, and no shipped example fits the folder"
+        return [Problem("no-description", what, f"let `bench data init {folder}` propose one", path.name)]
+    return examine(folder, schema, deep=deep, jobs=jobs, progress=progress, allow_links=allow_links)
+
+
+def examine(
+    folder: Path,
+    schema: Schema,
+    frames: Mapping[str, pd.DataFrame] | None = None,
+    *,
+    deep: bool = False,
+    jobs: int = 1,
+    progress: Progress = lambda what, done, total: None,
+    allow_links: tuple[Path, ...] = (),
+) -> list[Problem]:
+    """Every problem of a folder under a description at hand, as `check` returns them."""
     found: list[Problem] = []
-    dataset = _read(folder, found.append, allow_links)
-    if dataset is not None:
-        for source in dataset.schema.sources:
-            if dataset.schema.precomputed(source):
-                dataset.vectors(source)
-        shape.check(dataset, found.append)
-        columns.check(dataset, found.append)
-        files.check(dataset, found.append, deep=deep, jobs=jobs, progress=progress)
-        if not any(problem.stops for problem in found):  # else there is no split to look at
-            leaks.check(dataset, found.append)
-            classes.check(dataset, found.append)
-    return sorted(_merged(found), key=lambda p: (not p.stops, -p.count, p.file, p.rows, p.column))
+    dataset = Dataset(folder, schema, frames, found.append, allow_links=allow_links)
+    for source in schema.sources:
+        if schema.precomputed(source):
+            dataset.vectors(source)
+    shape.check(dataset, found.append)
+    columns.check(dataset, found.append)
+    files.check(dataset, found.append, deep=deep, jobs=jobs, progress=progress)
+    if not any(problem.stops for problem in found):  # else there is no split to look at
+        leaks.check(dataset, found.append)
+        classes.check(dataset, found.append)
+    return _merged(found)
 
 
 def as_json(problems: Sequence[Problem]) -> list[dict[str, Any]]:
     """The problems for programs: every field, with `severity` and `count`."""
     rows = [{"severity": p.severity, "count": p.count, **asdict(p), "rows": list(p.rows)} for p in problems]
     return [{k: printable(v) if isinstance(v, str) else v for k, v in row.items()} for row in rows]
-
-
-def _read(folder: Path, report: Report, allow_links: tuple[Path, ...]) -> Dataset | None:
-    path = folder / "dataset.toml"
-    try:
-        there = os.path.lexists(path)
-        schema = read_schema(path, allow_links) if there else _fitting_example(folder, allow_links)
-    except BadDescription as error:
-        for problem in error.problems:
-            report(problem)
-        return None
-    if schema is None:
-        what = "does not exist, and no shipped example fits the folder"
-        report(Problem("no-description", what, f"let `bench data init {folder}` propose one", path.name))
-        return None
-    return Dataset(folder, schema, report=report, allow_links=allow_links)
 
 
 def _fitting_example(folder: Path, allow_links: tuple[Path, ...]) -> Schema | None:
@@ -88,7 +96,7 @@ def _fitting_example(folder: Path, allow_links: tuple[Path, ...]) -> Schema | No
 
 
 def _merged(problems: Iterable[Problem]) -> list[Problem]:
-    """One problem for the same fault, which several sources that read one column report."""
+    """One problem for the same fault, which several sources that read one column report; worst first."""
     merged: dict[tuple[str, ...], Problem] = {}
     for problem in problems:
         # without a column, what is wrong tells apart
@@ -96,4 +104,4 @@ def _merged(problems: Iterable[Problem]) -> list[Problem]:
         first = merged.setdefault(key, problem)
         rows = tuple(sorted({*first.rows, *problem.rows}))
         merged[key] = replace(first, rows=rows, stops=first.stops or problem.stops)
-    return list(merged.values())
+    return sorted(merged.values(), key=lambda p: (not p.stops, -p.count, p.file, p.rows, p.column))

@@ -53,19 +53,19 @@ def _unused(dataset: Dataset, report: Report) -> None:
     for file, columns in used.items():
         there = dataset.tables.table(file).columns
         unused = [c for c in there if c not in columns]
-        # where a column is missing, that is told, with the names of all that are there
+        # where a column is missing, that is reported, with the names of all that are there
         if unused and columns - {None} <= set(there):
             what = f"has columns that the description does not use: {some(map(str, unused))}"
-            mend = "name them in the description, or leave them if that is meant"
-            report(Problem("unused-column", what, mend, file, stops=False))
+            fix = "name them in the description, or leave them if that is meant"
+            report(Problem("unused-column", what, fix, file, stops=False))
 
 
 def _ids(dataset: Dataset, entity: Entity, report: Report) -> None:
     ids = dataset.tables.column(str(entity.table), entity.id)
     where = {"file": str(entity.table), "column": entity.id, "stops": False}
     if (empty := ids.isna().to_numpy()).any() and not empty.all():
-        what, mend = "the id is empty: no sample can name this row", "give it an id, or delete the row"
-        report(Problem("empty-id", what, mend, rows=rows_where(empty), **where))
+        what, fix = "the id is empty: no sample can name this row", "give it an id, or delete the row"
+        report(Problem("empty-id", what, fix, rows=rows_where(empty), **where))
     if entity.many and (split := ids.str.contains(SEPARATOR, regex=False).fillna(False)).any():
         what = f"an id has {SEPARATOR!r} in it, which separates ids: no sample can name this row"
         report(Problem("separator-in-id", what, "write the id without it", rows=rows_where(split), **where))
@@ -74,12 +74,12 @@ def _ids(dataset: Dataset, entity: Entity, report: Report) -> None:
 def _empty_or_constant(file: str, column: str, cells: pd.Series, modality: str, report: Report) -> None:
     distinct = cells.nunique()
     if len(cells) and distinct == 0:
-        what, mend = "every cell is empty", "fill it, or take the column out of the description"
-        report(Problem("empty-column", what, mend, file, column, stops=False))
+        what, fix = "every cell is empty", "fill it, or take the column out of the description"
+        report(Problem("empty-column", what, fix, file, column, stops=False))
     elif distinct == 1 and modality in ("text", "numeric") and cells.notna().sum() > max(1, len(cells) // 2):
         what = f"every cell is {cells.dropna().iloc[0][:40]!r}"
-        mend = "take the column out: it tells nothing"
-        report(Problem("constant-column", what, mend, file, column, stops=False))
+        fix = "take the column out: it says nothing"
+        report(Problem("constant-column", what, fix, file, column, stops=False))
 
 
 def _numeric_text(file: str, column: str, cells: pd.Series, report: Report) -> None:
@@ -90,8 +90,8 @@ def _numeric_text(file: str, column: str, cells: pd.Series, report: Report) -> N
     length = filled.str.len()
     if filled.str.fullmatch(r"[0-9]+").all() and length.min() == length.max():
         return
-    what, mend = "all texts are numbers", "list the column under `numeric`, unless they are mere labels"
-    report(Problem("numeric-text", what, mend, file, column, stops=False))
+    what, fix = "all texts are numbers", "list the column under `numeric`, unless they are mere labels"
+    report(Problem("numeric-text", what, fix, file, column, stops=False))
 
 
 def _mojibake(file: str, column: str, cells: pd.Series, report: Report) -> None:
@@ -99,8 +99,8 @@ def _mojibake(file: str, column: str, cells: pd.Series, report: Report) -> None:
     if bad.any():
         first = cells[bad].iloc[0][:40]
         what = f"{first!r} looks like text that was decoded wrongly"
-        mend = "convert the original to UTF-8 anew"
-        report(Problem("mojibake", what, mend, file, column, rows_where(bad), stops=False))
+        fix = "convert the original to UTF-8 again"
+        report(Problem("mojibake", what, fix, file, column, rows_where(bad), stops=False))
 
 
 def _dates(file: str, column: str, cells: pd.Series, report: Report) -> None:
@@ -110,5 +110,5 @@ def _dates(file: str, column: str, cells: pd.Series, report: Report) -> None:
         return
     if np.mean(pd.to_datetime(filled, format="%Y%m%d", errors="coerce").notna()) == 1:
         what = f"the numbers are dates ({filled.iloc[0]})"
-        mend = "write days since a fixed date, or year and month as columns of their own"
-        report(Problem("date-as-number", what, mend, file, column, stops=False))
+        fix = "write days since a fixed date, or year and month as columns of their own"
+        report(Problem("date-as-number", what, fix, file, column, stops=False))

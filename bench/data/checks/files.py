@@ -11,6 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from bench.data.dataset import Dataset
+from bench.data.names import modality_by_suffix
 from bench.data.problems import Problem, Report
 from bench.data.schema import MEDIA
 from encoders.decoding import CannotDecode
@@ -19,9 +20,9 @@ from fusions import Source
 
 HARMLESS = ("wrong-suffix",)
 """Findings with which a file is decoded all the same."""
-MEND = {
+FIX = {
     "missing-file": "put the file there or empty the cell",
-    "unreadable-file": "mend its permissions",
+    "unreadable-file": "fix its permissions",
     "empty-file": "get the file again or empty the cell",
     "other-modality": "put the right file there or empty the cell",
     "huge-image": "scale it down",
@@ -66,6 +67,21 @@ FORMATS = (
     Format("a playlist", 0, b"#EXTM3U", (), (".m3u", ".m3u8")),
 )
 SUFFIXES = frozenset(suffix for f in FORMATS for suffix in f.suffixes)
+HEAD = 64
+"""Bytes by which a format is recognised."""
+
+
+def modality_of(path: Path) -> str:
+    """What a file is by its first bytes; where they leave that open, by its suffix; or ""."""
+    named = modality_by_suffix(path.name)
+    try:
+        with path.open("rb") as file:
+            is_ = _format_of(file.read(HEAD))
+    except OSError:
+        return named
+    if is_ is None or named in is_.modalities:
+        return named
+    return next(iter(is_.modalities), "")
 
 
 def check(
@@ -99,14 +115,14 @@ def look(path: Path, modality: str) -> Finding | None:
     """What is wrong with a file, as far as its first bytes tell."""
     try:
         if not path.is_file():
-            return "missing-file", "does not exist" if not path.exists() else "is no file"
+            return "missing-file", "does not exist" if not path.exists() else "is not a file"
         with path.open("rb") as file:
-            head = file.read(64)
+            head = file.read(HEAD)
     except OSError as error:
         return "unreadable-file", f"cannot be opened ({error.strerror})"
     if not head:
         return "empty-file", "is empty"
-    is_ = next((f for f in FORMATS if head[f.offset :].startswith(f.signature)), None)
+    is_ = _format_of(head)
     if is_ and modality not in is_.modalities:
         return "other-modality", f"is {is_.name}"
     if modality == "image" and (finding := _image(path)):
@@ -115,6 +131,10 @@ def look(path: Path, modality: str) -> Finding | None:
     if is_ and suffix in SUFFIXES and suffix not in is_.suffixes:
         return "wrong-suffix", f"is {is_.name}, whatever its name says"
     return None
+
+
+def _format_of(head: bytes) -> Format | None:
+    return next((f for f in FORMATS if head[f.offset :].startswith(f.signature)), None)
 
 
 def _image(path: Path) -> Finding | None:
@@ -126,7 +146,7 @@ def _image(path: Path) -> Finding | None:
         if isinstance(error.__cause__, Image.DecompressionBombError):
             return "huge-image", f"has more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels"
         if isinstance(error.__cause__, Image.UnidentifiedImageError):
-            return "other-modality", "is no image of a format that is read here"
+            return "other-modality", "is not an image of a format that is read here"
         return "undecodable", f"cannot be decoded ({error})"
 
 
@@ -150,4 +170,4 @@ def _tell(
         what = f"{raw.items[item].relative_to(dataset.root)} {found[item][1]}"
         numbers = tuple(dict.fromkeys((cells["row"] + 2).tolist()))
         column = columns.columns(source.modality)[slot]
-        report(Problem(kind, what, MEND[kind], file, column, numbers, stops and kind not in HARMLESS))
+        report(Problem(kind, what, FIX[kind], file, column, numbers, stops and kind not in HARMLESS))

@@ -24,9 +24,9 @@ def check(dataset: Dataset, report: Report) -> None:
         parts = first_parts(dataset, TrainingConfig())
     except DataError as error:
         what = str(error).split(";")[0].rstrip(".")
-        mend = "add samples, or mend the columns that `split` and `group` name"
+        fix = "add samples, or correct the columns that `split` and `group` name"
         column = dataset.schema.samples.split or dataset.schema.samples.group or ""
-        report(Problem("too-small", what, mend, table, column))
+        report(Problem("too-small", what, fix, table, column))
         return
     if dataset.groups is not None:
         _groups(dataset, parts, report)
@@ -35,8 +35,8 @@ def check(dataset: Dataset, report: Report) -> None:
         first = duplicates.iloc[0]
         what = f"the attributes are those of row {first['row']} in the {first['part_of_row']} part"
         rows = tuple(sorted(duplicates["copy"].tolist()))
-        mend = "give such samples one `group`, or delete all but one"
-        report(Problem("duplicate-over-parts", what, mend, table, rows=rows, stops=False))
+        fix = "give such samples one `group`, or delete all but one"
+        report(Problem("duplicate-over-parts", what, fix, table, rows=rows, stops=False))
 
 
 def _groups(dataset: Dataset, parts: Parts, report: Report) -> None:
@@ -50,6 +50,6 @@ def _groups(dataset: Dataset, parts: Parts, report: Report) -> None:
     if len(strays):
         spec = dataset.schema.samples
         what = f"the group {str(dataset.groups[strays[0]])!r} has samples in several parts"
-        mend = "move the group to one part"
+        fix = "move the group to one part"
         rows = tuple((strays + 2).tolist())
-        report(Problem("group-over-parts", what, mend, spec.table, str(spec.group), rows, stops=False))
+        report(Problem("group-over-parts", what, fix, spec.table, str(spec.group), rows, stops=False))

@@ -43,8 +43,8 @@ def _check_file(path: Path, file: str, report: Report) -> None:
         except csv.Error:  # such as a cell of more than 128 KiB; pandas has read it
             return
     if short:
-        what, mend = f"the row has fewer than the {width} fields of the header", "add the commas that lack"
-        report(Problem("short-row", what, mend, file, rows=tuple(short), stops=False))
+        what, fix = f"the row has fewer than the {width} fields of the header", "add the missing commas"
+        report(Problem("short-row", what, fix, file, rows=tuple(short), stops=False))
     if swallowed:
-        what, mend = "a cell holds what looks like further rows", "look for a stray quote in this row"
-        report(Problem("swallowed-rows", what, mend, file, rows=tuple(swallowed), stops=False))
+        what, fix = "a cell holds what looks like further rows", "look for a stray quote in this row"
+        report(Problem("swallowed-rows", what, fix, file, rows=tuple(swallowed), stops=False))

@@ -1,131 +1,138 @@
-"""What lies in a folder: tables, media files, arrays. Every file is listed once; no media file is opened."""
+"""What lies in a folder: tables and what their columns are, arrays of features, media files."""
 
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from bench.data.checks.files import modality_of
+from bench.data.names import is_code, is_key, modality_by_suffix, words
 from bench.data.problems import refuse
-from bench.data.reach import reachable
+from bench.data.schema import MEDIA
+from bench.data.splits import OFFICIAL
 from bench.data.tables import Tables
 from bench.errors import DataError, printable
 
-MOST_FILES = 50_000
-"""Files looked at, those nearest to the top of the folder first."""
-MOST_ENTRIES = 20 * MOST_FILES
-"""Files and folders of any kind."""
-LARGEST_TABLE = 1 << 30
-"""Bytes of a table file beyond which it is left out."""
-TABLES = (".csv", ".parquet")
-ARRAYS = (".npz", ".npy")
-SUFFIXES = {
-    "image": (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
-    "video": (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"),
-    "audio": (".wav", ".mp3", ".flac", ".ogg", ".m4a", ".aac", ".opus"),
-}
-MODALITY_OF = {suffix: modality for modality, suffixes in SUFFIXES.items() for suffix in suffixes}
+FEW_BAD = 0.05
+"""Share of cells that are not numbers up to which a column is numbers with faults, and not text."""
+SPLITS = {*OFFICIAL, "val", "valid", "dev", "training", "testing", "development", "eval"}
+DATE = r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ T].*)?"
+IDS = ("key", "text", *MEDIA, "row number")
+"""Kinds of columns that can name the rows of a table, the likeliest first."""
 
 
-@dataclass
 class Survey:
-    """What a folder holds; paths are relative to it and written with ``/``.
+    """What a folder holds, by relative path. Raises DataError where there is no table, or one cannot be read.
 
     Attributes:
-        root: the folder.
-        frames: the tables by path, as `bench.data.tables.Tables` reads them.
-        media: media files, path -> modality.
+        frames: the tables, as the bench reads them.
+        tables: what reads their columns, silent on faults.
+        kinds: table -> column -> a modality, key, row number, time, split, vectors, or why it is not used.
+        ids: table -> the column that names every row once, where there is one.
         arrays: .npz and .npy files.
-        notes: what was not looked at, and why.
-        allow_links: folders outside that links in the folder may lead to.
+        media: media files -> modality.
+        remarks: on files that are not looked at.
     """
 
-    root: Path
-    allow_links: tuple[Path, ...] = ()
-    frames: dict[str, pd.DataFrame] = field(default_factory=dict)
-    media: dict[str, str] = field(default_factory=dict)
-    arrays: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    def __init__(self, root: Path, allow_links: tuple[Path, ...]) -> None:
+        self.root, self.arrays, self.remarks = root, list[str](), list[str]()
+        self.frames, self.media = dict[str, pd.DataFrame](), dict[str, str]()
+        strict = Tables(root, refuse, allow_links=allow_links)
+        for name in _files(root, allow_links):
+            suffix = Path(name).suffix.lower()
+            if name.encode(errors="replace").decode() != name:
+                self.remarks.append(f"the name of {printable(name)} is not UTF-8; rename it")
+            elif suffix in (".csv", ".parquet"):
+                self.frames[name] = strict.table(name)
+            elif suffix in (".npz", ".npy"):
+                self.arrays.append(name)
+            elif modality := modality_of(root / name):
+                self.media[name] = modality
+        if not self.frames:
+            fix = "put a .csv (separated by commas, UTF-8) or .parquet there with one row per sample"
+            raise DataError(printable(f"{root} has no table; {fix}: an id, what to predict, and from what."))
+        self.tables = Tables(root, lambda problem: None, self.frames)
+        self.kinds = {f: {str(c): self._kind(f, str(c)) for c in t.columns} for f, t in self.frames.items()}
+        self.ids = {file: column for file in self.frames if (column := self._id(file)) is not None}
 
-    def has(self, name: str) -> bool:
-        """Whether a relative path is a media file of the folder, listed or not."""
-        if name in self.media:
-            return True
-        return os.path.isfile(self.root / name) and reachable(self.root, name, self.allow_links)
+    def of_kind(self, file: str, *kinds: str) -> list[str]:
+        """The columns of some kinds, in the order of the file."""
+        return [column for column, kind in self.kinds[file].items() if kind in kinds]
+
+    def is_list(self, file: str, column: str) -> bool:
+        """Whether a cell holds several entries."""
+        return len(self.tables.keys(file, column, many=True)) > self.tables.column(file, column).count()
+
+    def path(self, file: str, column: str) -> str:
+        """What to write for a column: its name, or a path pattern where its cells leave out a folder."""
+        parts = self.tables.keys(file, column, many=True).iloc[:100]
+        if self.kinds[file][column] not in MEDIA or not self.media.keys().isdisjoint(parts):
+            return column
+        ends = tuple(f"/{part}" for part in parts)
+        folders = Counter(p[: -len(end)] for p in self.media for end in ends if p.endswith(end))
+        return f"{folders.most_common(1)[0][0]}/{{{column}}}" if folders else column
+
+    def named(self, file: str) -> set[str]:
+        """The media files that cells of a table name."""
+        columns = [(column, self.path(file, column)) for column in self.of_kind(file, *MEDIA)]
+        folders = [(column, path.partition("{")[0] if "{" in path else "") for column, path in columns]
+        return {
+            folder + part for column, folder in folders for part in self.tables.keys(file, column, many=True)
+        }
+
+    def _kind(self, file: str, column: str) -> str:
+        raw, cells = self.frames[file][column].dropna(), self.tables.column(file, column)
+        present, said = cells.dropna(), set(words(column))
+        if present.empty:
+            nested = "vectors" if len(raw) and isinstance(raw.iloc[0], np.ndarray) else "not texts or numbers"
+            return nested if len(raw) else "empty in every row"
+        if "{" in column or not column.strip():
+            return "a brace in its name would make it a path pattern" if column.strip() else "without a name"
+        if set(present) <= SPLITS:
+            return "split"
+        parts = self.tables.keys(file, column, many=True).iloc[:100]
+        if len(kinds := {self.media.get(p) or modality_by_suffix(p) for p in parts}) == 1 and "" not in kinds:
+            return kinds.pop()
+        if is_key(column) or words(column)[-1:] == ["group"]:
+            return "key"
+        numbers = self.tables.numbers(file, column)
+        text = np.isnan(numbers).sum() - cells.isna().sum() > FEW_BAD * len(present)
+        if said & {"timestamp", "date", "datetime"} or (text and present.str.fullmatch(DATE).all()):
+            return "time"
+        if text or is_code(column) or present.str.match(r"0\d").any():
+            return "text"
+        counts = len(numbers) > 2 and numbers[0] in (0, 1) and (np.diff(numbers) == 1).all()
+        return "row number" if counts else "numeric"
+
+    def _id(self, file: str) -> str | None:
+        """A key before texts without blanks, files and row numbers; of keys rather the one called id."""
+        cells = {column: self.tables.column(file, column) for column in self.of_kind(file, *IDS)}
+        unique = [
+            c for c, of in cells.items() if of.notna().all() and of.is_unique and not self.is_list(file, c)
+        ]
+        codes = [
+            c for c in unique if self.kinds[file][c] != "text" or cells[c].str.fullmatch(r"\S{1,64}").all()
+        ]
+        return min(codes, key=lambda c: (IDS.index(self.kinds[file][c]), words(c) != ["id"]), default=None)
 
 
-def modality_of(name: str) -> str | None:
-    """The modality of a media file by its suffix; None for any other file."""
-    return MODALITY_OF.get(PurePosixPath(name).suffix.lower())
+def _files(root: Path, allow_links: tuple[Path, ...]) -> Iterator[str]:
+    """Every file that is not hidden, once; links are followed only to where they may lead."""
+    allowed, seen = [os.path.realpath(folder) for folder in (root, *allow_links)], set[str]()
 
+    def is_new(path: str) -> bool:
+        real = os.path.realpath(path)
+        new = real not in seen and any(Path(real).is_relative_to(place) for place in allowed)
+        seen.add(real)
+        return new and not os.path.basename(path).startswith(".")
 
-def survey(folder: Path, allow_links: tuple[Path, ...] = ()) -> Survey:
-    """List a folder and read its tables. Raises DataError where there is none, or one cannot be read."""
-    shown = printable(str(folder))
-    if not folder.is_dir():
-        raise DataError(f"{shown} is not a folder; give the one that holds the tables and media.")
-    found = Survey(folder, allow_links)
-    tables = Tables(folder, refuse, allow_links=allow_links)
-    files = list(islice(_files(found), MOST_FILES + 1))
-    if len(files) > MOST_FILES:
-        found.notes.append(f"only the first {MOST_FILES:,} files were looked at")
-    for name in files[:MOST_FILES]:
-        suffix = PurePosixPath(name).suffix.lower()
-        if name.encode(errors="replace").decode() != name:
-            found.notes.append(f"the name of {printable(name)} is not UTF-8; rename it")
-        elif suffix in TABLES and (folder / name).stat().st_size > LARGEST_TABLE:
-            found.notes.append(f"{name} is larger than 1 GB and was not looked at")
-        elif suffix in TABLES:
-            found.frames[name] = _checked(folder / name, tables.table(name))
-        elif suffix in ARRAYS:
-            found.arrays.append(name)
-        elif modality := modality_of(name):
-            found.media[name] = modality
-    if not found.frames:
-        raise DataError(
-            f"{shown} has no table; put a .csv (separated by commas, UTF-8) or .parquet there "
-            "with one row per sample: an id, the number to predict, and what it is to be predicted from."
-        )
-    return found
-
-
-def _files(found: Survey) -> Iterator[str]:
-    """The files, a folder's own before those of the folders in it, tables first; nothing hidden."""
-    root, queue, seen, looked_at = found.root, deque([found.root]), {os.path.realpath(found.root)}, 0
-    while queue and looked_at < MOST_ENTRIES:
-        folder = queue.popleft()
-        try:
-            entries = [e for e in os.scandir(folder) if not e.name.startswith(".")]
-        except OSError as error:
-            found.notes.append(f"{printable(str(folder.relative_to(root)))}: {error.strerror}")
-            continue
-        looked_at += len(entries)
-        entries.sort(key=lambda e: (PurePosixPath(e.name).suffix.lower() not in TABLES, e.name))
-        for entry in entries:
-            path = Path(entry.path)
-            if entry.is_symlink():
-                # a link is not followed: nothing outside the folder is ever read, unless that is allowed
-                real = os.path.realpath(path)
-                if real in seen or not any(Path(real).is_relative_to(d) for d in _real(found.allow_links)):
-                    continue
-                seen.add(real)
-            if entry.is_dir():
-                queue.append(path)
-            elif entry.is_file():
-                yield path.relative_to(root).as_posix()
-
-
-def _real(folders: tuple[Path, ...]) -> list[str]:
-    return [os.path.realpath(folder) for folder in folders]
-
-
-def _checked(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
-    header = str(frame.columns[0])
-    if len(frame.columns) == 1 and (";" in header or "\t" in header):
-        raise DataError(f"{printable(str(path))} is separated by semicolons or tabs; use commas.")
-    return frame
+    for folder, folders, files in os.walk(root, followlinks=True):
+        folders[:] = [name for name in sorted(folders) if is_new(os.path.join(folder, name))]
+        for path in sorted(os.path.join(folder, name) for name in files):
+            if is_new(path) and os.path.isfile(path):
+                yield Path(path).relative_to(root).as_posix()

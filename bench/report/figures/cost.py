@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import textalloc
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
@@ -17,7 +18,6 @@ from bench.report.captions import provenance
 from bench.report.figures.comparison import legend
 from bench.report.figures.drawing import Drawing, settle
 from bench.report.figures.forest import Mark, conditions, view
-from bench.report.figures.labels import place
 from bench.report.figures.style import GREY, TWO_COLUMNS, canvas, key, look, metric_label, shown
 
 PANELS = {"params": "trainable parameters", "seconds": "seconds per run, training and test"}
@@ -113,7 +113,10 @@ def _points(
 
 
 def _names(ax: Axes, drawn: Sequence[Point], metric: Metric, limits: tuple[float, float]) -> None:
-    """Name every method at its best point, and wherever its value is not where the point is."""
+    """Name every method at its best point, and wherever its value is not where the point is.
+
+    Names keep clear of points and each other; thin lines join them to theirs. The layout must be settled.
+    """
     labels, named, others = [], [], []
     sign = 1 if metric.lower_is_better else -1
     for method, lane in _by_method(drawn).items():
@@ -126,7 +129,13 @@ def _names(ax: Axes, drawn: Sequence[Point], metric: Metric, limits: tuple[float
                 named.append(spot)
             else:
                 others.append(spot)
-    place(ax, labels, named, others)
+    if named:
+        (x, y), (all_x, all_y) = zip(*named, strict=True), zip(*named, *others, strict=True)
+        textalloc.allocate(
+            ax, x, y, labels, x_scatter=all_x, y_scatter=all_y, textsize=7, linecolor="0.7", linewidth=0.5,
+            margin=0.015, min_distance=0.015, max_distance=0.3, nbr_candidates=600,
+            avoid_crossing_label_lines=True,
+        )  # fmt: skip
 
 
 def _places(lane: Sequence[Point], limits: tuple[float, float]) -> tuple[list[float], list[float]]:
