@@ -52,6 +52,8 @@ class Data(Experiment):
             ax.grid(axis="y")
             _lines(ax, statistics.get(part))
         panels[-1].set_xlabel(shown(plan.target.label, 60))
+        if classes := {row["left"] + 0.5: shown(row["class"], 16) for row in bins if "class" in row}:
+            panels[-1].set_xticks(list(classes), list(classes.values()))
         lines = " Solid line: mean; dotted: median." if statistics else ""
         text = f"{provenance(plan)} Samples per bin of the target.{lines}"
         return [Drawing("data", plan.title, text, figure)]
