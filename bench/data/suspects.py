@@ -127,7 +127,7 @@ def _dimension(dataset: Dataset, source: Source, chosen: np.ndarray) -> Problem 
     if not means:
         return None
     share = explained(np.stack(means), np.array(y))
-    best, spec = int(share.argmax()), features[source.modality]
+    best, spec = int(share.argmax()), next(spec for m, spec in features.items() if m == source.modality)
     if share[best] <= TELLS:
         return None
     return _leak(f"dimension {best} of the features", share[best], spec.file, spec.array or "")
@@ -171,7 +171,8 @@ def explained(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return np.zeros(x.shape[1])
     order = np.argsort(x, axis=0, kind="stable")
     shares = [1 - (np.diff(v[order], axis=0) ** 2).mean(0) / (2 * v.var()) for v in (y, rankdata(y))]
-    return np.maximum.reduce([*shares, np.zeros(x.shape[1])])
+    largest: np.ndarray = np.maximum.reduce([*shares, np.zeros(x.shape[1])])
+    return largest
 
 
 def follows(x: np.ndarray, y: np.ndarray) -> bool:
