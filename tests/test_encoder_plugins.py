@@ -83,7 +83,8 @@ def notes() -> Dataset:
 
 def request(data, out: Path, text: str, **more) -> Request:
     return Request(
-        fusions="concat,mult", data=data, out=out, text=text, weights="random", seeds=1, device="cpu",
+        fusions="concat,mult", data=data, out=out, encoders={"text": text}, weights="random", seeds=1,
+        device="cpu",
         settings=("encoders.image_size=32", "training.epochs=2", "model.dim=16"), **more,
     )  # fmt: skip
 
@@ -115,7 +116,7 @@ def test_a_sequence_of_a_single_item_is_ordered_and_no_other(notes, plugin, tmp_
     for _ in range(2):  # encoded, and from the cache
         assert encoded(notes, "letters").ordered == {Source("item", "text")}
         assert encoded(notes, "letters-mean").ordered == frozenset()
-    assert encoded(notes, "letters").inputs(8).ordered == {Source("item", "text")}
+    assert encoded(notes, "letters").layout.inputs(8).ordered == {Source("item", "text")}
 
 
 def test_an_undecodable_text_leaves_the_steps_of_others_in_place(notes, plugin):

@@ -35,7 +35,7 @@ REASONS = {name: reason for name, (_, reason) in (misbehaving.FAILING | misbehav
 
 def request(folder: Path, out: Path, methods: str, **more) -> Request:
     return Request(
-        fusions=methods, data=str(folder), out=out, backbones="resnet18", weights="random", seeds=1,
+        fusions=methods, data=str(folder), out=out, encoders={"image": "resnet18"}, weights="random", seeds=1,
         settings=("encoders.image_size=32", "training.epochs=1", "model.dim=16"), device="cpu", **more,
     )  # fmt: skip
 

@@ -55,7 +55,8 @@ def open_npy(path: Path) -> np.ndarray:
     with reading(path):
         with path.open("rb") as stream:
             _header(stream, "", path.stat().st_size)
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+        return array
 
 
 def names(path: Path) -> list[str]:

@@ -179,7 +179,8 @@ class Dataset:
         features = [f.file for e in entities for f in e.features.values()]
         links = self.tables.allow_links
         files |= {self.root / name for name in features if reachable(self.root, name, links)}  # else refused
-        files |= {path for s, raw in self._raw.items() if s.modality in MEDIA for path in raw.items}
+        media = (raw.items for source, raw in self._raw.items() if source.modality in MEDIA)
+        files |= {Path(path) for paths in media for path in paths}
         for path in sorted(files):
             digest.update(os.path.relpath(path, self.root).encode())
             if path.is_file():
@@ -220,7 +221,8 @@ class Dataset:
         entity = self.schema.entities[source.entity]
         column = entity.id if entity.table else self.schema.samples.id
         ids = self.tables.column(self.table_of(source.entity), column)
-        features, links = entity.features[source.modality], self.tables.allow_links
+        features = next(spec for modality, spec in entity.features.items() if modality == source.modality)
+        links = self.tables.allow_links
         return read_vectors(self.root, features, ids, self.report, links)
 
     def report(self, problem: Problem) -> None:
@@ -255,13 +257,13 @@ class Dataset:
         labels = self.tables.column(spec.table, spec.group)
         # a sample without a label is a group of its own
         own = pd.Series([f"\0{i}" for i in self.ids], index=labels.index, dtype="string")
-        return labels.fillna(own).to_numpy(dtype=str)
+        return np.asarray(labels.fillna(own), dtype=str)
 
     def _official(self) -> np.ndarray | None:
         spec = self.schema.samples
         if spec.split is None:
             return None
-        labels = self.tables.column(spec.table, spec.split).fillna("").to_numpy(dtype=str)
+        labels = np.asarray(self.tables.column(spec.table, spec.split).fillna(""), dtype=str)
         wrong = ~np.isin(labels, OFFICIAL)
         if wrong.any():
             fix = f"write one of {', '.join(OFFICIAL)}"

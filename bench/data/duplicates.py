@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -66,21 +67,27 @@ def _row_signatures(dataset: Dataset, source: Source) -> tuple[np.ndarray, np.nd
         marks = np.zeros(len(numbers), dtype=np.uint64)
         for slot in range(numbers.shape[1]):
             marks += _mixed(_hashed(rounded[:, slot]), slot)
-        return marks, np.isfinite(numbers).any(1)
+        return marks, np.asarray(np.isfinite(numbers).any(1))
     if dataset.schema.precomputed(source):
         rows, values = dataset.vectors(source)
         # a fixed projection: equal vectors agree, others do not
         direction = np.random.default_rng(0).normal(size=values.shape[1])
-        items, slots = _hashed(np.round(values @ direction, DIGITS)), 0
+        items, slots = _hashed(np.round(values @ direction, DIGITS)), np.zeros(1, dtype=np.int64)
     else:
         raw = dataset.raw(source)
         rows, slots = raw.rows, raw.slots
-        items = _texts(raw.items) if source.modality == "text" else _files(raw.items)
+        items = _signed(raw.items)
     row = np.repeat(np.arange(len(rows)), np.diff(rows.offsets))
     marks = np.zeros(len(rows), dtype=np.uint64)
     if len(row):
         np.add.at(marks, row, _mixed(items[rows.values], slots))
     return marks, np.diff(rows.offsets) > 0
+
+
+def _signed(items: Sequence[str | Path]) -> np.ndarray:
+    """Hashes of texts, or of the content of files; a source has one or the other."""
+    texts = [item for item in items if isinstance(item, str)]
+    return _texts(texts) if texts else _files([item for item in items if isinstance(item, Path)])
 
 
 def _texts(items: list[str]) -> np.ndarray:
@@ -108,4 +115,5 @@ def _mixed(marks: np.ndarray, number: int | np.ndarray) -> np.ndarray:
     # of arrays, the product wraps around in silence
     salt = np.uint64(0x9E3779B97F4A7C15) * (np.atleast_1d(number).astype(np.uint64) + np.uint64(1))
     mixed = (marks ^ salt) * np.uint64(0xFF51AFD7ED558CCD)
-    return mixed ^ (mixed >> np.uint64(33))
+    final: np.ndarray = mixed ^ (mixed >> np.uint64(33))
+    return final

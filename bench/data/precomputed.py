@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -79,7 +79,7 @@ def _arrays(path: Path, features: Features) -> tuple[Ragged, np.ndarray, np.ndar
     if plain:
         values, keys, offsets = arrays.open_npy(path), None, None
     else:
-        values = _named(path, features.array)
+        values = _named(path, features.array or "")
         keys = _named(path, features.key) if features.key else None
         offsets = _named(path, features.offsets) if features.offsets else None
     fits = values.dtype.kind in "iuf" and values.ndim in (2, 3) and values.shape[-1] > 0
@@ -134,7 +134,7 @@ def _parquet(path: Path, features: Features) -> tuple[Ragged, np.ndarray, np.nda
     return Ragged.from_lengths(np.arange(len(values)), lengths), values, keys
 
 
-def _vectors_of(cell: object) -> np.ndarray:
+def _vectors_of(cell: Any) -> np.ndarray:
     """The (L, D) vectors of one parquet cell."""
     if cell is None or (np.isscalar(cell) and pd.isna(cell)):
         return np.zeros((0, 0))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -42,6 +43,18 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _power_of_ten(x: np.ndarray) -> np.ndarray:
+    return np.asarray(10.0**x)
+
+
+TRANSFORMS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = {
+    "log10": (np.log10, _power_of_ten),
+    "log1p": (np.log1p, np.expm1),
+    "none": (np.asarray, np.asarray),
+}
+"""Name -> to the scale that is learned, and back."""
+
+
 class Target(_Strict):
     """What to predict: a number, the transform it is learned and scored under, and its unit; or a class."""
 
@@ -67,14 +80,12 @@ class Target(_Strict):
 
     def forward(self, raw: np.ndarray) -> np.ndarray:
         """From the original scale to the one that models learn and metrics are computed on."""
-        return {"log10": np.log10, "log1p": np.log1p, "none": np.asarray}[self.transform](raw)
+        return TRANSFORMS[self.transform][0](raw)
 
     def inverse(self, transformed: np.ndarray) -> np.ndarray:
         """Back to the original scale."""
         with np.errstate(over="ignore"):
-            return {"log10": lambda x: 10.0**x, "log1p": np.expm1, "none": np.asarray}[self.transform](
-                transformed
-            )
+            return TRANSFORMS[self.transform][1](transformed)
 
     @property
     def label(self) -> str:
@@ -182,7 +193,8 @@ class Entity(_Strict):
 
     def columns(self, modality: str) -> list[str]:
         """The columns of one modality; none where it has precomputed features."""
-        return getattr(self, modality)
+        columns: list[str] = getattr(self, modality)
+        return columns
 
     def attributes(self, modality: str) -> tuple[str, ...]:
         """The names of the attributes of one modality; precomputed features are one."""
@@ -313,7 +325,8 @@ def _problems(error: ValidationError) -> list[tuple[str, str]]:
 
 
 def _nearest_field(location: tuple[int | str, ...]) -> str:
-    owner = {"target": Target, "samples": Samples, "entities": Entity}.get(str(location[0]), Schema)
+    owners: dict[str, type[BaseModel]] = {"target": Target, "samples": Samples, "entities": Entity}
+    owner = owners.get(str(location[0]), Schema)
     owner = Features if "features" in location[:-1] else owner
     fields = (owner if len(location) > 1 else Schema).model_fields
     return f"; {did_you_mean(str(location[-1]), fields)}"

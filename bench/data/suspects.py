@@ -133,7 +133,7 @@ def _dimension(dataset: Dataset, source: Source, chosen: np.ndarray) -> Problem 
     if not means:
         return None
     share = explained(np.stack(means), np.array(y), classes=bool(dataset.schema.target.classes))
-    best, spec = int(share.argmax()), features[source.modality]
+    best, spec = int(share.argmax()), next(spec for m, spec in features.items() if m == source.modality)
     if share[best] <= TELLS:
         return None
     return _leak(f"dimension {best} of the features", share[best], spec.file, spec.array or "")

@@ -103,7 +103,7 @@ class Tables:
         """A column of numbers or ISO 8601 dates as float64 (R,), larger is later."""
         raw = self._raw(file, column)
         texts = raw if pd.api.types.is_numeric_dtype(raw) else self.column(file, column)
-        numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        numbers: np.ndarray = pd.to_numeric(texts, errors="coerce").to_numpy(np.float64, na_value=np.nan)
         if texts is not raw and np.isfinite(numbers).sum() < len(numbers) / 2:
             dates = pd.to_datetime(texts, errors="coerce", format="ISO8601", utc=True)
             numbers = np.where(dates.isna(), np.nan, dates.astype("int64").to_numpy(dtype=np.float64))

@@ -64,14 +64,16 @@ class Tables:
                 known = did_you_mean(column, map(str, frame))
                 raise UsageError(f"the tables have no column {column!r}; {known}")
         self.metrics = metrics
-        roles = {metric.role: name for name, metric in metrics.items() if metric.role != "other"}
+        roles: dict[str, str] = {
+            metric.role: name for name, metric in metrics.items() if metric.role != "other"
+        }
         if len(roles) != sum(metric.role != "other" for metric in metrics.values()):
             raise UsageError("the claims file gives two metrics the same role.")
         texts = {name: _texts(frame[name]) for name in metrics}
         labels = frame.reindex(columns=[*KEYS, "note"]).astype(object).fillna("").astype(str)
         self.rows = [
-            Row(*label, {name: parse(texts[name][i]) for name in metrics}, roles)
-            for i, label in enumerate(labels.itertuples(index=False))
+            Row(table, group, name, note, {metric: parse(texts[metric][i]) for metric in metrics}, roles)
+            for i, (table, group, name, note) in enumerate(labels.itertuples(index=False, name=None))
         ]
 
     def find(self, ref: RowRef) -> Row:

@@ -60,7 +60,8 @@ def _notes(tables: Tables) -> Iterator[Finding]:
         if not row.note or _printed_as(row.note):
             continue
         metric = next((name for name in tables.metrics if row.note.startswith(f"{name} ")), None)
-        as_read = row.cells[metric].text if metric and row.cells[metric] else ""
+        cell = row.cells[metric] if metric else None
+        as_read = cell.text if cell else ""
         as_printed = _printed_as(row.note, metric) if metric else ""
         if as_printed and as_printed != as_read:
             number = parse(as_printed)

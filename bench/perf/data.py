@@ -152,7 +152,15 @@ def measure(
             progress("reading in turns", turn + 1, turns)
         memory = [asked() for asked in ask]
     return [
-        Row(samples, *first, float(np.median(speed)), *used, disk_mb=size(features) / 1e6)
+        Row(
+            samples,
+            first.seconds,
+            first.cold,
+            float(np.median(speed)),
+            used.resident_mb,
+            used.own_mb,
+            size(features) / 1e6,
+        )
         for samples, first, speed, used, features in zip(sizes, firsts, speeds, memory, sets, strict=True)
     ]
 

@@ -62,13 +62,14 @@ def _unused(dataset: Dataset, report: Report) -> None:
 
 def _ids(dataset: Dataset, entity: Entity, report: Report) -> None:
     ids = dataset.tables.column(str(entity.table), entity.id)
-    where = {"file": str(entity.table), "column": entity.id, "stops": False}
+    file, column = str(entity.table), entity.id
     if (empty := ids.isna().to_numpy()).any() and not empty.all():
         what, fix = "the id is empty: no sample can name this row", "give it an id, or delete the row"
-        report(Problem("empty-id", what, fix, rows=rows_where(empty), **where))
+        report(Problem("empty-id", what, fix, file, column, rows_where(empty), stops=False))
     if entity.many and (split := ids.str.contains(SEPARATOR, regex=False).fillna(False)).any():
         what = f"an id has {SEPARATOR!r} in it, which separates ids: no sample can name this row"
-        report(Problem("separator-in-id", what, "write the id without it", rows=rows_where(split), **where))
+        fix = "write the id without it"
+        report(Problem("separator-in-id", what, fix, file, column, rows_where(split), stops=False))
 
 
 def _empty_or_constant(file: str, column: str, cells: pd.Series, modality: str, report: Report) -> None:

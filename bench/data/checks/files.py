@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from bench.data.dataset import Dataset
 from bench.data.names import modality_by_suffix
@@ -97,7 +97,7 @@ def check(
         (s.modality, path): None
         for s in dataset.schema.sources
         if s.modality in MEDIA and not dataset.schema.precomputed(s)
-        for path in dataset.raw(s).items
+        for path in _paths(dataset, s)
     }
     findings = {key: finding for key in named if (finding := look(key[1], key[0]))}
     if deep:
@@ -109,6 +109,10 @@ def check(
     for source in dict.fromkeys(s for s in dataset.schema.sources if s.modality in MEDIA):
         if not dataset.schema.precomputed(source):
             _tell(dataset, source, findings, report)
+
+
+def _paths(dataset: Dataset, source: Source) -> list[Path]:
+    return [path for path in dataset.raw(source).items if isinstance(path, Path)]
 
 
 def look(path: Path, modality: str) -> Finding | None:
@@ -144,8 +148,8 @@ def _image(path: Path) -> Finding | None:
             return None
     except CannotDecode as error:
         if isinstance(error.__cause__, Image.DecompressionBombError):
-            return "huge-image", f"has more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels"
-        if isinstance(error.__cause__, Image.UnidentifiedImageError):
+            return "huge-image", f"has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
+        if isinstance(error.__cause__, UnidentifiedImageError):
             return "other-modality", "is not an image of a format that is read here"
         return "undecodable", f"cannot be decoded ({error})"
 
@@ -154,8 +158,8 @@ def _tell(
     dataset: Dataset, source: Source, findings: Mapping[tuple[str, Path], Finding], report: Report
 ) -> None:
     """Report the findings of one source: one problem for all rows of a column with the same kind."""
-    raw = dataset.raw(source)
-    found = [findings.get((source.modality, path)) for path in raw.items]
+    raw, paths = dataset.raw(source), _paths(dataset, source)
+    found = [findings.get((source.modality, path)) for path in paths]
     if not any(found):
         return
     # a run refuses a source of which nothing can be decoded
@@ -167,7 +171,7 @@ def _tell(
     file, columns = dataset.table_of(source.entity), dataset.schema.entities[source.entity]
     for (kind, slot), cells in tokens.dropna().groupby(["kind", "slot"], sort=False):
         item = int(cells["item"].iloc[0])
-        what = f"{raw.items[item].relative_to(dataset.root)} {found[item][1]}"
+        what = f"{paths[item].relative_to(dataset.root)} {findings[source.modality, paths[item]][1]}"
         numbers = tuple(dict.fromkeys((cells["row"] + 2).tolist()))
         column = columns.columns(source.modality)[slot]
         report(Problem(kind, what, FIX[kind], file, column, numbers, stops and kind not in HARMLESS))

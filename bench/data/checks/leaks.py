@@ -29,7 +29,7 @@ def check(dataset: Dataset, report: Report) -> None:
         report(Problem("too-small", what, fix, table, column))
         return
     if dataset.groups is not None:
-        _groups(dataset, parts, report)
+        _groups(dataset, dataset.groups, parts, report)
     duplicates = across_parts(dataset, parts)
     if len(duplicates):
         first = duplicates.iloc[0]
@@ -39,17 +39,17 @@ def check(dataset: Dataset, report: Report) -> None:
         report(Problem("duplicate-over-parts", what, fix, table, rows=rows, stops=False))
 
 
-def _groups(dataset: Dataset, parts: Parts, report: Report) -> None:
+def _groups(dataset: Dataset, groups: np.ndarray, parts: Parts, report: Report) -> None:
     """Groups of which an official split has samples in several parts."""
     part = np.full(len(dataset), -1)
-    for number, rows in enumerate(parts):
-        part[rows] = number
-    frame = pd.DataFrame({"group": dataset.groups, "part": part})[part >= 0]
+    for number, members in enumerate(parts):
+        part[members] = number
+    frame = pd.DataFrame({"group": groups, "part": part})[part >= 0]
     home = frame.groupby("group")["part"].transform("first")
     strays = frame.index[frame["part"] != home]
     if len(strays):
         spec = dataset.schema.samples
-        what = f"the group {str(dataset.groups[strays[0]])!r} has samples in several parts"
+        what = f"the group {str(groups[strays[0]])!r} has samples in several parts"
         fix = "move the group to one part"
         rows = tuple((strays + 2).tolist())
         report(Problem("group-over-parts", what, fix, spec.table, str(spec.group), rows, stops=False))

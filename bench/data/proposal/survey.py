@@ -66,7 +66,7 @@ class Survey:
 
     def is_list(self, file: str, column: str) -> bool:
         """Whether a cell holds several entries."""
-        return len(self.tables.keys(file, column, many=True)) > self.tables.column(file, column).count()
+        return len(self.tables.keys(file, column, many=True)) > int(self.tables.column(file, column).count())
 
     def path(self, file: str, column: str) -> str:
         """What to write for a column: its name, or a path pattern where its cells leave out a folder."""

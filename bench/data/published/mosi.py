@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -78,7 +78,7 @@ def convert(originals: Originals, folder: Path, settings: Mapping[str, str]) -> 
         _refuse(learned, parts, bclstm)
     samples = utterances.drop(columns="bclstm").assign(split=parts)
     samples.to_csv(folder / "samples.csv", index=False, lineterminator="\n")
-    chosen = {name: features[name] for name in sources if name in FEATURES}
+    chosen: dict[str, Any] = {name: features[name] for name in sources if name in FEATURES}
     if chosen:
         np.savez(folder / "features.npz", **chosen)
     (folder / "dataset.toml").write_text(
@@ -109,7 +109,8 @@ def _standard(video_ids: pd.Series) -> np.ndarray:
             "split is cut; get the original again."
         )
     part = dict(zip(videos, np.repeat(OFFICIAL, VIDEOS).tolist(), strict=True))
-    return video_ids.map(part).to_numpy()
+    parts: np.ndarray = video_ids.map(part).to_numpy()
+    return parts
 
 
 def _refuse(learned: list[str], standard: np.ndarray, bclstm: np.ndarray) -> None:
@@ -216,9 +217,10 @@ def _features(
 
 def _numbers(path: Path) -> np.ndarray:
     try:
-        return pd.read_csv(path, header=None).to_numpy(dtype=np.float64)
+        numbers: np.ndarray = pd.read_csv(path, header=None).to_numpy(dtype=np.float64)
     except ValueError as error:
         raise unreadable(path, error) from None
+    return numbers
 
 
 def _sorted(path: Path, utterances: pd.DataFrame, features: dict[str, np.ndarray]) -> Corpus:

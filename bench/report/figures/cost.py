@@ -130,7 +130,7 @@ def _names(ax: Axes, drawn: Sequence[Point], metric: Metric, limits: tuple[float
             else:
                 others.append(spot)
     if named:
-        (x, y), (all_x, all_y) = zip(*named, strict=True), zip(*named, *others, strict=True)
+        (x, y), (all_x, all_y) = (np.transpose(spots) for spots in (named, [*named, *others]))
         textalloc.allocate(
             ax, x, y, labels, x_scatter=all_x, y_scatter=all_y, textsize=7, linecolor="0.7", linewidth=0.5,
             margin=0.015, min_distance=0.015, max_distance=0.3, nbr_candidates=600,

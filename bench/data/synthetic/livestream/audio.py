@@ -25,7 +25,8 @@ def render(level: int, rng: np.random.Generator) -> NDArray[np.int16]:
     loudness = 0.02 * 1.5**level  # root mean square of full scale: 0.02 to 0.23
     tone *= loudness / np.sqrt(np.mean(tone**2))
     tone += rng.normal(0, 0.002, size=SAMPLES)
-    return np.rint(np.clip(tone, -1, 1) * FULL_SCALE).astype(np.int16)
+    samples: NDArray[np.int16] = np.rint(np.clip(tone, -1, 1) * FULL_SCALE).astype(np.int16)
+    return samples
 
 
 def write(path: Path, level: int, rng: np.random.Generator) -> None:

@@ -108,11 +108,15 @@ class Design:
     @cached_property
     def standardised(self) -> dict[str, Values]:
         """Every factor with zero mean and unit variance: (n,), or (n, 6) for those of a commodity."""
-        per_stream = {"anchor": self.anchor[self.anchor_of], "commodity": self.commodity[self.items]}
+        per_stream: dict[str, Levels] = {
+            "anchor": self.anchor[self.anchor_of],
+            "commodity": self.commodity[self.items],
+        }
         per_stream |= {"room": self.room, "video": self.video, "audio": self.audio}
         spread = math.sqrt((LEVELS**2 - 1) / 12)
         return {
-            f"{entity}.{modality}": (per_stream[entity][..., column] - (LEVELS - 1) / 2) / spread
+            f"{entity}.{modality}": (per_stream[entity][..., column].astype(np.float64) - (LEVELS - 1) / 2)
+            / spread
             for entity, modalities in FACTORS.items()
             for column, modality in enumerate(modalities)
         }
@@ -178,7 +182,10 @@ def _some(rng: np.random.Generator, size: int) -> Levels:
 
 
 def _signal(columns: Mapping[tuple[str, ...], Values], interaction: Interaction) -> Values:
-    return np.sum([math.sqrt(term.share) * columns[term.factors] for term in terms(interaction)], axis=0)
+    signal: Values = np.sum(
+        [math.sqrt(term.share) * columns[term.factors] for term in terms(interaction)], axis=0
+    )
+    return signal
 
 
 def _overshoot(signal: Values) -> float:

@@ -121,7 +121,7 @@ def _write(root: Path, streams: int, interaction: Interaction, seed: int, remove
         (root / folder).mkdir()
     drawn = factors.design(streams, seed)
     outcome = factors.sales(drawn, interaction, seed)
-    arguments = {"streams": streams, "interaction": interaction, "seed": seed}
+    arguments: dict[str, object] = {"streams": streams, "interaction": interaction, "seed": seed}
     arguments |= {"removed": removed} if removed else {}
     tables = {
         "anchors.csv": _entity_rows(root, "anchor", drawn.anchor, seed),
@@ -133,7 +133,7 @@ def _write(root: Path, streams: int, interaction: Interaction, seed: int, remove
     stated = ", ".join(f"{name}={value}" for name, value in arguments.items())
     description = f"Synthetic live streams with known factors, not real sales (generated with {stated})"
     _write_text(root / "dataset.toml", TEMPLATE.format(description=description))
-    truth = {"arguments": arguments} | _truth(drawn, outcome, interaction)
+    truth: dict[str, object] = {"arguments": arguments} | _truth(drawn, outcome, interaction)
     _write_text(root / "truth.json", json.dumps(truth, indent=1) + "\n")
 
 
@@ -163,7 +163,8 @@ def _entity_rows(root: Path, entity: str, levels: Levels, seed: int) -> list[Row
         picture = f"images/{name}.jpg"
         image.write(root / picture, entity, of_image, generator(seed, name, "image"))
         row[IMAGE_COLUMNS[entity]] = picture
-        rows.append(row | NUMBERS[entity](of_numbers, generator(seed, name, "numeric")))
+        row |= NUMBERS[entity](of_numbers, generator(seed, name, "numeric"))
+        rows.append(row)
     return rows
 
 

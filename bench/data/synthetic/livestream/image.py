@@ -17,13 +17,14 @@ Pixels = NDArray[np.float64]
 def _shape(entity: str, rng: np.random.Generator) -> NDArray[np.bool_]:
     """A mask (96, 96) wholly inside the picture: disc (anchor), box (commodity) or band (room)."""
     radius = 14
-    rows, columns = np.indices((SIDE, SIDE))
-    row, column = rng.integers(radius, SIDE - radius, size=2)
+    centre = rng.integers(radius, SIDE - radius, size=2)
+    down, across = np.indices((SIDE, SIDE)) - centre[:, None, None]
+    inside: NDArray[np.bool_] = abs(down) < radius // 2
     if entity == "anchor":
-        return np.hypot(rows - row, columns - column) < radius
-    if entity == "commodity":
-        return (abs(rows - row) < radius) & (abs(columns - column) < radius)
-    return abs(rows - row) < radius // 2
+        inside = np.hypot(down, across) < radius
+    elif entity == "commodity":
+        inside = (abs(down) < radius) & (abs(across) < radius)
+    return inside
 
 
 def render(entity: str, level: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -37,7 +38,8 @@ def render(entity: str, level: int, rng: np.random.Generator) -> NDArray[np.uint
         canvas += contrast * _shape(entity, rng)[..., None]
         canvas -= contrast * _shape(entity, rng)[..., None]
     canvas += rng.normal(0, 4, size=(SIDE, SIDE, 1))
-    return np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
+    return pixels
 
 
 def write(path: Path, entity: str, level: int, rng: np.random.Generator) -> None:
