@@ -10,7 +10,7 @@ from bench.data.published import PUBLISHED
 from bench.metrics import PRIMARY, Metric, leading
 from bench.plan import Plan
 from bench.report.sheet import DECIMALS, Cell, Column, Line, Sheet
-from bench.report.tables import results_sheet, setting_apart
+from bench.report.tables import METRIC, results_sheet, setting_apart
 
 PAPER_DATASET = "livestream"
 """Only beside a dataset of the paper's kind do the paper's figures say anything."""
@@ -32,7 +32,10 @@ def beside_paper(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric])
             label = f"{ours:.{DECIMALS}f} / {theirs:.{DECIMALS}f} ({ours - theirs:+.{DECIMALS}f})"
             cells.append(Cell(ours - theirs, "metric", label))
         lines.append(Line(tuple(cells)))
-    columns = (*named.columns, *(Column(metric, "metric") for metric in leading(plan.target.task)))
+    columns = (
+        *named.columns,
+        *(Column(metric, "metric", shown=METRIC) for metric in leading(plan.target.task)),
+    )
     said = "Ours / the paper's (difference). Not like for like: the paper's data are not public, its weights "
     said += "differ, and it has one run a method."
     return Sheet(f"paper-{plan.name}", said, columns, tuple(lines), title="Beside the paper")

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from bench.compare.frame import Results
 from bench.plan import Plan
 from bench.report import warnings
-from bench.report.captions import intervals_of, listed
+from bench.report.captions import intervals_of
 from bench.report.complexity import complexity_sheet
 from bench.report.figures.drawing import Figure
 from bench.report.headline import Headline
@@ -25,7 +25,6 @@ from bench.report.sheet import Sheet
 from bench.report.tables import (
     caption,
     chosen_of,
-    common_encoders,
     facts_of,
     numbers,
     results_sheet,
@@ -171,7 +170,7 @@ def _section(chapter: Chapter, is_top: bool, main: Picture | None) -> Section:
         plan=plan,
         caption="" if sheet is None else _caption(results, table),
         verdict="" if is_top else chapter.verdict,
-        note="" if sheet is None else _note(results, sheet, common_encoders(table)),
+        note="" if sheet is None else _note(results, sheet),
         table=sheet,
         beside=chapter.beside,
         sheets=[*chapter.sheets, *facts_of(plan)],
@@ -184,9 +183,9 @@ def _caption(results: Results, table: pd.DataFrame) -> str:
     return caption(results.plan, table, results.metrics, shown_metrics(table, results.metrics))
 
 
-def _note(results: Results, sheet: Sheet, encoders: Sequence[str]) -> str:
+def _note(results: Results, sheet: Sheet) -> str:
     """How to read a table of results: only what it has."""
-    parts = [f"All on {listed(encoders)}."] if encoders else []
+    parts = []
     if any(cell.best for line in sheet.lines for cell in line.cells):
         parts.append("Bold: best fusion by mean.")
     if any(line.reference for line in sheet.lines):

@@ -17,7 +17,7 @@ from bench.compare.tests import varies
 from bench.labels import differing, short
 from bench.metrics import COMPANION, METRICS, PRIMARY, Metric, leading, of_task
 from bench.plan import Plan, PlanRow
-from bench.report.captions import about, intervals_of, seeds_of, settings_of
+from bench.report.captions import about, intervals_of, listed, seeds_of, settings_of
 from bench.report.sheet import Cell, Column, Line, Sheet, plain_sheet
 from bench.report.writers import comma_separated, glance, latex, markdown
 
@@ -231,6 +231,8 @@ def caption(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric], show
     over += f" The same for every seed: {', '.join(dict.fromkeys(same['method']))}." if len(same) else ""
     fewest, most = table["n_test"].min(), table["n_test"].max()
     tested = f"{most}" if fewest == most else f"{fewest} to {most}"
+    common = common_encoders(table)
+    over += f" All on {listed(common)}." if common else ""
     unit = f" [{plan.target.unit}]" if plan.target.unit else ""
     notes = [m.note if m.name in shown else m.blank for m in metrics.values()]
     said = "".join(f" {note.format(unit=unit)}" for note in dict.fromkeys(filter(None, notes)))
