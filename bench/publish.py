@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -44,28 +45,38 @@ class Reading:
         """What was asked for."""
         return self.results.plan
 
-    @property
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The numbers of the experiment's table."""
+        return numbers(self.results, self.experiment.printed)
+
+    @cached_property
     def verdict(self) -> str:
         """What the results allow to be said."""
         return self.experiment.verdict(self.results)
 
-    def beside(self) -> list[Sheet]:
+    @cached_property
+    def sheets(self) -> Sequence[Sheet]:
+        """Further tables of the experiment."""
+        return self.experiment.sheets(self.results)
+
+    @cached_property
+    def beside(self) -> Sequence[Sheet]:
         """Other people's figures beside ours."""
-        table = numbers(self.results, self.experiment.printed(self.results))
-        if table.empty:
+        if self.table.empty:
             return []
-        sheets = [beside_paper(self.plan, table, self.results.metrics)]
-        sheets += [beside_others(self.plan, table)] if self.plan.experiment == MAIN else []
+        sheets = [beside_paper(self.plan, self.table, self.results.metrics)]
+        sheets += [beside_others(self.plan, self.table)] if self.plan.experiment == MAIN else []
         return [sheet for sheet in sheets if sheet is not None]
 
     def write_tables(self, out: Path) -> list[Path]:
         """``OUT/tables/EXPERIMENT.*``; the paths."""
         return write_tables(
             self.results,
+            self.table,
             out,
             verdict=self.verdict,
-            printed=self.experiment.printed(self.results),
-            beside=[*self.beside(), *self.experiment.sheets(self.results)],
+            beside=[*self.beside, *self.sheets],
             more=self.experiment.tables(self.results),
         )
 
@@ -80,10 +91,11 @@ class Reading:
         top = self.plan.name == MAIN and not self.plan.not_applicable
         return Chapter(
             results=self.results,
+            table=self.table,
             verdict=self.verdict,
             figures=figures,
-            beside=[sheet for sheet in self.beside() if sheet.lines],
-            sheets=self.experiment.sheets(self.results),
+            beside=[sheet for sheet in self.beside if sheet.lines],
+            sheets=self.sheets,
             headline=headline(self.results) if top else None,
         )
 

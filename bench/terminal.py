@@ -137,9 +137,9 @@ def carry_out(request: Request, *, page: bool) -> None:
 
 
 def _show_results(reading: Reading) -> None:
-    from bench.report.tables import at_a_glance, numbers
+    from bench.report.tables import at_a_glance
 
-    table = numbers(reading.results)
+    table = reading.table
     if table.empty:
         return
     show(at_a_glance(reading.plan, table, reading.results.metrics))

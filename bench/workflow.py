@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -26,6 +27,8 @@ from bench.runner import Job, Outcome, Summary, run_all
 from bench.spec import RunSpec
 from bench.store import RunStore
 from bench.variants import Choice, Variant
+
+log = logging.getLogger("bench")
 
 Encoding = tuple[tuple[str, str], ...]
 """A combination of encoders, as a key: sorted pairs of modality and name."""
@@ -84,6 +87,8 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
     kind = kind_of(training.split, dataset.samples, dataset.schema.samples.fixed)
     first_parts(dataset, training)  # too small a dataset is refused before anything is encoded
     choice = choice_of(asked, dataset.schema)
+    for modality in sorted(request.encoders.keys() - dataset.schema.encoded):
+        log.warning("--encoder %s: %s has nothing of it to encode", modality, dataset.schema.name)
     variants = {e.name: variants_of(e, choice, request.missing) for e in asked.experiments}
     _check_set_fusions(request.settings, [v for found in variants.values() for v in found])
     features, encoded = _features(
@@ -189,10 +194,9 @@ def _row(
     found = features[_key(variant.encoders)]
     if variant.entities:
         found = found.only(variant.entities)
-    specs = [
-        _spec(variant, asked, seed, dataset.schema.name, found)
-        for seed in range(variant.seeds or asked.preset.seeds)
-    ]
+    first = _spec(variant, asked, dataset.schema.name, found)
+    seeds = range(variant.seeds or asked.preset.seeds)
+    specs = [first.model_copy(update={"seed": seed}) for seed in seeds]
     observe = variant.observe | request.observe
     device = str(asked.device)
     jobs = [Job(spec, found, request.out, device, request.plugins, observe) for spec in specs]
@@ -235,8 +239,8 @@ def _features(
     return found, total
 
 
-def _spec(variant: Variant, asked: Resolved, seed: int, dataset: str, features: FeatureSet) -> RunSpec:
-    """All that decides one run."""
+def _spec(variant: Variant, asked: Resolved, dataset: str, features: FeatureSet) -> RunSpec:
+    """All that decides the run of the first seed."""
     training = asked.preset.training.model_copy(update=dict(variant.training))
     model, training, device = methods.settings(
         variant.method, asked.preset.model, training, asked.device.type
@@ -246,7 +250,7 @@ def _spec(variant: Variant, asked: Resolved, seed: int, dataset: str, features: 
         options=dict(variant.options),
         model=model,
         training=training,
-        seed=seed,
+        seed=0,
         dataset=dataset,
         target=features.target,
         encoders=dict(features.stamps),

@@ -142,10 +142,11 @@ def test_an_experiment_that_does_not_apply_says_why(tmp_path):
         'name = "flats"\n[target]\ncolumn = "price"\n[entities.flat]\nnumeric = ["area"]\n', encoding="utf-8"
     )
     options = ["--data", tmp_path, "--out", tmp_path / "out", "--fusion", "concat", "--executor", "inline"]
-    output = bench("run", "--experiment", "order,backbones,attention,fusion", *options)
+    output = bench("run", "--experiment", "order,backbones,attention,fusion", "--video", "motion", *options)
     for part in (
         "order does not apply: the dataset has one modality",
         "backbones does not apply",
+        "--encoder video: flats has nothing of it to encode",
         "one entity (flat)",
     ):
         assert part in output.replace("\n", " ")

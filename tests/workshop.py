@@ -173,8 +173,7 @@ class Workshop:
 
 
 def rows_of(plan: Plan, store: RunStore) -> pd.DataFrame:
-    reading = read(plan, store)
-    return numbers(reading.results, reading.experiment.printed(reading.results))
+    return read(plan, store).table
 
 
 def sheet_of(plan: Plan, store: RunStore) -> Sheet:

@@ -6,7 +6,7 @@ Results -> rows of the plan -> runs, one per seed, each with its predictions and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -36,6 +36,7 @@ class Run:
         measured: costs and sizes, as stored.
         environment: versions and hardware.
         whole: whether `table` has all test samples, and not only the complete ones.
+        derived: what an experiment has computed of the run, by name, so as not to compute it again.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Run:
     environment: Mapping[str, Any]
     whole: bool
     store: RunStore
+    derived: dict[str, Any] = field(default_factory=dict)
 
     def record(self, observer: str) -> Record | None:
         """What an observer recorded of all test samples; None where it was not asked for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -57,9 +57,9 @@ class Backbones(Experiment):
             f"{','.join(PAPERS['text'])}."
         )
 
-    def printed(self, results: Results) -> Callable[[PlanRow], Mapping[str, Any] | None]:
+    def printed(self, row: PlanRow) -> Mapping[str, Any] | None:
         """Table 10."""
-        return lambda row: printed_in("backbones", row.method, row.encoders)
+        return printed_in("backbones", row.method, row.encoders)
 
     def figures(self, results: Results) -> Sequence[Drawing]:
         """The primary metric of every method on every encoder, the others kept."""

@@ -17,6 +17,7 @@ from bench.compare.verdict import default_verdict
 from bench.config import Preset
 from bench.data.dataset import Dataset
 from bench.metrics import Metric
+from bench.plan import PlanRow
 from bench.report.figures.drawing import Drawing
 from bench.report.sheet import Sheet
 from bench.variants import Choice, Variant
@@ -64,9 +65,9 @@ class Experiment:
         """What is measured of a run beside the metrics."""
         return {}
 
-    def printed(self, results: Results) -> Callable[[Any], Mapping[str, Any] | None]:
-        """Row of the plan -> the metrics that the paper prints for it; None for none."""
-        return lambda row: None
+    def printed(self, row: PlanRow) -> Mapping[str, Any] | None:
+        """What the paper prints for a row, by metric; None for nothing."""
+        return None
 
     def verdict(self, results: Results) -> str:
         """A sentence or two on the rows; "" where there is nothing to compare.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,11 +59,11 @@ class Entities(Experiment):
             return {}  # no truth, or a file of somebody else's that is called so
         return {"true_shares": rows}
 
-    def printed(self, results: Results) -> Callable[[PlanRow], Mapping[str, Any] | None]:
+    def printed(self, row: PlanRow) -> Mapping[str, Any] | None:
         """Table 8."""
-        return lambda row: (
-            None if row.arm == ONLY else printed_in("entities", row.method, row.encoders, row.unseen)
-        )
+        if row.arm == ONLY:
+            return None
+        return printed_in("entities", row.method, row.encoders, row.unseen)
 
     def verdict(self, results: Results) -> str:
         """How much worse MEMF gets without each entity, and whether the order is that of the true shares."""

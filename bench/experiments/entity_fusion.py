@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.compare.frame import Results
@@ -28,9 +28,9 @@ class EntityFusion(Experiment):
         """One for each way."""
         return [choice.variant(name) for name in ENTITY_FUSERS]
 
-    def printed(self, results: Results) -> Callable[[PlanRow], Mapping[str, Any] | None]:
+    def printed(self, row: PlanRow) -> Mapping[str, Any] | None:
         """Table 7."""
-        return lambda row: printed_in("entity-fusion", row.method, row.encoders)
+        return printed_in("entity-fusion", row.method, row.encoders)
 
     def figures(self, results: Results) -> Sequence[Drawing]:
         """The five beside each other."""

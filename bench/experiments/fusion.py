@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import fusions
@@ -34,9 +34,9 @@ class FusionMethods(Experiment):
         floor = [Variant(name, {}, reference=True) for name, kind in known.items() if not kind.looks]
         return variants + references + floor
 
-    def printed(self, results: Results) -> Callable[[PlanRow], Mapping[str, Any] | None]:
+    def printed(self, row: PlanRow) -> Mapping[str, Any] | None:
         """Tables 9 and 10."""
-        return lambda row: printed_in("fusion", row.method, row.encoders)
+        return printed_in("fusion", row.method, row.encoders)
 
     def figures(self, results: Results) -> Sequence[Drawing]:
         """Methods beside each other, and what their accuracy costs."""

@@ -81,8 +81,12 @@ def curves_of(results: Results) -> list[Curves]:
 
 
 def _curves(run: Run) -> pd.DataFrame | None:
-    record = run.record("missing")
-    return curves(run.answers.target, record, run.table) if isinstance(record, pd.DataFrame) else None
+    if "curves" not in run.derived:
+        record, target = run.record("missing"), run.answers.target
+        found = curves(target, record, run.table) if isinstance(record, pd.DataFrame) else None
+        run.derived["curves"] = found
+    known: pd.DataFrame | None = run.derived["curves"]
+    return known
 
 
 @experiment("missing", title="Sources missing at test time", ranked=False)

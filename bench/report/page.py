@@ -26,7 +26,6 @@ from bench.report.tables import (
     caption,
     chosen_of,
     facts_of,
-    numbers,
     results_sheet,
     shown_metrics,
 )
@@ -80,6 +79,7 @@ class Chapter:
 
     Attributes:
         results: with its plan.
+        table: the numbers of its table.
         verdict: what they allow to be said.
         figures: drawn from them.
         beside: other people's figures beside ours.
@@ -88,6 +88,7 @@ class Chapter:
     """
 
     results: Results
+    table: pd.DataFrame
     verdict: str = ""
     figures: Sequence[Figure] = ()
     beside: Sequence[Sheet] = ()
@@ -163,8 +164,7 @@ def _many(n: int, what: str) -> str:
 
 def _section(chapter: Chapter, is_top: bool, main: Picture | None) -> Section:
     """An experiment, without what the headline says and shows of it already."""
-    results, plan = chapter.results, chapter.results.plan
-    table = numbers(results)
+    results, plan, table = chapter.results, chapter.results.plan, chapter.table
     sheet = None if table.empty else results_sheet(plan, table, results.metrics).visible()
     return Section(
         plan=plan,

@@ -172,7 +172,8 @@ def setting_apart(table: pd.DataFrame) -> list[str]:
 
 def _stamped(table: pd.DataFrame, name: str) -> bool:
     """Whether the encoders of a column are named by the stamps of their weights already."""
-    return all(encoder in weights for encoder, weights in zip(table[name], table["weights"], strict=True))
+    rows = zip(table[name], table["weights"], strict=True)
+    return all(not encoder or f" {encoder} (" in f" {weights}" for encoder, weights in rows)
 
 
 def common_encoders(table: pd.DataFrame) -> list[str]:
@@ -258,10 +259,10 @@ def chosen_of(results: Results) -> list[str]:
 
 def write_tables(
     results: Results,
+    table: pd.DataFrame,
     out: Path,
     *,
     verdict: str = "",
-    printed: Printed = lambda row: None,
     beside: Sequence[Sheet] = (),
     more: Mapping[str, pd.DataFrame] = MappingProxyType({}),
 ) -> list[Path]:
@@ -271,13 +272,13 @@ def write_tables(
 
     Args:
         results: of the experiment.
+        table: its `numbers`.
         out: the folder.
         verdict: what the results allow to be said.
-        printed: what the paper prints for a row.
         beside: further tables of the Markdown file.
         more: further tables by name, each a file ``EXPERIMENT-NAME.csv``.
     """
-    plan, table = results.plan, numbers(results, printed)
+    plan = results.plan
     facts = facts_of(plan)
     if not table.empty:
         sheet = results_sheet(plan, table, results.metrics)
