@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import pearsonr, spearmanr
+from sklearn import config_context
 from sklearn import metrics as sk
 
 from bench.predictions import Answers
@@ -87,10 +88,12 @@ def leading(kind: str) -> list[str]:
     return [known.name for known in of_task(kind) if known.leading]
 
 
-def score(answers: Answers) -> dict[str, float]:
-    """All metrics for the task of some predictions, which are finite; NaN for one that says nothing here."""
-    with np.errstate(over="ignore"):  # what is too large for a number has diverged
-        return {known.name: float(known.compute(answers)) for known in of_task(answers.target.task)}
+def score(answers: Answers, metrics: Sequence[Metric] | None = None) -> dict[str, float]:
+    """Metrics of some predictions, which are finite: all for their task or those given; NaN for no answer."""
+    # what is too large for a number has diverged; that predictions are finite is known, and costs to find out
+    with np.errstate(over="ignore"), config_context(assume_finite=True, skip_parameter_validation=True):
+        chosen = of_task(answers.target.task) if metrics is None else metrics
+        return {known.name: float(known.compute(answers)) for known in chosen}
 
 
 PRIMARY = {"regression": "MSE", "binary": "log_loss", "multiclass": "log_loss"}

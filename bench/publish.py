@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,9 +56,14 @@ class Reading:
         return self.experiment.verdict(self.results)
 
     @cached_property
+    def more(self) -> Mapping[str, pd.DataFrame]:
+        """Further tables of the experiment, for programs."""
+        return self.experiment.tables(self.results)
+
+    @cached_property
     def sheets(self) -> Sequence[Sheet]:
-        """Further tables of the experiment."""
-        return self.experiment.sheets(self.results)
+        """The same for people."""
+        return self.experiment.sheets(self.results, self.more)
 
     @cached_property
     def beside(self) -> Sequence[Sheet]:
@@ -77,7 +82,7 @@ class Reading:
             out,
             verdict=self.verdict,
             beside=[*self.beside, *self.sheets],
-            more=self.experiment.tables(self.results),
+            more=self.more,
         )
 
     def write_figures(self, out: Path) -> list[Figure]:

@@ -287,7 +287,9 @@ def test_curves_begin_at_the_runs_metrics_and_end_without_the_source(done, featu
     for row in planned(done).rows:
         for run in row.runs:
             spec, table = spec_of(store, run), store.predictions(run)
-            curves = curves_of_record(spec.target, store.record(run, "missing.parquet"), table)
+            curves = curves_of_record(
+                spec.target, store.record(run, "missing.parquet"), table, of_task("regression")
+            )
             metrics = score(answers(spec.target, table))
             method = Network.load(store.root / run / "model", spec, features.layout, CPU)
             rows, target = parts_of(spec, features).test, features.samples["target"]

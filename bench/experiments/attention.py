@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure as Canvas
 from matplotlib.figure import SubFigure
 
 from bench.compare.frame import Results, Row
@@ -17,7 +16,7 @@ from bench.experiments.base import Experiment, experiment, several_entities
 from bench.plan import Plan
 from bench.report.captions import provenance_of
 from bench.report.figures.drawing import Drawing
-from bench.report.figures.style import MAP, TWO_COLUMNS, canvas, shown
+from bench.report.figures.style import MAP, TWO_COLUMNS, canvas, colour_bar, shown
 from bench.seeds import derive
 from bench.variants import Choice, Variant
 
@@ -112,7 +111,7 @@ def _samples(plan: Plan, row: Row, maps: Maps) -> Drawing:
         ax.set_title(shown(maps.ids[chosen[i]], 22))
     figure.supxlabel("attended group (key)", fontsize=7.5)
     figure.supylabel("attending group (query)", fontsize=7.5)
-    _bar(figure, list(figure.axes), norm, MAP, "attention weight")
+    colour_bar(figure, ScalarMappable(norm, MAP), list(figure.axes), "attention weight")
     text = (
         f"{provenance_of(plan, row)} {len(chosen)} test samples drawn at random; last layer, "
         f"mean over {maps.layers[-1].shape[1]} heads. {READ}"
@@ -139,7 +138,12 @@ def _mean(plan: Plan, row: Row, maps: Maps) -> Drawing:
         # the rollout keeps half of everything in place: on the layers' scale they would all look alike
         scale = norm if maps_of is last else Normalize(0, float(mean.max()))
         _map(ax, mean, scale, MAP, spread=maps_of.std(axis=0))
-        _bar(above, [ax], scale, MAP, "mean attention weight" if maps_of is last else "mean share")
+        colour_bar(
+            above,
+            ScalarMappable(scale, MAP),
+            [ax],
+            "mean attention weight" if maps_of is last else "mean share",
+        )
         _name_axes(ax, maps.groups, rows=True, columns=True)
         ax.set(title=title, xlabel="attended group (key)")
     panels[0].set_ylabel("attending group (query)")
@@ -194,11 +198,4 @@ def _mosaic(
     ax.set_xticks(np.arange(heads) * step + groups / 2, [str(j + 1) for j in range(heads)])
     ax.set_yticks(np.arange(len(layers)) * step + groups / 2, [str(i + 1) for i in range(len(layers))])
     ax.set(title=title, xlabel="head", ylabel="layer")
-    _bar(part, [ax], norm, cmap, label)
-
-
-def _bar(part: Canvas | SubFigure, panels: list[Axes], norm: Normalize, cmap: str, label: str) -> None:
-    bar = part.colorbar(ScalarMappable(norm, cmap), ax=panels, shrink=0.8, aspect=22)
-    bar.set_label(label)
-    bar.outline.set_visible(False)
-    bar.ax.locator_params(nbins=4)
+    colour_bar(part, ScalarMappable(norm, cmap), [ax], label)

@@ -80,8 +80,8 @@ class Experiment:
         """Further tables by name, each written as ``tables/EXPERIMENT-NAME.csv``."""
         return {}
 
-    def sheets(self, results: Results) -> Sequence[Sheet]:
-        """Further tables for people."""
+    def sheets(self, results: Results, tables: Mapping[str, pd.DataFrame]) -> Sequence[Sheet]:
+        """Further tables for people, from those of `tables`."""
         return ()
 
     def figures(self, results: Results) -> Sequence[Drawing]:

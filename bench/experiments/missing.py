@@ -83,10 +83,11 @@ def curves_of(results: Results) -> list[Curves]:
 def _curves(run: Run) -> pd.DataFrame | None:
     if "curves" not in run.derived:
         record, target = run.record("missing"), run.answers.target
-        found = curves(target, record, run.table) if isinstance(record, pd.DataFrame) else None
-        run.derived["curves"] = found
-    known: pd.DataFrame | None = run.derived["curves"]
-    return known
+        shown = [METRICS[PRIMARY[target.task]], METRICS[COMPANION[target.task]]]
+        known = isinstance(record, pd.DataFrame)
+        run.derived["curves"] = curves(target, record, run.table, shown) if known else None
+    found: pd.DataFrame | None = run.derived["curves"]
+    return found
 
 
 @experiment("missing", title="Sources missing at test time", ranked=False)
@@ -136,9 +137,9 @@ class Missing(Experiment):
         """Areas and losses by source."""
         return {"sources": by_source(results)}
 
-    def sheets(self, results: Results) -> Sequence[Sheet]:
+    def sheets(self, results: Results, tables: Mapping[str, pd.DataFrame]) -> Sequence[Sheet]:
         """The same for people."""
-        table = by_source(results)
+        table = tables["sources"]
         return [] if table.empty else [_sheet(table, METRICS[COMPANION[results.plan.target.task]])]
 
     def figures(self, results: Results) -> Sequence[Drawing]:

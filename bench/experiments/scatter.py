@@ -14,7 +14,7 @@ from bench.experiments.base import Experiment, experiment
 from bench.metrics import leading
 from bench.report.captions import provenance_of
 from bench.report.figures.drawing import Drawing
-from bench.report.figures.style import MAP, ONE_COLUMN, canvas, shown
+from bench.report.figures.style import MAP, ONE_COLUMN, canvas, colour_bar, shown
 from bench.variants import Choice, Variant
 
 MOST = 2000
@@ -60,9 +60,7 @@ def _points(run: Run) -> tuple[Canvas, str]:
         0.03, 0.97, "\n".join(said), transform=ax.transAxes,
         va="top", fontsize=7, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5},
     )  # fmt: skip
-    bar = figure.colorbar(drawn, ax=ax, shrink=0.8)
-    bar.set_label("density of samples (highest = 1)")
-    bar.outline.set_visible(False)
+    colour_bar(figure, drawn, ax, "density of samples (highest = 1)")
     return figure, (
         f"Each point is one of {len(true)} test samples; colour: how many others lie near it (Gaussian "
         "kernel). On the line (1:1), the prediction is right; below it, too low."
@@ -87,9 +85,7 @@ def _confusion(run: Run) -> tuple[Canvas, str]:
     for (i, j), count in np.ndenumerate(counts):
         colour = "k" if shares[i, j] > 0.6 else "w"
         ax.text(j + 0.5, i + 0.5, f"{count}", ha="center", va="center", fontsize=7, color=colour)
-    bar = figure.colorbar(drawn, ax=ax, shrink=0.8)
-    bar.set_label("share of the true class")
-    bar.outline.set_visible(False)
+    colour_bar(figure, drawn, ax, "share of the true class")
     return figure, (
         f"Numbers count {len(answers.true)} test samples by true class (rows) and most probable class "
         "(columns); the diagonal is right. Accuracy "

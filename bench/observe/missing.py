@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from bench.data.schema import Target
-from bench.metrics import score
+from bench.metrics import Metric, score
 from bench.observe.base import Observer, observer
 from bench.predictions import Answers, answers, predicted_columns, predicted_values
 from bench.seeds import derive
@@ -37,7 +39,9 @@ class Missing(Observer):
         return pd.concat(tables, ignore_index=True)
 
 
-def curves(target: Target, record: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+def curves(
+    target: Target, record: pd.DataFrame, predictions: pd.DataFrame, metrics: Sequence[Metric]
+) -> pd.DataFrame:
     """Metrics with each source taken away from a share of the test samples, which `predictions` are of.
 
     Returns:
@@ -50,5 +54,7 @@ def curves(target: Target, record: pd.DataFrame, predictions: pd.DataFrame) -> p
         for share in SHARES:
             lost = turn < round(share * len(part))
             mixed = np.where(lost if without.ndim == 1 else lost[:, None], without, whole.predicted)
-            found.append({"source": source, "share": share} | score(Answers(target, whole.true, mixed)))
+            found.append(
+                {"source": source, "share": share} | score(Answers(target, whole.true, mixed), metrics)
+            )
     return pd.DataFrame(found)

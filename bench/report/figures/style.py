@@ -9,7 +9,9 @@ from typing import Any
 
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure as Canvas
+from matplotlib.figure import SubFigure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.lines import Line2D
 
@@ -143,6 +145,16 @@ def one_seed() -> Line2D:
 def interval() -> Line2D:
     """The legend's entry of the lines through the marks."""
     return Line2D([], [], color="0.3", alpha=0.35, linewidth=2.5, label="95 % interval")
+
+
+def colour_bar(
+    canvas: Canvas | SubFigure, drawn: ScalarMappable, panels: Axes | Sequence[Axes], label: str
+) -> None:
+    """What the colours of some panels stand for."""
+    bar = canvas.colorbar(drawn, ax=panels, shrink=0.8)
+    bar.set_label(label)
+    bar.outline.set_visible(False)
+    bar.ax.locator_params(nbins=5)
 
 
 def name_rows(ax: Axes, names: Sequence[str]) -> None:
