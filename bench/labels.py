@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Protocol
 
 
 class Named(Protocol):
-    """What a row is named by: its method, modality -> encoder, and what else sets it apart."""
+    """What a row is named by: its method, modality -> encoder, its target among several, and what else."""
 
     method: str
     encoders: dict[str, str]
     reference: bool
+    target: str
 
     @property
     def variant(self) -> str:
@@ -36,6 +38,15 @@ def short(names: Iterable[str]) -> dict[str, str]:
     return {name: name for name in known}
 
 
+def for_files(names: Sequence[str]) -> list[str]:
+    """Names as parts of names of files: letters, digits, - and _, distinct also where case does not count."""
+    plain = [re.sub(r"[^\w-]+", "-", name).strip("-").lower()[:40] for name in names]
+    return [
+        slug if slug and plain.count(slug) == 1 else f"{slug}-{i}".strip("-")
+        for i, slug in enumerate(plain, start=1)
+    ]
+
+
 def _is_path(name: str) -> bool:
     """Whether a name is that of a folder, and not ``owner/model`` on a hub."""
     return name.startswith(("/", ".", "~")) or name.count("/") > 1 or "\\" in name
@@ -48,12 +59,17 @@ def differing(sets: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def labels(rows: Sequence[Named]) -> Callable[[Named], str]:
-    """Names for rows: the method, in brackets its variant and the encoders that differ among fusions."""
+    """Names for rows: the method, in brackets target, variant, encoders, where they differ among fusions."""
+    several = len({row.target for row in rows}) > 1
     differ = differing([row.encoders for row in rows if not row.reference])
     shown = short(name for row in rows for name in row.encoders.values())
 
     def label(row: Named) -> str:
-        extras = [row.variant, *(shown[row.encoders[m]] for m in differ if m in row.encoders)]
+        extras = [
+            row.target if several else "",
+            row.variant,
+            *(shown[row.encoders[m]] for m in differ if m in row.encoders),
+        ]
         extras = [extra for extra in extras if extra]
         return f"{row.method} ({', '.join(extras)})" if extras else row.method
 

@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, StringConstraints, ValidationError
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from bench.data.schema import Target
 from bench.errors import UsageError
 from bench.features.store import FeatureSet
 from bench.files import write_text
-from bench.labels import labels
+from bench.labels import for_files, labels
 from bench.spec import RunSpec
 from bench.variants import WITHOUT, Variant
 
@@ -44,6 +44,7 @@ class PlanRow(BaseModel):
         missing: what is done with incomplete samples, where that is compared: keep or drop.
         scored: on all test samples, or only on the complete ones.
         reference: whether the row is there for comparison only.
+        target: the column that is predicted, where the plan has several.
         runs: ids of its runs, one per seed.
     """
 
@@ -57,6 +58,7 @@ class PlanRow(BaseModel):
     missing: Literal["", "keep", "drop"] = ""
     scored: Literal["all", "complete"] = "all"
     reference: bool = False
+    target: str = ""
     runs: list[RunId]
 
     @property
@@ -83,7 +85,9 @@ class PlanRow(BaseModel):
         return json.dumps(self.model_dump(exclude={"runs", "reference"}), sort_keys=True)
 
     @classmethod
-    def of(cls, variant: Variant, features: FeatureSet, specs: Sequence[RunSpec]) -> PlanRow:
+    def of(
+        cls, variant: Variant, features: FeatureSet, specs: Sequence[RunSpec], target: str = ""
+    ) -> PlanRow:
         """The row of a variant."""
         return cls(
             method=variant.method,
@@ -96,6 +100,7 @@ class PlanRow(BaseModel):
             missing=variant.missing,
             scored=variant.scored,
             reference=variant.reference,
+            target=target,
             runs=[spec.id for spec in specs],
         )
 
@@ -107,11 +112,15 @@ class Plan(BaseModel):
         settings: a hash of what all rows have in common: data, split, training, sizes, options of fusions.
         archived: whether a request of other settings has taken its place.
         ranked: whether rows are shown best first, or in their own order.
+        target: of all rows; the first of `targets`, where there are several.
+        targets: several of one kind, each predicted by rows of its own; `each` has a plan for every one.
         split: how the test part is chosen: random, official or time.
         seeds: of the row that has most.
         not_applicable: why the experiment says nothing about this dataset; "" where it does.
         left_out: rows that the experiment would have, and why it has not.
-        facts: what an experiment states without any run: tables by name, each a list of rows.
+        facts: what an experiment states without any run: tables by name, each a list of rows, of which those
+            about one of several targets name it as `target`.
+        of: the target among several that this plan is about, as a part of names of files; it is not stored.
     """
 
     experiment: Name
@@ -124,6 +133,7 @@ class Plan(BaseModel):
     description: str
     samples: int
     target: Target
+    targets: list[Target] = []
     preset: str
     split: str = "random"
     seeds: int
@@ -133,6 +143,26 @@ class Plan(BaseModel):
     not_applicable: str = ""
     left_out: str = ""
     facts: dict[str, list[dict[str, Any]]] = {}
+    of: str = Field(default="", exclude=True)
+
+    @property
+    def each(self) -> list[Plan]:
+        """A plan for each target, which knows of no other; the plan itself where there is one target."""
+        files = for_files([target.column for target in self.targets])
+        return [self._of(*found) for found in zip(self.targets, files, strict=True)] or [self]
+
+    def _of(self, target: Target, file: str) -> Plan:
+        facts = {
+            name: [
+                {key: value for key, value in row.items() if key != "target"}
+                for row in rows
+                if row.get("target", target.column) == target.column
+            ]
+            for name, rows in self.facts.items()
+        }
+        rows = [row for row in self.rows if row.target == target.column]
+        own = {"target": target, "targets": [], "rows": rows, "facts": facts, "of": file}
+        return self.model_copy(update={**own, "title": f"{self.title}: {target.column}"})
 
     def labels(self) -> Callable[[PlanRow], str]:
         """Names for its rows where several stand beside each other."""
@@ -145,8 +175,8 @@ class Plan(BaseModel):
 
     @property
     def suffix(self) -> str:
-        """What its files' names have in addition: nothing for the current plan, else the settings."""
-        return f"-{self.settings[:6]}" if self.archived else ""
+        """What its files' names have in addition: one target of several, the settings of an earlier plan."""
+        return f"-{self.of}" * bool(self.of) + f"-{self.settings[:6]}" * self.archived
 
     def with_rows_of(self, earlier: Plan) -> Plan:
         """This plan with the rows that an earlier one of the same settings has beside its own.

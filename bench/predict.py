@@ -3,6 +3,8 @@
     predictor = load("results", "memf")       # after `bench run --save-models`
     table = predictor.predict("new-data")     # a folder, a Dataset or a DataFrame
 
+Of several targets `load` gives the one that is named, and `predict_each` a table of all.
+
 All that is needed lies in the output folder: the weights, the description of the data, and which encoders
 made its features. Encoders are made anew, and must be the same to the bit of their fingerprint.
 """
@@ -114,6 +116,7 @@ def load(
     backbone: str | None = None,
     text: str | None = None,
     variant: str | None = None,
+    target: str | None = None,
     device: str = "auto",
     plugins: Sequence[Path] = (),
 ) -> Predictor:
@@ -125,6 +128,7 @@ def load(
         backbone: which of several rows of the method, by its column in the table.
         text: the same.
         variant: the same; "" for the one without a name.
+        target: the same, where there are several.
         device: where to work: auto, cpu, cuda, ...
         plugins: files that register fusions or references.
 
@@ -134,7 +138,8 @@ def load(
     load_plugins(tuple(plugins))
     plans, place = load_plans(Path(out)), choose_device(device)
     rows = [row for plan in plans if not plan.archived for row in plan.rows]
-    row = _choose(rows, method, {"backbone": backbone, "text": text, "variant": variant})
+    asked = {"backbone": backbone, "text": text, "variant": variant, "target": target}
+    row = _choose(rows, method, asked)
     store = RunStore(Path(out))
     fitted: dict[int, Method] = {}
     descriptions = []
@@ -150,6 +155,44 @@ def load(
     if any(description != descriptions[0] for description in descriptions):
         raise UsageError(f"the runs of {method} were fitted to different data; run it again.")
     return Predictor(method, descriptions[0], fitted, place)
+
+
+def predict_each(
+    out: Path | str,
+    method: str,
+    data: Path | str | Dataset | pd.DataFrame,
+    *,
+    target: str | None = None,
+    allow_links: tuple[Path, ...] = (),
+    **options: Any,
+) -> pd.DataFrame:
+    """Predictions for new rows of every target of a method, or of the one that is named.
+
+    Args:
+        out: as `load` takes it.
+        method: the same.
+        data: as `Predictor.predict` takes it.
+        target: the only one to predict.
+        allow_links: folders outside that links in the folder may lead to.
+        options: further ones of `load`.
+
+    Returns:
+        What `Predictor.predict` gives; of several targets one after the other, `target` behind `id`.
+
+    Raises:
+        UsageError, DataError: as `load` and `predict` do.
+    """
+    load_plugins(tuple(options.get("plugins", ())))
+    plans = [plan for plan in load_plans(Path(out)) if not plan.archived]
+    targets = dict.fromkeys(row.target for plan in plans for row in plan.rows if row.method == method)
+    if target is not None or len(targets) < 2:
+        return load(out, method, target=target, **options).predict(data, allow_links)
+    parts = []
+    for name in targets:
+        part = load(out, method, target=name, **options).predict(data, allow_links)
+        part.insert(1, "target", name)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
 
 
 def _load_run(store: RunStore, run_id: str, device: torch.device) -> tuple[int, Method, Description]:
@@ -197,7 +240,8 @@ def _choose(rows: Sequence[PlanRow], method: str, asked: Mapping[str, str | None
 def _parts(row: PlanRow) -> dict[str, str]:
     """What sets a row apart."""
     encoded = row.encoders
-    return {"backbone": encoded.get("image", ""), "text": encoded.get("text", ""), "variant": row.variant}
+    sources = {"backbone": encoded.get("image", ""), "text": encoded.get("text", "")}
+    return {**sources, "variant": row.variant, "target": row.target}
 
 
 def _options(row: PlanRow) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from bench.plan import Plan, load_plans
 from bench.report.beside import beside_others, beside_paper
 from bench.report.figures.drawing import Figure, write_figures
 from bench.report.headline import headline
-from bench.report.page import Chapter, write_page
+from bench.report.page import Chapter, Head, write_page
 from bench.report.sheet import Sheet
 from bench.report.tables import numbers, write_tables
 from bench.store import RunStore
@@ -35,7 +35,10 @@ class Unknown(Experiment):
 
 @dataclass(frozen=True)
 class Reading:
-    """A plan with its results, and the experiment that reads them."""
+    """A plan with its results, and the experiment that reads them.
+
+    Of several targets each is read by itself, and what that gives is put one after the other.
+    """
 
     experiment: Experiment
     results: Results
@@ -46,28 +49,46 @@ class Reading:
         return self.results.plan
 
     @cached_property
+    def each(self) -> list[Reading]:
+        """The reading of each target; none where there is one target."""
+        return [Reading(self.experiment, found) for found in self.results.each] if self.plan.targets else []
+
+    @cached_property
     def table(self) -> pd.DataFrame:
         """The numbers of the experiment's table."""
         return numbers(self.results, self.experiment.printed)
 
     @cached_property
-    def verdict(self) -> str:
-        """What the results allow to be said."""
-        return self.experiment.verdict(self.results)
+    def verdicts(self) -> list[str]:
+        """What the results allow to be said, a text for every target that there is something to say of."""
+        said = {one.plan.target.column: one.experiment.verdict(one.results) for one in self.each or [self]}
+        return [f"{target}: {text}" if self.each else text for target, text in said.items() if text]
 
     @cached_property
     def more(self) -> Mapping[str, pd.DataFrame]:
         """Further tables of the experiment, for programs."""
-        return self.experiment.tables(self.results)
+        if not self.each:
+            return self.experiment.tables(self.results)
+        parts: dict[str, list[pd.DataFrame]] = {}
+        for one in self.each:
+            for name, table in one.more.items():
+                named = table.copy()
+                named.insert(0, "target", one.plan.target.column)
+                parts.setdefault(name, []).append(named)
+        return {name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()}
 
     @cached_property
     def sheets(self) -> Sequence[Sheet]:
         """The same for people."""
-        return self.experiment.sheets(self.results, self.more)
+        if not self.each:
+            return self.experiment.sheets(self.results, self.more)
+        return [_named(sheet, one.plan) for one in self.each for sheet in one.sheets]
 
     @cached_property
     def beside(self) -> Sequence[Sheet]:
         """Other people's figures beside ours."""
+        if self.each:
+            return [_named(sheet, one.plan) for one in self.each for sheet in one.beside]
         if self.table.empty:
             return []
         sheets = [beside_paper(self.plan, self.table, self.results.metrics)]
@@ -80,7 +101,7 @@ class Reading:
             self.results,
             self.table,
             out,
-            verdict=self.verdict,
+            verdicts=self.verdicts,
             beside=[*self.beside, *self.sheets],
             more=self.more,
         )
@@ -89,20 +110,38 @@ class Reading:
         """``OUT/figures/NAME.*``, none of an experiment that says nothing about the dataset."""
         if self.plan.not_applicable:
             return []
+        if self.each:
+            return [figure for one in self.each for figure in one.write_figures(out)]
         return write_figures(self.plan, lambda: self.experiment.figures(self.results), out)
 
     def chapter(self, figures: Sequence[Figure]) -> Chapter:
         """What the page says of it."""
         top = self.plan.name == MAIN and not self.plan.not_applicable
+        heads = [one.head(figures) for one in self.each or [self]] if top else []
         return Chapter(
             results=self.results,
             table=self.table,
-            verdict=self.verdict,
+            verdicts=self.verdicts,
             figures=figures,
             beside=[sheet for sheet in self.beside if sheet.lines],
             sheets=self.sheets,
-            headline=headline(self.results) if top else None,
+            heads=[head for head in heads if head],
         )
+
+    def head(self, figures: Sequence[Figure]) -> Head | None:
+        """What the page begins with, of one target; None where that has no results."""
+        found = headline(self.results)
+        main = next((figure for figure in figures if figure.name == self.plan.name), None)
+        target = self.plan.target.column if self.plan.of else ""
+        return None if found is None else Head(target, found, self.experiment.verdict(self.results), main)
+
+
+def _named(sheet: Sheet, plan: Plan) -> Sheet:
+    """A sheet of one target among others."""
+    target = plan.target.column
+    title = sheet.title and f"{sheet.title}: {target}"
+    caption = f"Target {target}. {sheet.caption}"
+    return replace(sheet, name=f"{sheet.name}-{plan.of}", title=title, caption=caption)
 
 
 def read(plan: Plan, store: RunStore) -> Reading:
@@ -126,7 +165,8 @@ def read_all(out: Path) -> list[Reading]:
 def all_predictions(out: Path) -> pd.DataFrame:
     """Every stored prediction under a folder, with all that sets its run apart. Raises UsageError."""
     frames = [reading.results.frame().assign(experiment=reading.plan.name) for reading in read_all(out)]
-    table = pd.concat(frames, ignore_index=True)
+    # those of nothing would make numbers of seeds floating
+    table = pd.concat([frame for frame in frames if len(frame)] or frames, ignore_index=True)
     return table[["experiment", *(name for name in table if name != "experiment")]]
 
 

@@ -145,7 +145,7 @@ def _show_results(reading: Reading) -> None:
     show(at_a_glance(reading.plan, table, reading.results.metrics))
     if table["reference"].any():
         console.print("* a reference: uses no fusion")
-    console.print(reading.verdict)
+    console.print(*reading.verdicts, sep="\n")
 
 
 def _summarise(summary: Summary, encoded: int) -> None:

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import encoders
-from bench.config import SECTIONS
+from bench.config import SECTIONS, Preset
 from bench.data import catalog
 from bench.data.dataset import Dataset
 from bench.data.schema import Schema
 from bench.data.splits import kind_of
 from bench.data.statistics import first_parts
 from bench.errors import UsageError
-from bench.experiments import Experiment
-from bench.features.encode import encode
+from bench.experiments import Experiment, Facts
+from bench.features.encode import encode, with_target
 from bench.features.store import FeatureSet
 from bench.methods import catalog as methods
 from bench.plan import Plan, PlanRow, store_plan
@@ -85,7 +85,9 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
     )
     training = asked.preset.training
     kind = kind_of(training.split, dataset.samples, dataset.schema.samples.fixed)
-    first_parts(dataset, training)  # too small a dataset is refused before anything is encoded
+    every = dataset.each
+    for one in every:
+        first_parts(one, training)  # too small a dataset is refused before anything is encoded
     choice = choice_of(asked, dataset.schema)
     for modality in sorted(request.encoders.keys() - dataset.schema.encoded):
         log.warning("--encoder %s: %s has nothing of it to encode", modality, dataset.schema.name)
@@ -94,9 +96,14 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
     features, encoded = _features(
         dataset, [v for found in variants.values() for v in found], asked, request, reporter
     )
+    by_target = [(one, {key: with_target(some, one) for key, some in features.items()}) for one in every]
     plans, archived, jobs = [], [], []
     for experiment in asked.experiments:
-        rows = [_row(variant, asked, dataset, features, request) for variant in variants[experiment.name]]
+        rows = [
+            _row(variant, asked, one, found, request, several=len(every) > 1)
+            for one, found in by_target
+            for variant in variants[experiment.name]
+        ]
         jobs += [job for _, row_jobs in rows for job in row_jobs]
         reason = experiment.applies(choice)
         plan = Plan(
@@ -109,6 +116,7 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
             description=dataset.schema.description,
             samples=len(dataset),
             target=dataset.schema.target,
+            targets=[one.schema.target for one in every] if len(every) > 1 else [],
             preset=request.preset,
             split=kind,
             seeds=max((len(row.runs) for row, _ in rows), default=0),
@@ -117,7 +125,7 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
             rows=[row for row, _ in rows],
             not_applicable=reason,
             left_out="" if reason else experiment.left_out(choice),
-            facts={} if reason else experiment.facts(dataset, asked.preset),
+            facts={} if reason else _facts(experiment, every, asked.preset),
         )
         plan, displaced = store_plan(plan, request.out)
         plans.append(plan)
@@ -138,8 +146,22 @@ def _settings(asked: Resolved, dataset: Dataset, request: Request) -> str:
     """A hash of what all rows of a plan have in common, whichever methods and encoders they are of."""
     preset = asked.preset.model_dump(exclude={"description", "seeds", "encoders"})
     options = asked.preset.encoders.model_dump(include={"image_size", "hashing_width"})
-    common = [dataset.schema.name, dataset.fingerprint, preset, options, request.missing, asked.device.type]
+    targets = [one.schema.target.model_dump() for one in dataset.each]
+    data = [dataset.schema.name, dataset.fingerprint, targets]
+    common = [*data, preset, options, request.missing, asked.device.type]
     return hashlib.sha256(json.dumps(common, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _facts(experiment: Experiment, every: Sequence[Dataset], preset: Preset) -> Facts:
+    """What an experiment states without any run; where that depends on the target, its rows name theirs."""
+    facts = {one.schema.target.column: experiment.facts(one, preset) for one in every}
+    first, *others = facts.values()
+    if all(other == first for other in others):
+        return first
+    return {
+        name: [{"target": column, **row} for column, found in facts.items() for row in found.get(name, [])]
+        for name in first
+    }
 
 
 def _check_set_fusions(settings: Sequence[str], variants: Sequence[Variant]) -> None:
@@ -189,8 +211,10 @@ def _row(
     dataset: Dataset,
     features: Mapping[Encoding, FeatureSet],
     request: Request,
+    *,
+    several: bool,
 ) -> tuple[PlanRow, list[Job]]:
-    """The row of a variant, and the jobs of its runs."""
+    """The row of a variant, and the jobs of its runs; `several` targets stand in the plan."""
     found = features[_key(variant.encoders)]
     if variant.entities:
         found = found.only(variant.entities)
@@ -200,7 +224,8 @@ def _row(
     observe = variant.observe | request.observe
     device = str(asked.device)
     jobs = [Job(spec, found, request.out, device, request.plugins, observe) for spec in specs]
-    return PlanRow.of(variant, found, specs), jobs
+    target = dataset.schema.target.column if several else ""
+    return PlanRow.of(variant, found, specs, target), jobs
 
 
 def _key(chosen: Mapping[str, str]) -> Encoding:

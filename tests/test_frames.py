@@ -156,7 +156,7 @@ def test_the_fingerprint_follows_the_values():
         "a missing number": framed(table.assign(area=[9.5, np.nan, np.nan, 3.0])),
         "order": framed(table.iloc[::-1]),
         "another table": framed(tables={"products": products().assign(name=["red", "green"])}),
-        "description": framed(target=TARGET | {"transform": "log1p"}),
+        "description": framed(description="other shops"),
         "cells that change places": framed(table.assign(products=["p", None, "q", "p|q"])),
     }
     found = [data.fingerprint for data in others.values()]

@@ -192,7 +192,7 @@ def write_tables(plan: Plan, store: RunStore, out: Path) -> list[Path]:
 
 
 def verdict(plan: Plan, store: RunStore) -> str:
-    return read(plan, store).verdict
+    return " ".join(read(plan, store).verdicts)
 
 
 def headline_of(plan: Plan, store: RunStore) -> Headline | None:

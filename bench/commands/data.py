@@ -104,7 +104,8 @@ def stats(data: str, split: str, allow_links: tuple[Path, ...]) -> None:
     from bench.data.statistics import as_bars, statistics
 
     dataset = catalog.load(data, allow_links=allow_links)
-    head = f"{dataset.schema.name}: {len(dataset)} samples, target {dataset.schema.target.label}"
+    labels = ", ".join(one.schema.target.label for one in dataset.each)
+    head = f"{dataset.schema.name}: {len(dataset)} samples, target{'s' * (len(dataset.each) > 1)} {labels}"
     console.print(head, soft_wrap=True)
     tables = statistics(dataset, split)
     for name, table in tables.items():
@@ -112,7 +113,8 @@ def stats(data: str, split: str, allow_links: tuple[Path, ...]) -> None:
         if table.empty:
             console.print("none")
         elif name == "histogram":
-            console.print(as_bars(table))
+            for of, bins in table.groupby("target", sort=False) if "target" in table else [("", table)]:
+                console.print(*filter(None, [of, as_bars(bins)]), sep="\n")
         else:
             show(table.round(4))
 

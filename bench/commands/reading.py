@@ -70,23 +70,27 @@ def results(out: Path, file: Path | None) -> None:
 @click.option("--backbone", help="Which row of the method, where a table has several.")
 @click.option("--text", help="The same.")
 @click.option("--variant", help='The same; "" for the one without a name.')
-@click.option("--csv", "target", help="Where to write all rows; - for standard output (in OUT).")
+@click.option("--target", help="The same, where there are several targets; without, all of them.")
+@click.option("--csv", "file", help="Where to write all rows; - for standard output (in OUT).")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @PLUGIN
 @ALLOW_LINKS
 @plain_errors
 def predict(
-    out: Path, method: str, new: Path, target: str | None, allow_links: tuple[Path, ...], **options: Any
+    out: Path, method: str, new: Path, file: str | None, allow_links: tuple[Path, ...], **options: Any
 ) -> None:
-    """Apply a method that `run --save-models` kept in OUT to new rows: mean and spread over its seeds."""
-    from bench.files import write_text
-    from bench.predict import load
+    """Apply a method that `run --save-models` kept in OUT to new rows: mean and spread over its seeds.
 
-    table = load(out, method, **options).predict(new, allow_links)
-    if target == "-":
+    Of several targets every one has rows of its own, named in the column `target`.
+    """
+    from bench.files import write_text
+    from bench.predict import predict_each
+
+    table = predict_each(out, method, new, allow_links=allow_links, **options)
+    if file == "-":
         click.echo(table.to_csv(index=False), nl=False)
         return
-    path = Path(target) if target else out / f"predictions-{method}.csv"
+    path = Path(file) if file else out / f"predictions-{method}.csv"
     write_text(path, table.to_csv(index=False))
     show(table.head(10))
     console.print(f"{len(table)} rows: {path}", soft_wrap=True)

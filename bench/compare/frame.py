@@ -154,13 +154,25 @@ class Results:
         tested = max((row.tested for row in rows), default=0)
         return [row for row in rows if len(row.runs) == most and row.tested == tested]
 
+    @property
+    def each(self) -> tuple[Results, ...]:
+        """The results of each target, which are never compared; these where there is one target."""
+        if not self.plan.targets:
+            return (self,)
+        parts = zip(self.plan.targets, self.plan.each, strict=True)
+        return tuple(
+            replace(self, plan=plan, rows=tuple(r for r in self.rows if r.row.target == target.column))
+            for target, plan in parts
+        )
+
     def frame(self) -> pd.DataFrame:
         """Every prediction for every test sample, a row each, with all that sets its run apart."""
         parts = []
         for row in self.rows:
             encoders = {f"encoder_{modality}": stamp for modality, stamp in row.row.stamps.items()}
             for run in row.runs.values():
-                names = {"method": row.row.method, "variant": row.row.variant, "seed": run.seed, **encoders}
+                names: dict[str, Any] = {"target": row.row.target} if self.plan.targets else {}
+                names |= {"method": row.row.method, "variant": row.row.variant, "seed": run.seed, **encoders}
                 table = run.table.rename(columns={"id": "sample"}).assign(run=run.id)
                 parts.append(table.assign(**names)[[*names, *table]])
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

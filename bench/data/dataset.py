@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,18 +13,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 
+from bench.data.frames import described
 from bench.data.patterns import paths_of
 from bench.data.precomputed import Vectors, read_vectors
 from bench.data.problems import Problem, Report, refuse, rows_where
 from bench.data.ragged import Ragged
 from bench.data.reach import LEAVES, Fault, nameable, reachable
-from bench.data.schema import MEDIA, Schema, first_problem, read_schema
+from bench.data.schema import MEDIA, Schema, Target, read_schema
 from bench.data.splits import OFFICIAL
 from bench.data.tables import Tables
 from bench.data.targets import read_target
-from bench.errors import DataError
 from fusions import Source
 
 
@@ -53,8 +53,11 @@ class Dataset:
         allow_links: folders outside that links in the folder may lead to; nothing else outside is read.
         labelled: whether samples have a target; without, it is NaN, and its column need not be there.
 
+    Under a description of several targets this is the dataset of the first; `each` has one for every target,
+    which differ in nothing else.
+
     Attributes:
-        schema: its description, with the classes of the target where it has any.
+        schema: its description, with one target, and the classes of that where it has any.
         ids: of the samples.
         raw_target: (N,) on the original scale; of classes their numbers.
         target: (N,) as models learn it.
@@ -80,11 +83,11 @@ class Dataset:
         self._in_memory = frozenset(frames or {})
         samples, self.schema = schema.samples, schema
         self.ids: list[str] = self._ids().tolist()
-        target, self.raw_target = read_target(
-            self.tables, samples.table, schema.target, self.report, labelled=labelled
-        )
-        self.target = target.forward(self.raw_target)
-        self.schema = schema.model_copy(update={"target": target})
+        self._targets = [
+            read_target(self.tables, samples.table, target, self.report, labelled=labelled)
+            for target in schema.target.each
+        ]
+        self._take(*self._targets[0])
         self.groups = self._groups()
         self.official = self._official()
         self.times = None if samples.time is None else self.tables.times(samples.table, samples.time)
@@ -100,12 +103,28 @@ class Dataset:
             if not schema.precomputed(source):
                 self._refuse_empty(source)
 
+    def _take(self, target: Target, values: np.ndarray) -> None:
+        """Make this the dataset of one target."""
+        self.raw_target, self.target = values, target.forward(values)
+        self.schema = self.schema.model_copy(update={"target": target})
+
+    @property
+    def each(self) -> tuple[Dataset, ...]:
+        """A dataset for every target, in the order of `columns`; this one where there is one target."""
+        return tuple(self._of(found) for found in self._targets) if len(self._targets) > 1 else (self,)
+
+    def _of(self, found: tuple[Target, np.ndarray]) -> Dataset:
+        one = copy.copy(self)
+        one._targets = [found]
+        one._take(*found)
+        return one
+
     @classmethod
     def from_frames(
         cls,
         samples: pd.DataFrame,
         *,
-        target: str | Mapping[str, Any],
+        target: str | Sequence[str] | Mapping[str, Any],
         entities: Mapping[str, Mapping[str, Any]],
         tables: Mapping[str, pd.DataFrame] | None = None,
         root: Path | str = ".",
@@ -119,7 +138,7 @@ class Dataset:
 
         Args:
             samples: one row per sample.
-            target: the column to predict, or all fields: ``{"column": "y", "transform": "log10"}``.
+            target: the column to predict, several, or all fields: ``{"column": "y", "transform": "log10"}``.
             entities: name -> fields of an entity: ``{"house": {"numeric": ["area"], "image": ["photo"]}}``.
             tables: name -> DataFrame, for entities with a ``table``.
             root: the folder that paths of media and features are relative to.
@@ -133,27 +152,7 @@ class Dataset:
         Raises:
             DataError: a field, a column or a value is wrong.
         """
-        frames = {"samples": samples, **(tables or {})}
-        for key, frame in frames.items():
-            if repeated := frame.columns[frame.columns.duplicated()].tolist():
-                raise DataError(f"from_frames: {key} has several columns named {repeated[0]!r}; rename one.")
-            if frame.empty:
-                raise DataError(
-                    f"from_frames: {key} has no rows or no columns; there is nothing to learn from."
-                )
-        if "id" not in columns:
-            frames["samples"] = identified(samples, "id")
-        raw = {
-            "name": name,
-            "description": description,
-            "target": {"column": target} if isinstance(target, str) else dict(target),
-            "samples": {"table": "samples", **columns},
-            "entities": dict(entities),
-        }
-        try:
-            schema = Schema.model_validate(raw)
-        except ValidationError as error:
-            raise DataError(f"from_frames: {first_problem(error)}") from None
+        schema, frames = described(samples, target, entities, tables or {}, name, description, columns)
         return cls(Path(root), schema, frames, allow_links=allow_links, labelled=labelled)
 
     @property
@@ -166,8 +165,8 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of the description, the tables and the bytes of every file they name."""
-        digest = hashlib.sha256(self.schema.model_dump_json().encode())
+        """A hash of the description but for its target, the tables, and the bytes of every file they name."""
+        digest = hashlib.sha256(self.schema.model_dump_json(exclude={"target"}).encode())
         digest.update(b"" if self.labelled else b"without a target")
         entities = self.schema.entities.values()
         tables = {self.schema.samples.table, *(e.table for e in entities if e.table)}
@@ -376,19 +375,6 @@ class Dataset:
         # links are followed, so that nothing outside the folder is ever read
         outside = Path(name).is_absolute() or not reachable(self.root, name, self.tables.allow_links)
         return LEAVES if outside else None
-
-
-def identified(samples: pd.DataFrame, column: str) -> pd.DataFrame:
-    """A table of samples with their ids in a column, which is the index where it has none of that name.
-
-    Raises:
-        DataError: the index has several levels.
-    """
-    if column in samples.columns:
-        return samples
-    if samples.index.nlevels > 1:
-        raise DataError("from_frames: the index has several levels; name a column with the id: id=...")
-    return samples.rename_axis(column).reset_index()
 
 
 def read_dataset(folder: Path, *, allow_links: tuple[Path, ...] = ()) -> Dataset:

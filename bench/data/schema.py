@@ -11,7 +11,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -29,7 +29,10 @@ LARGEST = 1 << 20
 """Bytes of a description."""
 
 
-def _distinct(columns: list[str]) -> list[str]:
+C = TypeVar("C", list[str], tuple[str, ...])
+
+
+def _distinct(columns: C) -> C:
     repeated = sorted(c for c, times in Counter(columns).items() if times > 1)
     if repeated:
         raise ValueError(f"names {some(repeated)} more than once")
@@ -56,7 +59,11 @@ TRANSFORMS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.nda
 
 
 class Target(_Strict):
-    """What to predict: a number, the transform it is learned and scored under, and its unit; or a class."""
+    """What to predict: a number, the transform it is learned and scored under, and its unit; or a class.
+
+    With `columns` it stands for several targets, to which all else applies alike. Only a dataset sees it
+    so, and takes them one by one.
+    """
 
     column: str
     task: Literal["regression", "binary", "multiclass"] = "regression"
@@ -67,9 +74,25 @@ class Target(_Strict):
     classes: tuple[str, ...] = ()
     """The classes in their order, as the column has them; the second of two is the positive one. Without it
     they are those that the column has, sorted."""
+    columns: Annotated[tuple[str, ...], AfterValidator(_distinct)] = Field(
+        default=(), exclude_if=lambda names: not names
+    )
+    """In place of `column`: several targets of one kind, each predicted by itself; `column` is the first."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        if isinstance(raw.get("column"), list):
+            raise ValueError("has several names in `column`; write them in `columns`")
+        several = raw.get("columns")
+        return {"column": several[0], **raw} if isinstance(several, list | tuple) and several else raw
 
     @model_validator(mode="after")
     def _consistent(self) -> Target:
+        if self.columns and self.column != self.columns[0]:
+            raise ValueError("has `column` and `columns`; keep one of the two")
         if self.task == "regression" and self.classes:
             raise ValueError('has `classes`, but is a number; add task = "binary" or "multiclass"')
         if self.task != "regression" and (self.unit or self.sign or self.transform != "none"):
@@ -77,6 +100,11 @@ class Target(_Strict):
         if len(set(self.classes)) != len(self.classes) or "" in self.classes:
             raise ValueError("names a class twice, or one without a name")
         return self
+
+    @property
+    def each(self) -> tuple[Target, ...]:
+        """The targets of `columns` one by one; without them the target itself."""
+        return tuple(self.model_copy(update={"column": c, "columns": ()}) for c in self.columns) or (self,)
 
     def forward(self, raw: np.ndarray) -> np.ndarray:
         """From the original scale to the one that models learn and metrics are computed on."""

@@ -13,6 +13,7 @@ from bench.data import splits
 from bench.data.dataset import Dataset
 from bench.data.duplicates import across_parts
 from bench.data.ragged import Ragged
+from bench.errors import DataError
 from fusions import Source
 
 BINS = 30
@@ -29,6 +30,7 @@ def statistics(dataset: Dataset, split: str = "auto") -> dict[str, pd.DataFrame]
         "target": size, max, min, mean, median, sd per part, on the scale that models learn; of classes
         count and share per part and class;
         "histogram": part, left, right, count, and class where the target is one;
+        both begin with the column `target` where there are several;
         "sources": per entity and modality what there is and what is missing;
         "duplicates": samples of the validation and test part whose attributes an earlier part has too.
 
@@ -36,7 +38,12 @@ def statistics(dataset: Dataset, split: str = "auto") -> dict[str, pd.DataFrame]
         UsageError: the dataset has no such split. DataError: it is too small.
     """
     training = TrainingConfig.model_validate({"split": split})
-    described, histogram = target_by_part(dataset, training).values()
+    every, described, histogram = dataset.each, [], []
+    for one in every:
+        named = {"target": one.schema.target.column} if len(every) > 1 else {}
+        rows, bins = target_by_part(one, training).values()
+        described += [named | row for row in rows]
+        histogram += [named | row for row in bins]
     return {
         "target": pd.DataFrame(described),
         "sources": pd.DataFrame([_source(dataset, source) for source in dataset.schema.sources]),
@@ -46,17 +53,22 @@ def statistics(dataset: Dataset, split: str = "auto") -> dict[str, pd.DataFrame]
 
 
 def first_parts(dataset: Dataset, training: TrainingConfig) -> splits.Parts:
-    """The parts of the first seed. Raises UsageError or DataError where there are none."""
+    """The parts of the first seed of a target. Raises UsageError or DataError where there are none."""
     schema = dataset.schema
     kind = splits.kind_of(training.split, dataset.samples, schema.samples.fixed)
-    return splits.split(
-        dataset.samples,
-        0,
-        kind=kind,
-        test=training.test,
-        validation=training.validation,
-        classes=schema.target.classes,
-    )
+    try:
+        return splits.split(
+            dataset.samples,
+            0,
+            kind=kind,
+            test=training.test,
+            validation=training.validation,
+            classes=schema.target.classes,
+        )
+    except DataError as error:
+        raise (
+            DataError(f"target {schema.target.column}: {error}") if schema.target.classes else error
+        ) from None
 
 
 def target_by_part(dataset: Dataset, training: TrainingConfig) -> dict[str, list[dict[str, Any]]]:

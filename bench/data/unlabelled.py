@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.data.dataset import Dataset, identified
+from bench.data.dataset import Dataset
+from bench.data.frames import identified
 from bench.data.problems import Problem, refuse
 from bench.data.schema import MODALITIES, Samples, Schema, read_schema
 from bench.errors import DataError, UsageError

@@ -7,6 +7,7 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,10 +86,8 @@ def encode(
     about = {source: _About.read(folder) for source, folder in folders.items()}
     for found in about.values():
         found.report()
-    samples = home / f"samples-{LAYOUT}"
-    _save_samples(dataset, samples)
     features = FeatureSet(
-        dataset=samples,
+        dataset=_save_samples(dataset, home),
         target=dataset.schema.target,
         folders={s: folders[s] for s in dataset.schema.sources if s in folders},
         many=dataset.schema.many,
@@ -100,6 +99,13 @@ def encode(
         origin=Origin.of(dataset.schema, chosen),
     )
     return features, encoded
+
+
+def with_target(features: FeatureSet, dataset: Dataset) -> FeatureSet:
+    """The same features beside another target of the same data, `Dataset.each`."""
+    origin = features.origin and features.origin.model_copy(update={"data": dataset.schema})
+    samples = _save_samples(dataset, features.dataset.parent)
+    return replace(features, dataset=samples, target=dataset.schema.target, origin=origin)
 
 
 def _encoded_as(dataset: Dataset, source: Source) -> str | None:
@@ -257,11 +263,15 @@ def _store(features: SourceFeatures, about: _About, folder: Path) -> None:
         about.write(aside)
 
 
-def _save_samples(dataset: Dataset, folder: Path) -> None:
+def _save_samples(dataset: Dataset, home: Path) -> Path:
+    """Store what there is of the samples beside their features; the folder, which is named by the target."""
+    target = hashlib.sha256(dataset.schema.target.model_dump_json().encode()).hexdigest()
+    folder = home / f"samples-{LAYOUT}-{target[:12]}"
     if not _intact(folder):
         with written_aside(folder) as aside:
             for name, array in dataset.samples.items():
                 np.save(aside / f"{name}.npy", array)
+    return folder
 
 
 def _intact(folder: Path) -> bool:

@@ -43,10 +43,15 @@ def about(plan: Plan) -> str:
     """The experiment and the data."""
     paper = f" ({plan.paper} of the paper)" if plan.paper else ""
     description = f" ({plan.description})" if plan.description else ""
-    return (
-        f"{plan.title}{paper}. Dataset {plan.dataset}{description}: {plan.samples} samples; "
-        f"target {plan.target.label}."
-    )
+    data = f"{plan.dataset}{description}: {plan.samples} samples; {predicted(plan)}"
+    return f"{plan.title}{paper}. Dataset {data}."
+
+
+def predicted(plan: Plan) -> str:
+    """What is predicted."""
+    if not plan.targets:
+        return f"target {plan.target.label}"
+    return f"targets {listed([target.label for target in plan.targets])}, each by itself"
 
 
 def settings_of(plan: Plan, rows: Iterable[PlanRow]) -> str:

@@ -29,8 +29,10 @@ def complexity_sheet(found: Sequence[Results]) -> Sheet | None:
         return None
     rows.sort(key=lambda row: row.first.measured["params"] or np.inf)
     variants = any(row.row.variant for row in rows)
+    targets = any(row.row.target for row in rows)
     columns = (
-        Column("method"), Column("variant", shown=0 if variants else None), Column("encoders"),
+        Column("method"), Column("target", shown=0 if targets else None),
+        Column("variant", shown=0 if variants else None), Column("encoders"),
         Column("parameters", "count", "ascending"), Column("FLOPs", "count"), Column("seconds", "seconds"),
         Column("epochs", "seconds"), Column("runs", "count"),
     )  # fmt: skip
@@ -42,8 +44,9 @@ def _line(row: Row) -> Line:
     epochs = row.cost("epochs")
     measured = row.first.measured
     cells = (
-        Cell(row.row.method), Cell(row.row.variant), Cell(encoders), Cell(measured["params"], "count"),
-        Cell(measured["flops"], "count"), Cell(row.cost("seconds"), "seconds"),
-        Cell(epochs if epochs else float("nan"), "seconds"), Cell(len(row.runs), "count"),
+        Cell(row.row.method), Cell(row.row.target), Cell(row.row.variant), Cell(encoders),
+        Cell(measured["params"], "count"), Cell(measured["flops"], "count"),
+        Cell(row.cost("seconds"), "seconds"), Cell(epochs if epochs else float("nan"), "seconds"),
+        Cell(len(row.runs), "count"),
     )  # fmt: skip
     return Line(cells, row.row.reference, "reference" if row.row.reference else "")

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from bench.compare.frame import Results
 from bench.plan import Plan
 from bench.report import warnings
-from bench.report.captions import intervals_of
+from bench.report.captions import intervals_of, predicted
 from bench.report.complexity import complexity_sheet
 from bench.report.figures.drawing import Figure
 from bench.report.headline import Headline
@@ -59,18 +59,40 @@ class Section:
     Attributes:
         note: how to read the table.
         beside: other people's figures beside ours.
-        shown_above: whether its main figure is in the headline.
+        shown_above: its main figures, which are in the headline.
     """
 
     plan: Plan
     caption: str
-    verdict: str
+    verdicts: Sequence[str]
     note: str
     table: Sheet | None
     beside: Sequence[Sheet]
     sheets: Sequence[Sheet]
     pictures: list[Picture]
-    shown_above: bool
+    shown_above: list[Picture]
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the page begins with, of one target.
+
+    Attributes:
+        target: its name, where there are several.
+        headline: the comparison.
+        verdict: which fusion.
+        figure: the main one, where it was drawn.
+    """
+
+    target: str
+    headline: Headline
+    verdict: str
+    figure: Figure | None
+
+    @property
+    def picture(self) -> Picture | None:
+        """The figure as the page shows it."""
+        return picture(self.figure) if self.figure else None
 
 
 @dataclass(frozen=True)
@@ -80,20 +102,20 @@ class Chapter:
     Attributes:
         results: with its plan.
         table: the numbers of its table.
-        verdict: what they allow to be said.
+        verdicts: what they allow to be said, one for every target.
         figures: drawn from them.
         beside: other people's figures beside ours.
         sheets: further tables.
-        headline: where the page begins with this experiment.
+        heads: where the page begins with this experiment, one for every target.
     """
 
     results: Results
     table: pd.DataFrame
-    verdict: str = ""
+    verdicts: Sequence[str] = ()
     figures: Sequence[Figure] = ()
     beside: Sequence[Sheet] = ()
     sheets: Sequence[Sheet] = ()
-    headline: Headline | None = None
+    heads: Sequence[Head] = ()
 
 
 def write_page(chapters: Sequence[Chapter], out: Path) -> Path:
@@ -114,22 +136,15 @@ def write_page(chapters: Sequence[Chapter], out: Path) -> Path:
 
 
 def _content(chapters: Sequence[Chapter]) -> dict[str, Any]:
-    top = next((chapter for chapter in chapters if chapter.headline), None)
-    main = picture(top.figures[0]) if top and top.figures else None
+    top = next((chapter for chapter in chapters if chapter.heads), None)
     found = [chapter.results for chapter in chapters]
     plans = [results.plan for results in found]
     return {
         "title": f"Fusion bench: {', '.join(dict.fromkeys(plan.dataset for plan in plans))}",
         "summary": _summary(found),
         "warnings": warnings.collect(found),
-        "headline": top.headline if top else None,
-        "answer": top.verdict if top else "",
-        "main": main,
-        "sections": [
-            _section(c, c is top, main if c is top else None)
-            for c in chapters
-            if not c.results.plan.not_applicable
-        ],
+        "heads": top.heads if top else [],
+        "sections": [_section(c, c is top) for c in chapters if not c.results.plan.not_applicable],
         "complexity": complexity_sheet(found),
         "requests": request_sheet(found),
         "environments": environment_sheet(found),
@@ -143,7 +158,7 @@ def _summary(found: Sequence[Results]) -> list[str]:
     groups: dict[tuple[str, str, int, str], list[Results]] = {}
     for results in found:
         plan = results.plan
-        key = (plan.dataset, plan.description, plan.samples, plan.target.label)
+        key = (plan.dataset, plan.description, plan.samples, predicted(plan))
         groups.setdefault(key, []).append(results)
     sentences = []
     for (dataset, description, samples, target), members in groups.items():
@@ -152,7 +167,7 @@ def _summary(found: Sequence[Results]) -> list[str]:
         most = max(results.plan.seeds for results in members)
         sentences.append(
             f"{_many(len(members), 'experiment')} on {dataset}{about}: {_many(samples, 'sample')}, "
-            f"target {target}; {_many(len(stored_runs(members)), 'stored run')}, "
+            f"{target}; {_many(len(stored_runs(members)), 'stored run')}, "
             f"{'up to ' if most > 1 else ''}{_many(most, 'seed')} each, preset {', '.join(presets)}."
         )
     return sentences
@@ -162,20 +177,21 @@ def _many(n: int, what: str) -> str:
     return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
-def _section(chapter: Chapter, is_top: bool, main: Picture | None) -> Section:
+def _section(chapter: Chapter, is_top: bool) -> Section:
     """An experiment, without what the headline says and shows of it already."""
     results, plan, table = chapter.results, chapter.results.plan, chapter.table
+    above = [head.figure for head in chapter.heads if is_top and head.figure]
     sheet = None if table.empty else results_sheet(plan, table, results.metrics).visible()
     return Section(
         plan=plan,
         caption="" if sheet is None else _caption(results, table),
-        verdict="" if is_top else chapter.verdict,
+        verdicts=() if is_top else chapter.verdicts,
         note="" if sheet is None else _note(results, sheet),
         table=sheet,
         beside=chapter.beside,
         sheets=[*chapter.sheets, *facts_of(plan)],
-        pictures=[picture(figure) for figure in chapter.figures[main is not None :]],
-        shown_above=main is not None,
+        pictures=[picture(figure) for figure in chapter.figures if figure not in above],
+        shown_above=[picture(figure) for figure in above],
     )
 
 

@@ -48,7 +48,8 @@ def request_sheet(found: Sequence[Results]) -> Sheet:
         plan = results.plan
         planned = {run for row in plan.rows for run in row.runs}
         stored = len(planned & stored_runs([results]).keys())
-        texts = (plan.name, plan.dataset, plan.target.label, plan.preset)
+        targets = ", ".join(target.label for target in plan.targets or [plan.target])
+        texts = (plan.name, plan.dataset, targets, plan.preset)
         counts = (plan.samples, plan.seeds, len(planned), stored)
         lines.append(Line((*map(Cell, texts), *(Cell(n, "count") for n in counts))))
     columns = (

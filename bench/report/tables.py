@@ -51,7 +51,8 @@ def numbers(results: Results, printed: Printed = lambda row: None) -> pd.DataFra
         line |= _measured(row, others)
         line |= {"reference": row.row.reference, "variant": row.row.variant}
         theirs = printed(row.row)
-        line |= {f"paper_{m}": float("nan") if theirs is None else float(theirs[m]) for m in first}
+        theirs = {} if theirs is None else theirs  # which has no metrics of classes
+        line |= {f"paper_{m}": float(theirs.get(m, "nan")) for m in first}
         lines.append(line | _measured(row, measures))
     return pd.DataFrame(lines)
 
@@ -74,7 +75,8 @@ def _names(row: PlanRow, plan: Plan) -> dict[str, str]:
     more = differing([other.encoders for other in plan.rows if not other.reference])
     columns = {**COLUMNS, **{m: m for m in more if m not in COLUMNS}}
     encoders = {column: row.encoders.get(modality, "") for modality, column in columns.items()}
-    return {"method": row.method, **encoders, "weights": row.weights}
+    target = {"target": row.target} if plan.targets else {}
+    return {"method": row.method, **encoders, "weights": row.weights, **target}
 
 
 def _measured(row: Row, metrics: Sequence[Metric]) -> dict[str, float]:
@@ -91,22 +93,25 @@ def _measured(row: Row, metrics: Sequence[Metric]) -> dict[str, float]:
 
 # -- the sheet ----------------------------------------------------------------------------------------------
 
-ORDER = {"method": 0, "variant": 1, "weights": 3, "params": 6, "seconds": 6, "seeds": 7}
+ORDER = {"method": 0, "target": 0, "variant": 1, "weights": 3, "params": 6, "seconds": 6, "seeds": 7}
 """The order of columns that people see; encoders are 2, metrics 5."""
 ENCODER, METRIC = 2, 5
 FOR_PROGRAMS = ("n_test", "flops", "reference")
 
 
 def results_sheet(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric]) -> Sheet:
-    """The rows of `numbers`, best first where they can be ranked."""
+    """The rows of `numbers`, best first where they can be ranked; of several targets one after the other."""
     primary, ranked = metrics[PRIMARY[plan.target.task]], is_ranked(plan, table)
+    parts = [part for _, part in table.groupby("target", sort=False)] if plan.targets else [table]
     if ranked:
-        table = table.sort_values(primary.name, ascending=primary.lower_is_better, kind="stable")
+        rising = primary.lower_is_better
+        parts = [part.sort_values(primary.name, ascending=rising, kind="stable") for part in parts]
+    table = pd.concat(parts)
     apart, shown = setting_apart(table), shown_metrics(table, metrics)
-    best = best_of(table, shown, metrics)
+    best = pd.concat([best_of(part, shown, metrics) for part in parts])
     way = "ascending" if primary.lower_is_better else "descending"
     columns = [
-        replace(column, order=way) if ranked and column.name == primary.name else column
+        replace(column, order=way) if ranked and len(parts) == 1 and column.name == primary.name else column
         for column in (_column(name, apart, shown, metrics) for name in table)
         if column is not None
     ]
@@ -164,7 +169,7 @@ def encoder_columns(table: pd.DataFrame) -> list[str]:
 def setting_apart(table: pd.DataFrame) -> list[str]:
     """The columns that its rows need: method, what differs, and where weights come from."""
     fused = table[~table["reference"].astype(bool)]
-    needed = [name for name in ("variant", "weights") if table[name].astype(bool).any()]
+    needed = [name for name in ("variant", "weights", "target") if name in table and table[name].any()]
     for name in encoder_columns(table):
         needed += [name] if len(set(fused[name])) > 1 and not _stamped(fused, name) else []
     return ["method", *needed]
@@ -262,7 +267,7 @@ def write_tables(
     table: pd.DataFrame,
     out: Path,
     *,
-    verdict: str = "",
+    verdicts: Sequence[str] = (),
     beside: Sequence[Sheet] = (),
     more: Mapping[str, pd.DataFrame] = MappingProxyType({}),
 ) -> list[Path]:
@@ -274,7 +279,7 @@ def write_tables(
         results: of the experiment.
         table: its `numbers`.
         out: the folder.
-        verdict: what the results allow to be said.
+        verdicts: what the results allow to be said, one for every target.
         beside: further tables of the Markdown file.
         more: further tables by name, each a file ``EXPERIMENT-NAME.csv``.
     """
@@ -283,7 +288,7 @@ def write_tables(
     if not table.empty:
         sheet = results_sheet(plan, table, results.metrics)
         few = printed_columns(plan, table, results.metrics)
-        text = markdown_page(results, table, sheet, verdict, beside)
+        text = markdown_page(results, table, sheet, verdicts, beside)
         tex = latex(sheet, caption(plan, table, results.metrics, few), few)
     elif facts:
         sheet = facts[0]
@@ -319,12 +324,12 @@ def stated(plan: Plan) -> str:
 
 
 def markdown_page(
-    results: Results, table: pd.DataFrame, sheet: Sheet, verdict: str, beside: Sequence[Sheet]
+    results: Results, table: pd.DataFrame, sheet: Sheet, verdicts: Sequence[str], beside: Sequence[Sheet]
 ) -> str:
     """The table for people: caption, rows best first, what can be said, other tables beside it."""
     plan, shown = results.plan, shown_metrics(table, results.metrics)
     lines = [f"# {plan.title}", "", caption(plan, table, results.metrics, shown), "", markdown(sheet), ""]
-    lines += [line for said in (verdict, *chosen_of(results)) if said for line in (said, "")]
+    lines += [line for said in (*verdicts, *chosen_of(results)) for line in (said, "")]
     reading = ["Bold: best fusion by mean."] if any(c.best for r in sheet.lines for c in r.cells) else []
     if table["reference"].any():
         reading.append("Rows marked (reference) use no fusion: does fusion help at all?")

@@ -60,7 +60,7 @@ def _few_seeds(plans: Sequence[Plan]) -> Iterator[Notice]:
     by_count: dict[int, list[str]] = {}
     for plan in plans:
         # one row is a look at one model, nothing is compared
-        if len(plan.rows) > 1 and plan.seeds < ENOUGH_SEEDS:
+        if max(len(one.rows) for one in plan.each) > 1 and plan.seeds < ENOUGH_SEEDS:
             by_count.setdefault(plan.seeds, []).append(plan.experiment)
     if by_count:
         fewest = min(by_count)

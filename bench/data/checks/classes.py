@@ -28,6 +28,11 @@ FIXES = {
 
 def check(dataset: Dataset, report: Report) -> None:
     """Report suspicious classes, a problem of a kind; none stops a run. The dataset must be readable."""
+    for one in dataset.each:
+        _check_target(one, report)
+
+
+def _check_target(dataset: Dataset, report: Report) -> None:
     target, table = dataset.schema.target, dataset.schema.samples.table
     try:
         train = first_parts(dataset, TrainingConfig()).train

@@ -42,7 +42,8 @@ def check(dataset: Dataset, report: Report) -> None:
 def _unused(dataset: Dataset, report: Report) -> None:
     schema = dataset.schema
     spec = schema.samples
-    used = {spec.table: {schema.target.column, spec.id, spec.split, spec.group, spec.time}}
+    targets = (one.schema.target.column for one in dataset.each)
+    used = {spec.table: {*targets, spec.id, spec.split, spec.group, spec.time}}
     for name, entity in schema.entities.items():
         attributes = [column for m in entity.modalities for column in entity.columns(m)]
         names = {part for c in attributes for part in (re.findall(r"{([^}]+)}", c) if "{" in c else [c])}

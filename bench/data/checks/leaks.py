@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -17,11 +19,10 @@ from bench.errors import DataError
 
 def check(dataset: Dataset, report: Report) -> None:
     """Report leaks; of these only a dataset that is too small to split stops a run. It must be readable."""
-    for suspect in suspects(dataset):
-        report(suspect.problem)
+    _suspects(dataset, report)
     table = dataset.schema.samples.table
     try:
-        parts = first_parts(dataset, TrainingConfig())
+        parts, *_ = [first_parts(one, TrainingConfig()) for one in dataset.each]
     except DataError as error:
         what = str(error).split(";")[0].rstrip(".")
         fix = "add samples, or correct the columns that `split` and `group` name"
@@ -37,6 +38,19 @@ def check(dataset: Dataset, report: Report) -> None:
         rows = tuple(sorted(duplicates["copy"].tolist()))
         fix = "give such samples one `group`, or delete all but one"
         report(Problem("duplicate-over-parts", what, fix, table, rows=rows, stops=False))
+
+
+def _suspects(dataset: Dataset, report: Report) -> None:
+    """Inputs that tell a target; one problem for all targets that an input tells in the same way."""
+    told: dict[tuple[str, str, str], dict[str, Problem]] = {}
+    for one in dataset.each:
+        for _, problem in suspects(one):
+            by_target = told.setdefault((problem.kind, problem.file, problem.column), {})
+            by_target.setdefault(one.schema.target.column, problem)
+    for by_target in told.values():
+        first = next(iter(by_target.values()))
+        of = f" (target {', '.join(by_target)})" if len(dataset.each) > 1 else ""
+        report(replace(first, what=first.what + of))
 
 
 def _groups(dataset: Dataset, groups: np.ndarray, parts: Parts, report: Report) -> None:
