@@ -239,13 +239,19 @@ def log_loss(a: Answers) -> float:
     return float(_surprise(a).mean())
 
 
-@metric("brier", CLASSES, "squared probability", (0.0, 2.0), lower=True, losses=_quadratic, leading=True)
+@metric(
+    "brier", CLASSES, "squared probability", (0.0, 2.0), lower=True, losses=_quadratic, leading=True,
+    note="brier: of two classes the squared error of one probability; of more the sum over them, up to 2.",
+)  # fmt: skip
 def brier(a: Answers) -> float:
     """Brier score: the mean squared error of the probabilities."""
     return float(_quadratic(a).mean())
 
 
-@metric("ECE", CLASSES, "probability", SHARE, lower=True)
+@metric(
+    "ECE", CLASSES, "probability", SHARE, lower=True,
+    note="ECE: how far confidence is from accuracy (expected calibration error).",
+)  # fmt: skip
 def calibration_error(a: Answers) -> float:
     """Expected calibration error (Guo et al., ICML 2017): accuracy against confidence, in bins of it."""
     confidence, right = a.predicted.max(1), a.label == a.true

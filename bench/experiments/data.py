@@ -42,29 +42,29 @@ class Data(Experiment):
         panels = figure.subplots(len(parts), 1, sharex=True, squeeze=False)[:, 0]
         for i, (ax, part) in enumerate(zip(panels, parts, strict=True)):
             rows = [row for row in bins if str(row["part"]) == part]
+            gap = 0.1 if any("class" in row for row in rows) else 0  # classes are apart
             ax.bar(
-                [row["left"] for row in rows], [row["count"] for row in rows],
-                [row["right"] - row["left"] for row in rows], align="edge", color=look(i)[0], linewidth=0.3,
-                edgecolor="white",
+                [row["left"] + gap for row in rows], [row["count"] for row in rows],
+                [row["right"] - row["left"] - 2 * gap for row in rows], align="edge", color=look(i)[0],
+                linewidth=0.3, edgecolor="white",
             )  # fmt: skip
             ax.set_ylabel("samples")
-            ax.set_title(_title(part, statistics.get(part)), loc="left", fontsize=7)
+            known = statistics.get(part) or {"size": sum(row["count"] for row in rows)}
+            ax.set_title(_title(part, known), loc="left", fontsize=7)
             ax.grid(axis="y")
             _lines(ax, statistics.get(part))
         panels[-1].set_xlabel(shown(plan.target.label, 60))
         if classes := {row["left"] + 0.5: shown(row["class"], 16) for row in bins if "class" in row}:
             panels[-1].set_xticks(list(classes), list(classes.values()))
         lines = " Solid line: mean; dotted: median." if statistics else ""
-        text = f"{provenance(plan)} Samples per bin of the target.{lines}"
+        text = f"{provenance(plan)} Samples per {'class' if classes else 'bin of the target'}.{lines}"
         return [Drawing("data", plan.title, text, figure)]
 
 
-def _title(part: str, statistics: Mapping[str, Any] | None) -> str:
-    if statistics is None:
-        return shown(part)
+def _title(part: str, statistics: Mapping[str, Any]) -> str:
     known = [name for name in ("mean", "sd", "median", "min", "max") if name in statistics]
     values = ", ".join(f"{name} {statistics[name]:.2f}" for name in known)
-    return f"{shown(part)}: {statistics['size']:,} samples\n{values}"
+    return "\n".join(filter(None, [f"{shown(part)}: {statistics['size']:,} samples", values]))
 
 
 def _lines(ax: Axes, statistics: Mapping[str, Any] | None) -> None:

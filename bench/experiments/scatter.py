@@ -10,6 +10,7 @@ from scipy.stats import gaussian_kde
 from sklearn.metrics import confusion_matrix
 
 from bench.compare.frame import Results, Run
+from bench.data.problems import some
 from bench.experiments.base import Experiment, experiment
 from bench.metrics import leading
 from bench.report.captions import provenance_of
@@ -19,6 +20,8 @@ from bench.variants import Choice, Variant
 
 MOST = 2000
 """Points that the density is estimated from, and that an SVG holds one by one."""
+SIDE_BY_SIDE = 24
+"""Letters (of other scripts a third of that) for which there is room under a confusion matrix."""
 
 
 @experiment("scatter", paper="Fig. 4", title="Predicted against true values")
@@ -78,7 +81,8 @@ def _confusion(run: Run) -> tuple[Canvas, str]:
     drawn = ax.pcolormesh(shares, vmin=0, vmax=1, cmap=MAP)
     ax.set(aspect="equal", ylim=(len(names), 0))
     at = np.arange(len(names)) + 0.5
-    ax.set_xticks(at, names, rotation=90)
+    room = max(len(name.encode()) for name in names) * len(names) <= SIDE_BY_SIDE
+    ax.set_xticks(at, names, rotation=0 if room else 90)
     ax.set_yticks(at, names)
     ax.set_xlabel(f"predicted {shown(answers.target.label, 40)}")
     ax.set_ylabel(f"true {shown(answers.target.label, 40)}")
@@ -86,10 +90,11 @@ def _confusion(run: Run) -> tuple[Canvas, str]:
         colour = "k" if shares[i, j] > 0.6 else "w"
         ax.text(j + 0.5, i + 0.5, f"{count}", ha="center", va="center", fontsize=7, color=colour)
     colour_bar(figure, drawn, ax, "share of the true class")
+    never = [name for name, count in zip(names, counts.sum(0), strict=True) if not count]
+    said = f" Never predicted: {some(never)}." if never else ""
     return figure, (
         f"Numbers count {len(answers.true)} test samples by true class (rows) and most probable class "
-        "(columns); the diagonal is right. Accuracy "
-        f"{run.values['accuracy']:.3f}."
+        f"(columns); the diagonal is right. Accuracy {run.values['accuracy']:.3f}.{said}"
     )
 
 
