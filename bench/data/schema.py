@@ -82,11 +82,15 @@ class Target(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _first(cls, raw: Any) -> Any:
+        if isinstance(raw, list):
+            raise ValueError("is there several times; write one, with all names in `columns`")
         if not isinstance(raw, dict):
             return raw
+        several = raw.get("columns")
         if isinstance(raw.get("column"), list):
             raise ValueError("has several names in `column`; write them in `columns`")
-        several = raw.get("columns")
+        if isinstance(several, str):
+            raise ValueError("has one name in `columns`; write it in `column`")
         return {"column": several[0], **raw} if isinstance(several, list | tuple) and several else raw
 
     @model_validator(mode="after")

@@ -37,8 +37,11 @@ def read_target(
     Returns:
         The target with the classes that were found, and (N,) numbers, or numbers of the classes.
     """
-    if not labelled:
-        return target, np.full(len(tables.table(file)), np.nan)
+    there = tables.table(file)
+    if labelled and target.column not in there:
+        tables.column(file, target.column)  # which reports it, and every cell would be reported as empty
+    if not labelled or target.column not in there:
+        return target, np.full(len(there), np.nan)
     return READERS[target.task](tables, file, target, report)
 
 

@@ -106,6 +106,8 @@ def choose_target(found: Survey, table: str) -> Section:
     section = Section(table, {"column": best, "transform": scale})
     why = "named like a thing to predict" if likeness_to_target(best) else "the last column of numbers"
     section.remarks.append(f"column: {why}; others: {some(others) or 'none'}")
+    if others:
+        section.remarks.append("columns = [...] in its place predicts several of one kind, each by itself")
     section.remarks.append(f"transform: from {low:g} to {high:g}; one of log10, log1p, none")
     for unit in [word for word in words(best) if word in CURRENCIES][:1]:
         section.fields["unit"] = unit if unit == "yuan" else unit.upper()
