@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
-import skops.io
 import torch
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
@@ -60,11 +59,15 @@ class Reference(Method):
 
     def save(self, folder: Path) -> None:
         """What was fitted."""
+        import skops.io  # imports all of scikit-learn, which takes longer than most runs: only where it is used
+
         skops.io.dump(self.fitted, folder / FITTED)
 
     @classmethod
     def load(cls, folder: Path, spec: RunSpec, layout: Layout, device: torch.device) -> Self:
         """What was fitted; a file with any type that is not expected is refused."""
+        import skops.io
+
         method, path = cls(spec, device), folder / FITTED
         try:
             strange = set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED)
