@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from media import save_image, save_video
+from shops import build, trained
 
 import encoders
 from bench import plugins
@@ -76,6 +77,18 @@ def features(streams: Dataset) -> FeatureSet:
         for m, n in ENCODERS.items()
     }
     return encode(streams, chosen)[0]
+
+
+@pytest.fixture(scope="session")
+def shops(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset whose methods `kept` has, to be read only."""
+    return build(tmp_path_factory.mktemp("shops") / "data")
+
+
+@pytest.fixture(scope="session")
+def kept(shops: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a run kept its models; tests that change it copy it first."""
+    return trained(shops, tmp_path_factory.mktemp("kept"))
 
 
 @pytest.fixture

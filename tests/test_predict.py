@@ -1,95 +1,24 @@
-"""`bench predict`: a kept method on rows it has not seen, from anywhere, and what is refused."""
+"""`bench predict`: a kept method on rows it has not seen, from anywhere, whatever they lack."""
 
-import io
-import json
-import logging
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
-from click.testing import CliRunner
 from media import save_video
+from shops import DESCRIPTION, LABEL, NUMBER, SMALL, N, build, fresh, trained, warnings
 
-from bench.cli import main
 from bench.data.dataset import Dataset, read_dataset
-from bench.errors import DataError, UsageError
+from bench.errors import DataError
 from bench.features.encode import encode
-from bench.files import seal
 from bench.plan import load_plans
 from bench.predict import load
 from bench.request import Request
 from bench.store import RunStore
 from bench.workflow import run
-from encoders.text import Hashing
 
-N = 48
 METHODS = ("concat", "memf", "ridge", "boosted-trees", "boosted-trees-best-entity", "predict-mean")
-DESCRIPTION = """
-name = "shops"
-[target]
-{target}
-[samples]
-group = "chain"
-[entities.shop]
-text = ["title", "street"]
-numeric = ["area", "staff"]
-log = ["area"]
-[entities.product]
-table = "products.csv"
-key = "products"
-many = true
-text = ["name"]
-numeric = ["price"]
-[entities.door]
-features.image = {{ file = "doors.npz", array = "x", key = "id" }}
-"""
-SMALL = ("training.epochs=2", "model.dim=16", "model.heads=2", "encoders.hashing_width=32")
-NUMBER = 'column = "sales"\ntransform = "log10"\nunit = "yuan"'
-LABEL = 'column = "kind"\ntask = "multiclass"'
-
-
-def build(folder: Path, target: str = NUMBER) -> Path:
-    """Shops with several products each, and precomputed features of their doors."""
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    size = rng.uniform(1, 3, N)
-    kind = np.digitize(size, [1.7, 2.4])
-    pd.DataFrame({
-        "id": [f"s{i}" for i in range(N)], "sales": 10 ** (size + rng.normal(scale=0.1, size=N)),
-        "kind": np.array(["small", "large", "huge"])[kind], "title": np.array(["a shop", "big"])[kind // 2],
-        "street": rng.choice(["Main St", "人民路"], N), "area": 10**size, "staff": rng.integers(1, 9, N),
-        "chain": np.arange(N) // 2, "products": [f"p{i % 7}|p{i % 5}" for i in range(N)],
-    }).to_csv(folder / "samples.csv", index=False)  # fmt: skip
-    pd.DataFrame(
-        {"id": [f"p{i}" for i in range(7)], "name": list("abcdefg"), "price": range(7)}
-    ).to_csv(folder / "products.csv", index=False)  # fmt: skip
-    np.savez(
-        folder / "doors.npz",
-        id=np.array([f"s{i}" for i in range(N)]),
-        x=np.stack([size, size**2, rng.normal(size=N)], 1),
-    )
-    (folder / "dataset.toml").write_text(DESCRIPTION.format(target=target), encoding="utf-8")
-    return folder
-
-
-def trained(folder: Path, out: Path, **more: object) -> Path:
-    said = {"fusions": "concat,memf", "seeds": 2, "observe": frozenset({"model"})} | more
-    report = run(Request(data=str(folder), out=out, device="cpu", executor="inline", settings=SMALL, **said))
-    assert not report.summary.failures
-    return out
-
-
-@pytest.fixture(scope="module")
-def shops(tmp_path_factory) -> Path:
-    return build(tmp_path_factory.mktemp("shops") / "data")
-
-
-@pytest.fixture(scope="module")
-def kept(shops, tmp_path_factory) -> Path:
-    return trained(shops, tmp_path_factory.mktemp("kept"))
 
 
 @pytest.fixture(scope="module")
@@ -98,21 +27,9 @@ def kinds(tmp_path_factory) -> tuple[Path, Path]:
     return build(folder / "data", LABEL), trained(folder / "data", folder / "out")
 
 
-def fresh(shops: Path, folder: Path, change=lambda table: table.drop(columns="sales")) -> Path:
-    """New rows in a folder without a description."""
-    shutil.copytree(shops, folder)
-    (folder / "dataset.toml").unlink()
-    change(pd.read_csv(folder / "samples.csv")).to_csv(folder / "samples.csv", index=False)
-    return folder
-
-
 def stored(out: Path, method: str) -> list[pd.DataFrame]:
     row = next(r for r in load_plans(out)[0].rows if r.method == method)
     return [RunStore(out).predictions(run_id).set_index("id") for run_id in row.runs]
-
-
-def warnings(caplog) -> list[str]:
-    return [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
 
 
 # -- what is predicted
@@ -334,137 +251,3 @@ def test_features_of_another_width_are_refused(shops, kept, tmp_path):
     np.savez(new / "doors.npz", id=np.array([f"s{i}" for i in range(N)]), x=np.ones((N, 5)))
     with pytest.raises(DataError, match=r"features of door\.image are 5 wide, .*fitted to 3"):
         load(kept, "ridge").predict(new)
-
-
-# -- what is loaded
-
-
-def test_an_encoder_that_is_not_the_same_here_is_refused(shops, kept, monkeypatch):
-    predictor = load(kept, "concat")
-    monkeypatch.setattr(Hashing, "version", Hashing.version + 1)
-    with pytest.raises(UsageError, match=r"text encoder hashing .* is not the one .* fitted with"):
-        predictor.predict(shops)
-
-
-def test_pretrained_weights_that_are_not_here_are_refused(shops, kept, tmp_path, nothing_to_be_found):
-    copy = shutil.copytree(kept, tmp_path / "copy")
-    for path in (folder / "description.json" for folder in models(copy, "concat")):
-        said = json.loads(path.read_text(encoding="utf-8"))
-        said["origin"]["encoders"]["text"] |= {"name": "bert", "weights": "pretrained", "options": {}}
-        path.write_text(json.dumps(said), encoding="utf-8")
-        seal(path.parents[1])
-    with pytest.raises(UsageError, match="text encoder bert cannot be had here"):
-        load(copy, "concat").predict(shops)
-
-
-def test_runs_that_kept_no_model_are_refused(shops, tmp_path):
-    out = trained(shops, tmp_path / "out", observe=frozenset(), fusions="concat", seeds=1)
-    with pytest.raises(UsageError, match="kept no model; run again with --save-models"):
-        load(out, "concat")
-    trained(shops, out, fusions="concat", seeds=1)
-    assert len(load(out, "concat").fitted) == 1
-
-
-def test_an_unknown_method_and_an_empty_folder_are_refused(kept, tmp_path):
-    with pytest.raises(UsageError, match="no method 'mmf' here; did you mean 'memf'"):
-        load(kept, "mmf")
-    with pytest.raises(UsageError, match="no runs under"):
-        load(tmp_path, "memf")
-
-
-def test_several_rows_of_a_method_are_told_apart_by_options(shops, tmp_path):
-    out = trained(shops, tmp_path, missing=("keep", "drop"), fusions="concat", seeds=1)
-    with pytest.raises(UsageError, match=r"several rows .* --variant 'keep'; .*--variant 'drop, on complete"):
-        load(out, "concat")
-    assert load(out, "concat", variant="keep").fitted.keys() == {0}
-    with pytest.raises(UsageError, match="no row of it fits; choose by one of"):
-        load(out, "concat", variant="keep", backbone="resnet50")
-
-
-def models(out: Path, method: str) -> list[Path]:
-    row = next(r for r in load_plans(out)[0].rows if r.method == method)
-    return [out / "runs" / run_id / "model" for run_id in row.runs]
-
-
-def test_a_damaged_run_is_left_out_and_said_so(shops, kept, tmp_path, caplog):
-    copy = shutil.copytree(kept, tmp_path / "copy")
-    path = models(copy, "memf")[0] / "weights.safetensors"
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-    table = load(copy, "memf").predict(shops)
-    assert list(table.columns) == ["id", "mean", "sd", "seed_1"]
-    assert any("its seed is left out" in warning for warning in warnings(caplog))
-
-
-def test_what_was_put_into_a_model_folder_later_is_not_read(kept, tmp_path):
-    copy = shutil.copytree(kept, tmp_path / "copy")
-    (models(copy, "ridge")[0] / "weights.safetensors").write_bytes(b"")
-    with pytest.raises(UsageError, match="kept no model"):
-        load(copy, "ridge")
-
-
-def test_a_stored_reference_of_foreign_types_is_refused(kept, tmp_path):
-    copy = shutil.copytree(kept, tmp_path / "copy")
-    for folder in models(copy, "predict-mean"):
-        skops.io.dump(Path("/etc/passwd"), folder / "fitted.skops")
-        seal(folder.parent)
-    with pytest.raises(UsageError, match=r"fitted\.skops cannot be used \(it holds pathlib"):
-        load(copy, "predict-mean")
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda said: said.pop("layout"),
-        lambda said: said["layout"]["sources"].clear(),
-        lambda said: said["layout"]["sources"].pop(),
-        lambda said: said["layout"]["sources"][0].update(width=10**12),
-        lambda said: said["layout"]["sources"][0].update(entity="stranger"),
-        lambda said: said["origin"]["encoders"].clear(),
-        lambda said: said["layout"]["target"].update(transform="none"),
-    ],
-)
-def test_a_description_that_is_not_what_was_written_is_refused(change, kept, tmp_path):
-    copy = shutil.copytree(kept, tmp_path / "copy")
-    for folder in models(copy, "concat"):
-        said = json.loads((folder / "description.json").read_text(encoding="utf-8"))
-        change(said)
-        (folder / "description.json").write_text(json.dumps(said), encoding="utf-8")
-        seal(folder.parent)
-    with pytest.raises(UsageError, match=r"the model of the run .* cannot be used"):
-        load(copy, "concat")
-
-
-def test_a_folder_that_says_it_is_elsewhere_leads_nowhere(shops, kept, tmp_path):
-    """A description whose table lies outside the folder of the new rows."""
-    copy = shutil.copytree(kept, tmp_path / "copy")
-    new = fresh(shops, tmp_path / "new")
-    shutil.copy(new / "samples.csv", tmp_path / "outside.csv")
-    for folder in models(copy, "concat"):
-        said = json.loads((folder / "description.json").read_text(encoding="utf-8"))
-        said["origin"]["data"]["samples"]["table"] = "../outside.csv"
-        (folder / "description.json").write_text(json.dumps(said), encoding="utf-8")
-        seal(folder.parent)
-    with pytest.raises(DataError, match="outside"):
-        load(copy, "concat").predict(new)
-
-
-# -- the command
-
-
-def test_the_command_writes_all_rows_and_shows_some(shops, kept, tmp_path):
-    copy = shutil.copytree(kept, tmp_path / "copy")
-    options = ["predict", str(copy), "--method", "concat", "--data", str(shops), "--device", "cpu"]
-    result = CliRunner().invoke(main, options)
-    assert result.exit_code == 0, result.output
-    assert "48 rows" in result.output
-    written = pd.read_csv(copy / "predictions-concat.csv")
-    expected = load(kept, "concat", device="cpu").predict(shops)
-    pd.testing.assert_frame_equal(written, expected)
-    result = CliRunner().invoke(main, [*options, "--csv", "-"])
-    pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(result.stdout)), expected)
-    result = CliRunner().invoke(main, [*options, "--csv", str(tmp_path / "mine.csv")])
-    assert (tmp_path / "mine.csv").is_file()
-    result = CliRunner().invoke(main, ["predict", str(copy), "--method", "mmf", "--data", str(shops)])
-    assert (result.exit_code, result.output.count("\n")) == (2, 1)
