@@ -29,7 +29,7 @@ from bench.request import Request
 from bench.workflow import run
 
 PLUGIN = Path(misbehaving.__file__)
-METHODS = (*misbehaving.DO, *misbehaving.RETURNING)
+METHODS = (*misbehaving.FAILING, *misbehaving.ENDING, *misbehaving.ALLOWED, *misbehaving.RETURNING)
 REASONS = {name: reason for name, (_, reason) in (misbehaving.FAILING | misbehaving.ENDING).items()}
 
 
@@ -56,13 +56,11 @@ def alone(stream_folder, features, tmp_path_factory) -> Path:
     return out
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one job", "two jobs"])
-def beside(request, stream_folder, features, tmp_path_factory) -> tuple[Path, dict[str, str]]:
-    """Where all methods that misbehave were run, concat last, and the failures."""
+@pytest.fixture(scope="module")
+def beside(stream_folder, features, tmp_path_factory) -> tuple[Path, dict[str, str]]:
+    """Where all methods that misbehave were run by two workers, concat last, and the failures."""
     out = tmp_path_factory.mktemp("beside")
-    asked = globals()["request"](
-        stream_folder, out, ",".join([*METHODS, "concat"]), jobs=request.param, plugins=(PLUGIN,), timeout=20
-    )
+    asked = request(stream_folder, out, ",".join([*METHODS, "concat"]), jobs=2, plugins=(PLUGIN,))
     summary = run(asked).summary
     return out, {outcome.spec.method: outcome.error for outcome in summary.failures}
 
@@ -101,6 +99,25 @@ def test_every_failure_is_stored_as_text_of_a_line_and_a_bounded_traceback(besid
     for reason in failures.values():
         assert reason.isprintable()
         assert 0 < len(reason) <= REASON + 1
+
+
+def test_a_single_worker_that_is_gone_is_replaced(stream_folder, features, alone, tmp_path):
+    methods, out = ("killed", "returns-none", "disturbs", "late"), shutil.copytree(alone, tmp_path / "out")
+    summary = run(request(stream_folder, out, ",".join(methods), plugins=(PLUGIN,))).summary
+    failures = {outcome.spec.method: outcome.error for outcome in summary.failures}
+    assert summary.executed == len(methods), "the references are stored"
+    assert failures.keys() == {"killed", "returns-none"}
+    assert failures["killed"] == f"the process ended without a result ({REASONS['killed']})"
+    assert len(predictions(out, "disturbs")) == len(predictions(out, "late")) == 8
+
+
+def test_a_run_over_its_time_is_one_that_failed(stream_folder, features, alone, tmp_path):
+    out = shutil.copytree(alone, tmp_path / "out")
+    summary = run(request(stream_folder, out, "hangs-in-C,concat", plugins=(PLUGIN,), timeout=1)).summary
+    assert summary.executed == 1, "no other has to hurry"
+    (outcome,) = summary.failures
+    assert outcome.error == "the process ended without a result (ran longer than the timeout of 1 s)"
+    assert predictions(out, "concat")
 
 
 @pytest.mark.parametrize("executor", ["local", "inline"])
@@ -162,12 +179,19 @@ def test_every_task_comes_back_once_however_many_jobs(monkeypatch):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_task_over_its_time_is_ended_and_the_next_has_a_worker(jobs):
-    loop = partial(exec, "while True: pass")
-    found = reasons(local(call, [loop, partial(str, "next")], jobs, timeout=3))
-    assert sorted(found) == [
-        "next",
-        "the process ended without a result (ran longer than the timeout of 3 s)",
-    ]
+    hold_the_lock = "import ctypes; ctypes.PyDLL(None).sleep(1000)"
+    tasks = [*(partial(exec, code) for code in ("while True: pass", hold_the_lock)), partial(str, "next")]
+    found = reasons(local(call, tasks, jobs, timeout=2))
+    late = "the process ended without a result (ran longer than the timeout of 2 s)"
+    assert sorted(found) == ["next", late, late]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_task_that_ends_its_process_is_ended_alone(jobs):
+    tasks = [do for do, _ in misbehaving.ENDING.values()]
+    found = reasons(local(call, [*tasks, partial(str, "next")], jobs))
+    ended = [f"the process ended without a result ({how})" for _, how in misbehaving.ENDING.values()]
+    assert sorted(found) == sorted([*ended, "next"])
 
 
 def test_what_cannot_be_sent_is_a_failure():
