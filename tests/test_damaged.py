@@ -24,8 +24,8 @@ from bench.store import RunStore
 from encoders import Feature, Undecodable
 
 QUICK = [
-    "--backbone", "resnet18", "--weights", "random", "--jobs", "1", "--device", "cpu", "--seeds", "2",
-    "--set", "encoders.image_size=32", "--set", "training.epochs=2", "--set", "model.dim=16",
+    "--backbone", "resnet18", "--weights", "random", "--executor", "inline", "--device", "cpu",
+    "--seeds", "2", "--set", "encoders.image_size=32", "--set", "training.epochs=2", "--set", "model.dim=16",
 ]  # fmt: skip
 
 

@@ -246,8 +246,9 @@ def test_frames_run_like_a_folder(tmp_path: Path, rng):
     def carry_out(frame: pd.DataFrame):
         data = Dataset.from_frames(frame, target="y", entities=entities, name="shops")
         request = Request(
-            data=data, fusions="concat", seeds=1, out=tmp_path, device="cpu", settings=("training.epochs=2",)
-        )
+            data=data, fusions="concat", seeds=1, out=tmp_path, device="cpu", executor="inline",
+            settings=("training.epochs=2",),
+        )  # fmt: skip
         reporter = Silent()
         report = run(request, reporter)
         return report, reporter

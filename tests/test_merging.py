@@ -10,7 +10,7 @@ from bench.data.schema import Target
 from bench.plan import Plan, PlanRow, load_plans, store_plan
 
 QUICK = [
-    "--backbone", "resnet18", "--weights", "random", "--jobs", "1", "--device", "cpu",
+    "--backbone", "resnet18", "--weights", "random", "--executor", "inline", "--device", "cpu",
     "--set", "encoders.image_size=32", "--set", "training.epochs=2", "--set", "model.dim=16",
 ]  # fmt: skip
 

@@ -59,7 +59,8 @@ def ran(out, **more):
 def test_a_fusion_from_standard_input_runs_in_any_number_of_processes(stream_folder, features, tmp_path):
     program = "\n".join([
         f"DATA, OUT = {str(stream_folder)!r}, {str(tmp_path)!r}",
-        CELL.format(scale=1.0, reduction="mean"), SCRIPT, "ran('one', jobs=1)", "ran('two', jobs=2)",
+        CELL.format(scale=1.0, reduction="mean"), SCRIPT,
+        "ran('one', executor='inline')", "ran('two', jobs=2)",
         CELL.format(scale=1.0, reduction="sum"), "ran('one', executor='inline')",
     ])  # fmt: skip
     done = subprocess.run(

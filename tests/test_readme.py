@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -14,6 +12,8 @@ from click.testing import CliRunner
 
 from bench.cli import main
 from bench.data.schema import read_schema
+from bench.plugins import load_plugins
+from fusions.testing import check_fusion
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,16 +29,17 @@ def test_the_example_fusion_is_short_runs_and_passes_the_contract(stream_folder,
     assert len(example.strip().splitlines()) < 25
     plugin = tmp_path / "my_fusion.py"
     plugin.write_text(example, encoding="utf-8")
-    # in processes of their own: a registered name stays registered
-    check = "import my_fusion; from fusions.testing import check_fusion; check_fusion('attention-pool')"
-    subprocess.run([sys.executable, "-c", check], cwd=tmp_path, check=True)
+    load_plugins([plugin])
+    check_fusion("attention-pool")
     options = {
         "--plugin": plugin, "--fusion": "attention-pool,concat", "--data": stream_folder,
-        "--out": tmp_path / "out", "--backbone": "resnet18", "--weights": "random", "--seeds": 1, "--jobs": 1,
+        "--out": tmp_path / "out", "--backbone": "resnet18", "--weights": "random", "--seeds": 1,
+        "--executor": "inline", "--device": "cpu",
     }  # fmt: skip
-    small = ["--set", "encoders.image_size=32", "--set", "training.epochs=2"]
+    small = ["--set", "encoders.image_size=32", "--set", "training.epochs=1", "--set", "model.dim=16"]
     command = [str(part) for option in options.items() for part in option]
-    subprocess.run([sys.executable, "-m", "bench.cli", "run", *command, *small], check=True)
+    result = CliRunner().invoke(main, ["run", *command, *small])
+    assert result.exit_code == 0, result.output
     assert "attention-pool" in (tmp_path / "out" / "tables" / "fusion.csv").read_text(encoding="utf-8")
 
 

@@ -25,8 +25,8 @@ from bench.spec import RunSpec
 from bench.trial import parts_of
 
 QUICK = [
-    "--backbone", "resnet18", "--weights", "random", "--jobs", "1", "--device", "cpu",
-    "--set", "encoders.image_size=32", "--set", "training.epochs=3", "--set", "model.dim=16",
+    "--backbone", "resnet18", "--weights", "random", "--executor", "inline", "--device", "cpu",
+    "--set", "encoders.image_size=32", "--set", "training.epochs=2", "--set", "model.dim=16",
 ]  # fmt: skip
 
 
@@ -127,7 +127,7 @@ def test_a_second_call_executes_and_encodes_nothing(stream_folder, done):
 
 
 def test_empty_stores_and_two_processes_give_the_same_bits(stream_folder, done, tmp_path):
-    assert run(stream_folder, tmp_path, "--jobs", "2").exit_code == 0
+    assert run(stream_folder, tmp_path, "--executor", "local", "--jobs", "2").exit_code == 0
     assert predictions(tmp_path) == predictions(done)
 
 
@@ -158,17 +158,9 @@ def workers_of(parent: int) -> list[Path]:
 
 def test_killed_in_the_middle_the_same_command_finishes_to_the_same_table(stream_folder, done, tmp_path):
     arguments = [
-        "run",
-        "--data",
-        stream_folder,
-        "--out",
-        tmp_path,
-        "--fusion",
-        "concat,memf",
-        "--seeds",
-        "2",
-        *QUICK,
-    ]
+        "run", "--data", stream_folder, "--out", tmp_path, "--fusion", "concat,memf", "--seeds", "2", *QUICK,
+        "--executor", "local", "--jobs", "1",
+    ]  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-m", "bench.cli", *map(str, arguments)], env=os.environ, stdout=subprocess.DEVNULL
     )
@@ -231,17 +223,8 @@ def test_the_source_of_another_packages_method_is_part_of_its_run_ids(stream_fol
     )
     monkeypatch.syspath_prepend(tmp_path)
     module = importlib.import_module("their_package")
-    options = [
-        "--data",
-        stream_folder,
-        "--out",
-        tmp_path / "out",
-        "--fusion",
-        "theirs",
-        "--seeds",
-        "1",
-        *QUICK,
-    ]
+    options = ["--data", stream_folder, "--out", tmp_path / "out", "--fusion", "theirs", "--seeds", "1"]
+    options += QUICK
     assert bench("run", *options).exit_code == 0
     assert "0 runs executed" in bench("run", *options).output
     source.write_text(source.read_text(encoding="utf-8") + "\nCHANGED = 1\n", encoding="utf-8")
@@ -252,17 +235,8 @@ def test_the_source_of_another_packages_method_is_part_of_its_run_ids(stream_fol
 def test_a_failing_method_is_told_and_retried_and_the_others_are_kept(stream_folder, tmp_path):
     plugin = tmp_path / "broken.py"
     plugin.write_text(PLUGIN.format(name="broken", body="raise RuntimeError('no luck')"), encoding="utf-8")
-    options = [
-        "--data",
-        stream_folder,
-        "--out",
-        tmp_path / "out",
-        "--fusion",
-        "broken,concat",
-        "--seeds",
-        "1",
-        *QUICK,
-    ]
+    options = ["--data", stream_folder, "--out", tmp_path / "out", "--fusion", "broken,concat"]
+    options += ["--seeds", "1", *QUICK]
     for executed in (6, 1):
         result = bench("run", "--plugin", plugin, *options)
         assert result.exit_code == 1
