@@ -8,7 +8,7 @@ run: .venv/installed
 	$(BENCH) run --fusion all --backbone resnet50,densenet121
 
 test: lint
-	.venv/bin/python -m pytest -n 2 --dist loadfile
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed
 	.venv/bin/ruff check .

@@ -17,11 +17,13 @@ USES_BLOCKS = ENTITY | {
 }
 
 
-@pytest.fixture
-def copy(tmp_path) -> Path:
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory) -> Path:
+    """A copy of the source, which is read once; `changed` puts back what it changes."""
+    folder = tmp_path_factory.mktemp("copy")
     for package in OURS:
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    return tmp_path
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
 
 
 def codes(root: Path) -> dict[str, str]:
@@ -35,10 +37,14 @@ def codes(root: Path) -> dict[str, str]:
 def changed(root: Path, file: str, old: str, new: str) -> set[str]:
     """The methods whose code differs after a replacement in one file."""
     before, path = codes(root), root / file
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    after = codes(root)
+    text = path.read_text(encoding="utf-8") if path.exists() else None
+    assert old in (text or "")
+    try:
+        path.write_text((text or "").replace(old, new, 1), encoding="utf-8")
+        after = codes(root)
+    finally:
+        path.unlink() if text is None else path.write_text(text, encoding="utf-8")
+    assert codes(root) == before
     return {name for name in before if before[name] != after[name]}
 
 

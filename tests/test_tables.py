@@ -166,7 +166,7 @@ def test_captions_say_which_split(tmp_path, split, said, seeds):
     workshop = Workshop(tmp_path, seeds=seeds)
     plan = workshop.plan("fusion", [Row("memf", 0.5), Row("mult", 0.7)], split=split)
     assert said in caption_of(plan, workshop.store)
-    assert said in workshop.draw()["fusion"].caption
+    assert said in workshop.captions(plan)["fusion"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pandas as pd
 
@@ -14,6 +15,7 @@ from bench.files import seal
 from bench.plan import Plan, PlanRow
 from bench.publish import read
 from bench.report.figures.drawing import Figure
+from bench.report.figures.style import settings
 from bench.report.headline import Headline, headline
 from bench.report.page import write_page as write_chapters
 from bench.report.sheet import Sheet
@@ -82,6 +84,12 @@ class Workshop:
     def draw(self) -> dict[str, Figure]:
         readings = [read(plan, self.store) for plan in self.plans]
         return {figure.name: figure for reading in readings for figure in reading.write_figures(self.out)}
+
+    def captions(self, plan: Plan) -> dict[str, str]:
+        """Of the figures of a plan, by name; none is written."""
+        reading = read(plan, self.store)
+        with matplotlib.rc_context(settings()):
+            return {drawing.name: drawing.caption for drawing in reading.experiment.figures(reading.results)}
 
     def _row(self, experiment: str, row: Row) -> PlanRow:
         encoders = {} if row.blind else {"text": row.text, "image": row.image, "audio": "logmel"}
