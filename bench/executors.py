@@ -6,34 +6,34 @@ order they complete. Whatever the work does, every task comes back once, and no 
 
 from __future__ import annotations
 
-import atexit
-import os
 import pickle
-import signal
-import subprocess
-import sys
-import threading
-import time
+import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
-from multiprocessing.connection import Connection, Pipe, wait
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from importlib.util import find_spec
+from multiprocessing.connection import wait
+from signal import SIG_IGN, SIGINT, signal
 from typing import Any, TypeVar
 
 import cloudpickle
+import joblib
 
-from bench.errors import BenchError
-from bench.failure import Failure, how_ended
+from bench.errors import BenchError, UsageError
+from bench.failure import Failure
+from bench.workers import BUSY, STARTING, Worker, answer, dismiss, hire, resting
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Executor = Callable[..., Generator[tuple[Any, Any], None, None]]
 
 PER_CORE = 4
 """Workers per core at most, however many jobs are asked for."""
 GLANCE = 0.5
 """Seconds between two looks at whether a worker has ended or overrun its time."""
-BUSY = object()
-"""The answer of a worker that is still at work."""
+HOUR = 3600.0
+"""Seconds for one run where nothing is said and an executor can end it."""
 
 
 def inline(
@@ -85,190 +85,166 @@ def local(
     """
     from bench.environment import cores  # it imports torch, which not every worker needs
 
-    todo: deque[tuple[Task, bytes]] = deque()
-    for task in tasks:
-        try:
-            todo.append((task, cloudpickle.dumps((work, task))))
-        except Exception as error:
-            why = Failure.of(error)
-            yield task, Failure(f"cannot be sent to a worker process ({why.reason})", why.detail)
-    crew: list[_Worker] = []
-    spare: list[_Worker] = []
+    todo = deque((yield from _messages(work, tasks)))
+    crew: list[Worker] = []
+    spare: list[Worker] = []
     try:
         for _ in range(min(jobs, len(todo), PER_CORE * cores())):
-            crew.append(_hire(work))
+            crew.append(hire(work))
         while crew:
             wait([worker.connection for worker in crew], GLANCE)
             for worker in list(crew):
-                answer = worker.answer(timeout)
-                if answer is BUSY:
+                result = worker.answer(timeout)
+                if result is BUSY:
                     continue
                 done = worker.task
                 if worker.gone:
                     crew.remove(worker)
-                    crew += [_hire(work)] if todo else []
+                    crew += [hire(work)] if todo else []
                 elif todo:
                     worker.give(*todo.popleft())
                 else:
                     crew.remove(worker)
                     spare.append(worker)
                 if done is not STARTING:
-                    yield done, answer
-                elif isinstance(answer, Failure):
-                    raise BenchError(f"a worker process cannot start: {answer.reason}.")
+                    yield done, result
+                elif isinstance(result, Failure):
+                    raise BenchError(f"a worker process cannot start: {result.reason}.")
     finally:
         for worker in crew:
             worker.end()
-        _resting.extend(spare)
+        resting.extend(spare)
         if not keep:
-            _dismiss()
+            dismiss()
 
 
-EXECUTORS: dict[str, Callable[..., Generator[tuple[Any, Any], None, None]]] = {
+def spread(
+    backend: str,
+    work: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    jobs: int = 1,
+    *,
+    timeout: float = 0,
+    keep: bool = False,
+) -> Generator[tuple[Task, Result | Failure], None, None]:
+    """Workers of a backend of joblib, two of them also with one job, of which one rests.
+
+    A worker that ends takes with it what others are at: that is done again, each task alone. Nothing ends a
+    worker that hangs (`time_limit` refuses to promise it), or one whose parent was killed before it has done
+    its task; the backend says when workers rest and end. `timeout` and `keep` have no effect.
+
+    Raises:
+        BenchError: the backend cannot start.
+    """
+    _introduce(backend)
+    left = dict(enumerate((yield from _messages(work, tasks))))
+    while left:
+        sent: list[int] = []
+        try:
+            with closing(_results(backend, left, sent, jobs)) as results:
+                for number, result in results:
+                    yield left.pop(number)[0], result
+        except Exception as error:  # the backend's: the work's own are results
+            if not sent:
+                raise BenchError(
+                    f"the executor {backend} cannot start: {Failure.of(error).reason}"
+                ) from error
+            for number in left.keys() & sent:
+                task, message = left.pop(number)
+                try:
+                    ((_, alone),) = _results(backend, {number: (task, message)}, [], 1)
+                except Exception as again:
+                    alone = Failure.ended(Failure.of(again).reason)
+                yield task, alone
+
+
+def _messages(
+    work: Callable[[Task], Result], tasks: Sequence[Task]
+) -> Generator[tuple[Task, Failure], None, list[tuple[Task, bytes]]]:
+    """Returns the tasks with what a worker is sent, for `answer`; yields those that cannot be sent."""
+    messages = []
+    for task in tasks:
+        try:
+            messages.append((task, cloudpickle.dumps((work, task))))
+        except Exception as error:
+            why = Failure.of(error)
+            yield task, Failure(f"cannot be sent to a worker process ({why.reason})", why.detail)
+    return messages
+
+
+def _results(
+    backend: str, messages: Mapping[int, tuple[Any, bytes]], sent: list[int], jobs: int
+) -> Generator[tuple[int, Any], None, None]:
+    """The results by number as they come; `sent` gets the numbers of what has gone to a worker."""
+
+    def calls() -> Iterator[Any]:
+        for number, (_, message) in list(messages.items()):
+            sent.append(number)
+            yield joblib.delayed(_numbered)(number, message)
+
+    # one worker would be this very process
+    workers = max(2, min(jobs, len(messages)))
+    # Ctrl-C reaches all processes of loky, and is for this one to answer
+    deaf = {"initializer": signal, "initargs": (SIGINT, SIG_IGN)} if backend == "loky" else {}
+    with joblib.parallel_config(backend, **deaf):
+        pool = joblib.Parallel(workers, return_as="generator_unordered", batch_size=1, pre_dispatch=jobs)
+        results = pool(calls())
+    try:
+        for number, result in results:
+            yield number, pickle.loads(result)
+    finally:
+        with warnings.catch_warnings(action="ignore"):  # that tasks have no result is no news
+            results.close()
+
+
+def _numbered(number: int, message: bytes) -> tuple[int, bytes]:
+    return number, answer(message)
+
+
+def _introduce(backend: str) -> None:
+    """Let joblib know a backend that it does not bring, and connect to the cluster."""
+    if backend == "ray":
+        import ray
+        from ray.util.joblib.ray_backend import RayBackend
+
+        class Generating(RayBackend):  # type: ignore[misc]  # untyped
+            supports_return_generator = True  # it is, but is taken for the multiprocessing that it stands on
+
+        joblib.register_parallel_backend("ray", Generating)
+        if not ray.is_initialized():  # RAY_ADDRESS names the cluster; without it, one of this machine
+            ray.init(log_to_driver=False, logging_level="WARNING")
+
+
+EXECUTORS: dict[str, Executor] = {
     "local": local,
     "inline": inline,
+    "loky": partial(spread, "loky"),
+    "ray": partial(spread, "ray"),
 }
-"""Name on the command line -> executor."""
+"""Name on the command line -> executor. Others of joblib's backends break the contract: runs in `threading`
+share what is global to a process; `multiprocessing` and `dask` may wait forever once a worker has ended."""
 
 
-# -- the parent's side of a worker
+def find(executor: str) -> Executor:
+    """The executor of a name. Raises UsageError where there is none, or its library is not installed."""
+    if executor not in EXECUTORS:
+        raise UsageError(f"--executor: there is no {executor!r}; there are {', '.join(EXECUTORS)}.")
+    if executor == "ray" and find_spec("ray") is None:
+        raise UsageError("--executor ray needs the package ray, which is not installed: pip install ray")
+    return EXECUTORS[executor]
 
-STARTING = object()
-"""The task of a worker that is not ready yet."""
 
+def time_limit(executor: str, asked: float | None) -> float:
+    """Seconds after which an executor ends a run, 0 for never: what is asked for, or an hour where it can.
 
-class _Worker:
-    """A process that does one task after the other, with the connection to it.
-
-    Attributes:
-        task: what it is at.
-        gone: whether it has ended.
+    Raises:
+        UsageError: it can end no run, or there is no such executor.
     """
-
-    def __init__(self) -> None:
-        self.surroundings = _surroundings()
-        self.gone = False
-        self.connection, theirs = Pipe()
-        start = (
-            f"import sys; sys.path[:] = {sys.path!r}; from bench.executors import serve; "
-            f"serve({theirs.fileno()}, {os.getpid()})"
+    find(executor)
+    if executor == "local":
+        return HOUR if asked is None else asked
+    if asked:
+        raise UsageError(
+            f"--timeout: {executor} cannot end a run that hangs; take --executor local, or no --timeout."
         )
-        # in a group of its own: Ctrl-C reaches the parent alone, and what the work started ends with it
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", start],
-            stdin=subprocess.DEVNULL,  # standard input may hold the program that is running
-            stdout=2,  # standard output is for results
-            pass_fds=[theirs.fileno()],
-            process_group=0,
-        )
-        theirs.close()
-
-    def give(self, task: Any, message: bytes) -> None:
-        self.task, self._since = task, time.monotonic()
-        with suppress(OSError):  # it has just ended, as `answer` will find
-            self.connection.send_bytes(message)
-
-    def answer(self, timeout: float) -> Any:
-        """The result of the task, the Failure it ended in, or BUSY; ends a worker that is over its time."""
-        ended = self._process.poll() is not None  # asked first: what it sent before it ended still counts
-        try:
-            if self.connection.poll():
-                result, last = pickle.loads(self.connection.recv_bytes())
-                if last:
-                    self.end(grace=GLANCE)
-                return pickle.loads(result)
-        except Exception:  # it closed its end, or sent what is no answer
-            ended = True
-        if ended:
-            self.end(grace=GLANCE)
-            return Failure.ended(how_ended(self._code))
-        if timeout and self.task is not STARTING and time.monotonic() - self._since > timeout:
-            self.end()
-            return Failure.ended(f"ran longer than the timeout of {timeout:g} s")
-        return BUSY
-
-    def end(self, grace: float = 0) -> None:
-        """End the process and all that it started, after a moment to end by itself."""
-        self.gone = True
-        self._code = None
-        with suppress(subprocess.TimeoutExpired):
-            self._code = self._process.wait(grace)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self.connection.close()
-
-
-_resting: list[_Worker] = []
-"""Workers that wait for the next call."""
-
-
-def _hire(work: Callable[[Any], Any]) -> _Worker:
-    """A worker that is about to load what the work needs: one that rests, or a new one."""
-    worker = None
-    while worker is None and _resting:
-        worker = _resting.pop()
-        if worker.surroundings != _surroundings():  # it would read settings that no longer hold
-            worker.end()
-            worker = None
-    worker = worker or _Worker()
-    worker.give(STARTING, cloudpickle.dumps((_load, work)))
-    return worker
-
-
-def _surroundings() -> tuple[Any, ...]:
-    """What a process takes over from its parent when it starts."""
-    return dict(os.environ), os.getcwd(), list(sys.path)
-
-
-@atexit.register
-def _dismiss() -> None:
-    while _resting:
-        _resting.pop().end()
-
-
-# -- the worker's side
-
-
-def serve(connection: int, parent: int) -> None:
-    """What a worker process does: answer calls, each a function and its argument, until the parent is gone.
-
-    An answer is the result, or the Failure that the call ended in, and whether it is the worker's last.
-    """
-    os.set_inheritable(connection, False)
-    _end_with(parent)
-    channel = Connection(connection)
-    while True:
-        try:
-            message = channel.recv_bytes()
-        except (EOFError, OSError):
-            os._exit(0)
-        threads = threading.active_count()
-        try:
-            function, argument = pickle.loads(message)
-            result = pickle.dumps(function(argument))
-        except BaseException as error:  # anyone's code, which may do anything
-            result = pickle.dumps(Failure.of(error))
-        # threads that were left behind may disturb whatever comes next: better in a new process
-        last = threading.active_count() > threads
-        try:
-            channel.send_bytes(pickle.dumps((result, last)))
-        except OSError:  # the parent is gone
-            os._exit(0)
-        if last:
-            os._exit(0)
-
-
-def _load(work: Callable[[Any], Any]) -> None:
-    """Nothing more: to receive the work is to import what it needs, which no task's time should count."""
-
-
-def _end_with(parent: int) -> None:
-    """End this worker when its parent is gone: a killed bench must not go on computing in the background."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os.killpg(0, signal.SIGKILL)
-
-    threading.Thread(target=watch, daemon=True).start()
+    return 0

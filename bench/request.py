@@ -16,6 +16,7 @@ from bench.config import SECTIONS, Preset, load_preset, with_settings
 from bench.data.dataset import Dataset
 from bench.environment import choose_device
 from bench.errors import UsageError, did_you_mean
+from bench.executors import time_limit
 from bench.experiments import EXPERIMENTS, Experiment
 from bench.isolation import undisturbed
 from bench.plugins import load_plugins
@@ -30,8 +31,9 @@ class Request:
         data: a name, a folder, or a dataset that was made in Python.
         allow_links: folders outside the dataset's that links in it may lead to.
         missing: "keep", "drop", or both to compare them.
-        executor: where the work is done (`bench.executors`): "local" or "inline".
-        timeout: seconds after which a run has failed; 0 is no limit.
+        executor: where the work is done (`bench.executors`): "local", "inline", "loky" or "ray".
+        timeout: seconds after which "local", the only one that can, ends a run, which has failed; 0 is no
+            limit, None an hour.
     """
 
     experiments: tuple[str, ...] = ("fusion",)
@@ -48,7 +50,7 @@ class Request:
     out: Path = Path("results")
     jobs: int = 1
     executor: str = "local"
-    timeout: float = 3600
+    timeout: float | None = None
     device: str = "auto"
     plugins: tuple[Path, ...] = ()
     settings: tuple[str, ...] = ()
@@ -68,6 +70,7 @@ class Resolved:
         encoders: modality -> what was asked for.
         defaults: modality -> the encoder of the preset.
         device: to train and encode on.
+        timeout: seconds after which a run has failed; 0 is no limit.
     """
 
     preset: Preset
@@ -76,10 +79,12 @@ class Resolved:
     encoders: Mapping[str, tuple[str, ...]]
     defaults: Mapping[str, str]
     device: torch.device
+    timeout: float
 
 
 def resolve(request: Request) -> Resolved:
     """Look up every name of a request. Raises UsageError for the first that is wrong."""
+    timeout = time_limit(request.executor, request.timeout)
     load_plugins(request.plugins)
     preset = _overridden(with_settings(load_preset(request.preset), list(request.settings)), request)
     _check_options(preset.fusions)
@@ -89,7 +94,7 @@ def resolve(request: Request) -> Resolved:
     defaults = preset.encoders.defaults
     for modality, name in [*((m, n) for m, names in asked.items() for n in names), *defaults.items()]:
         get_encoder(modality, name, preset)
-    return Resolved(preset, experiments, chosen, asked, defaults, choose_device(request.device))
+    return Resolved(preset, experiments, chosen, asked, defaults, choose_device(request.device), timeout)
 
 
 def choose_fusions(patterns: str) -> tuple[str, ...]:

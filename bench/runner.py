@@ -15,7 +15,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from bench.environment import describe
-from bench.executors import EXECUTORS
+from bench.executors import find
 from bench.failure import Failure
 from bench.features.store import FeatureSet
 from bench.isolation import undisturbed
@@ -95,7 +95,7 @@ def run_all(
     remarked: set[str] = set()
     if todo:
         progress(0, len(todo), None)
-    with closing(EXECUTORS[executor](run_job, todo, processes, timeout=timeout)) as answers:
+    with closing(find(executor)(run_job, todo, processes, timeout=timeout)) as answers:
         for done, (job, answer) in enumerate(answers, start=1):
             outcome = Outcome(job.spec)
             if isinstance(answer, Failure):

@@ -18,11 +18,11 @@ import encoders
 from bench.cli import main
 from bench.config import TrainingConfig
 from bench.data.catalog import load
-from bench.data.checks import as_json, check, media
+from bench.data.checks import as_json, check
 from bench.data.problems import Problem
 from bench.data.statistics import first_parts
 from bench.errors import DataError
-from bench.executors import inline
+from bench.executors import EXECUTORS, inline
 from bench.features.encode import encode
 
 
@@ -35,7 +35,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _in_this_process(monkeypatch):
-    monkeypatch.setattr(media, "local", inline)
+    monkeypatch.setitem(EXECUTORS, "local", inline)
 
 
 @pytest.fixture(scope="session")
@@ -149,7 +149,7 @@ def test_decoding_tells_how_far_it_is_and_finds_the_same_whichever_worker_is_fir
     )
     told = []
     alone = check(folder, deep=True, progress=lambda what, done, total: told.append((done, total)))
-    monkeypatch.setattr(media, "local", lambda work, tasks, jobs: inline(work, tasks[::-1]))
+    monkeypatch.setitem(EXECUTORS, "local", lambda work, tasks, jobs: inline(work, tasks[::-1]))
     assert alone == check(folder, deep=True)
     assert [p.column for p in alone] == ["clip", "photo"]
     assert told[-1][0] == told[-1][1] == len(list(folder.glob("*/*.*")))

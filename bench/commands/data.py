@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from bench.commands.options import ALLOW_LINKS
+from bench.commands.options import ALLOW_LINKS, EXECUTOR
 from bench.data.splits import KINDS
 from bench.errors import UsageError
 from bench.terminal import console, plain_errors, show, stderr_console
@@ -65,18 +65,28 @@ def get(name: str, folder: Path | None, origin: Path, settings: tuple[str, ...])
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--deep", is_flag=True, help="Decode every image, video and sound.")
 @click.option("--jobs", type=click.IntRange(1, 1024), help="Processes for --deep (default: one per core).")
+@EXECUTOR
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @ALLOW_LINKS
 @plain_errors
-def check(folder: Path, deep: bool, jobs: int | None, as_json: bool, allow_links: tuple[Path, ...]) -> None:
+def check(
+    folder: Path, deep: bool, jobs: int | None, executor: str, as_json: bool, allow_links: tuple[Path, ...]
+) -> None:
     """Every problem of the dataset in FOLDER, worst first, each with a fix; exit 1 if it cannot run."""
     from bench.data import checks
     from bench.environment import cores
+    from bench.executors import find
     from bench.progress import TerminalReporter
 
+    find(executor)
     with TerminalReporter(stderr_console) as reporter:
         problems = checks.check(
-            folder, deep=deep, jobs=jobs or cores(), progress=reporter.working, allow_links=allow_links
+            folder,
+            deep=deep,
+            jobs=jobs or cores(),
+            executor=executor,
+            progress=reporter.working,
+            allow_links=allow_links,
         )
     if as_json:
         click.echo(json.dumps(checks.as_json(problems), ensure_ascii=False, indent=1))

@@ -27,6 +27,15 @@ ALLOW_LINKS = click.option(
     help="A folder outside the dataset that links in it may lead to; may be given several times.",
 )
 
+EXECUTOR = click.option(
+    "--executor",
+    metavar="NAME",
+    default="local",
+    show_default=True,
+    help="local: worker processes; loky: those of joblib; ray: a cluster whose machines see the same "
+    "files; inline: this process, for debugging, unprotected from crashes and hangs.",
+)
+
 OPTIONS = [
     click.option("--fusion", "fusions", help="all, names or globs, with commas (default: the experiment's)."),
     click.option(
@@ -64,19 +73,11 @@ OPTIONS = [
     click.option("--weights", type=click.Choice(["auto", "pretrained", "random"]), help="Of the encoders."),
     click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True),
     click.option("--jobs", type=click.IntRange(1, 1024), help="Processes (default: one per core)."),
-    click.option(
-        "--executor",
-        type=click.Choice(["local", "inline"]),
-        default="local",
-        show_default=True,
-        help="local: worker processes; inline: this one, for debugging, unprotected from crashes and hangs.",
-    ),
+    EXECUTOR,
     click.option(
         "--timeout",
         type=click.FloatRange(min=0),
-        default=3600,
-        show_default=True,
-        help="Seconds after which a run has failed; 0: never.",
+        help="Seconds after which a run has failed; 0: never (3600; only of local).",
     ),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
     PLUGIN,

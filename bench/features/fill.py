@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 import encoders
 from bench.errors import BenchError
-from bench.executors import EXECUTORS
+from bench.executors import find
 from bench.failure import Failure
 from bench.features.cache import ItemCache
 from bench.isolation import undisturbed
@@ -142,7 +142,7 @@ def _answers(
     encoder: encoders.Encoder, chunks: Sequence[_Chunk], jobs: int, executor: str
 ) -> Iterator[tuple[_Chunk, list[tuple[str, Any]] | Failure]]:
     """Each chunk with what became of its items, or with how its process ended. Raises BenchError."""
-    with closing(EXECUTORS[executor](_encode_chunk, chunks, jobs, keep=True)) as answers:
+    with closing(find(executor)(_encode_chunk, chunks, jobs, keep=True)) as answers:
         for chunk, answer in answers:
             if isinstance(answer, Failure) and not answer.crashed:
                 raise _failed(encoder, answer)

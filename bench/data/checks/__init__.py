@@ -29,6 +29,7 @@ def check(
     *,
     deep: bool = False,
     jobs: int = 1,
+    executor: str = "local",
     progress: Progress = lambda what, done, total: None,
     allow_links: tuple[Path, ...] = (),
 ) -> list[Problem]:
@@ -38,6 +39,7 @@ def check(
         folder: with a dataset.toml, or one that a shipped example fits.
         deep: decode every media file, as the encoders do, too.
         jobs: processes that decode.
+        executor: where (`bench.executors`).
         progress: called with how far decoding is.
         allow_links: folders outside that links in the folder may lead to.
     """
@@ -50,7 +52,9 @@ def check(
     if schema is None:
         what = "does not exist, and no shipped example fits the folder"
         return [Problem("no-description", what, f"let `bench data init {folder}` propose one", path.name)]
-    return examine(folder, schema, deep=deep, jobs=jobs, progress=progress, allow_links=allow_links)
+    return examine(
+        folder, schema, deep=deep, jobs=jobs, executor=executor, progress=progress, allow_links=allow_links
+    )
 
 
 def examine(
@@ -60,6 +64,7 @@ def examine(
     *,
     deep: bool = False,
     jobs: int = 1,
+    executor: str = "local",
     progress: Progress = lambda what, done, total: None,
     allow_links: tuple[Path, ...] = (),
 ) -> list[Problem]:
@@ -71,7 +76,7 @@ def examine(
             dataset.vectors(source)
     shape.check(dataset, found.append)
     columns.check(dataset, found.append)
-    files.check(dataset, found.append, deep=deep, jobs=jobs, progress=progress)
+    files.check(dataset, found.append, deep=deep, jobs=jobs, executor=executor, progress=progress)
     if not any(problem.stops for problem in found):  # else there is no split to look at
         leaks.check(dataset, found.append)
         classes.check(dataset, found.append)

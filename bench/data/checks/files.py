@@ -90,6 +90,7 @@ def check(
     *,
     deep: bool,
     jobs: int,
+    executor: str,
     progress: Callable[[str, int, int], None],
 ) -> None:
     """Look at every media file once, with `deep` decode those that look right; report by column."""
@@ -104,7 +105,7 @@ def check(
         from bench.data.checks.media import undecodable  # loads torch
 
         sound = [key for key in named if key not in findings or findings[key][0] in HARMLESS]
-        faults = undecodable(sound, jobs=jobs, progress=progress)
+        faults = undecodable(sound, jobs=jobs, executor=executor, progress=progress)
         findings |= {key: ("undecodable", f"cannot be decoded ({why})") for key, why in faults.items()}
     for source in dict.fromkeys(s for s in dataset.schema.sources if s.modality in MEDIA):
         if not dataset.schema.precomputed(source):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from bench.executors import local
+from bench.executors import find
 from bench.failure import Failure
 from encoders import audio, image, video
 from encoders.decoding import CannotDecode
@@ -23,11 +23,11 @@ Item = tuple[str, Path]
 
 
 def undecodable(
-    items: Sequence[Item], *, jobs: int, progress: Callable[[str, int, int], None]
+    items: Sequence[Item], *, jobs: int, executor: str, progress: Callable[[str, int, int], None]
 ) -> dict[Item, str]:
     """The items that cannot be decoded, with the reason."""
     faults: dict[Item, str] = {}
-    with closing(local(_fault, items, jobs)) as answers:
+    with closing(find(executor)(_fault, items, jobs)) as answers:
         for done, (item, fault) in enumerate(answers, start=1):
             if isinstance(fault, Failure):
                 fault = f"its decoder crashed: {fault.reason}"
