@@ -110,12 +110,6 @@ class Row:
         common = [seed for seed in self.runs if seed in other.runs]
         return np.array([self.runs[s].values[name] - other.runs[s].values[name] for s in common], dtype=float)
 
-    def losses(self, metric: Metric, seeds: Sequence[int]) -> np.ndarray:
-        """What every sample contributes to a metric that is a mean over them: (seeds, samples)."""
-        if metric.losses is None:
-            raise ValueError(f"{metric.name} is not a mean over samples")
-        return np.stack([metric.losses(self.runs[seed].answers) for seed in seeds])
-
 
 @dataclass(frozen=True)
 class Results:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bench.compare.frame import Results, Row
-from bench.compare.tests import corrected_paired_test, holm
-from bench.compare.verdict import LEVEL, ONE_SEED, seeds_test
+from bench.compare.verdict import DECIMALS, ONE_SEED, planned, planned_procedure, resolution
 
 
 def handling_verdict(results: Results) -> str:
@@ -17,18 +14,18 @@ def handling_verdict(results: Results) -> str:
         return ""
     if results.plan.seeds < 2:
         return ONE_SEED
-    metric = results.primary
-    changes = {name: arms["drop"][name].against(arms["keep"][name], metric.name) for name in both}
-    p = holm({name: corrected_paired_test(x, *arms["drop"][name].overlap) for name, x in changes.items()})
-    sure = [f"{name} {changes[name].mean():+.3f}" for name in sorted(p, key=p.__getitem__) if p[name] < LEVEL]
-    raised = sum(float(np.mean(change)) > 0 for change in changes.values())
-    said = f"shown by a {seeds_test(results)}: {', '.join(sure)}."
-    if not sure:
-        said = f"for none can this be shown ({seeds_test(results)}; smallest p {min(p.values()):.2f})."
-    train = {arm: rows[both[0]].first.measured["n_train"] for arm, rows in arms.items()}
+    rows = {f"{name}, {arm}": arms[arm][name] for name in both for arm in arms}
+    gaps = planned(results, rows, {name: (f"{name}, drop", f"{name}, keep") for name in both})
+    found = {name: gap for name, gap in gaps.items() if gap.found}
+    raised = sum(gap.value > 0 for gap in gaps.values())
+    said = f"shown for {', '.join(f'{name} {gap.value:+.{DECIMALS}f}' for name, gap in found.items())}"
+    if not found:
+        said = f"for none can this be shown; {resolution(gaps.values())}"
+    train = {arm: rows[f"{both[0]}, {arm}"].first.measured["n_train"] for arm in arms}
     return (
         f"Dropping leaves {train['drop']} of {train['keep']} samples to learn from. On the complete test "
-        f"samples it raises the mean {metric.name} of {raised} of {len(both)} rows; {said}"
+        f"samples it raises the mean {results.primary.name} of {raised} of {len(both)} rows; {said}. "
+        f"({planned_procedure(results, list(rows.values()), len(both))}.)"
     )
 
 
@@ -37,7 +34,7 @@ def _arm(results: Results, missing: str) -> dict[str, Row]:
     name = results.plan.labels()
     return {
         name(row.row.model_copy(update={"missing": "", "scored": "all"})): row
-        for row in results.rows
+        for row in results.finite
         if row.row.missing == missing
         and (missing == "drop" or row.row.scored == "complete")
         and not row.row.reference

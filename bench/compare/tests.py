@@ -8,11 +8,10 @@ the plain t interval is far too narrow. Nadeau & Bengio (Machine Learning, 2003)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 
 def varies(values: Sequence[float] | np.ndarray) -> bool:
@@ -56,33 +55,3 @@ def corrected_paired_test(differences: Sequence[float] | np.ndarray, n_train: in
     if error == 0:
         return 1.0 if d.mean() == 0 else 0.0
     return float(2 * stats.t.sf(abs(d.mean() / error), len(d) - 1))
-
-
-def crossed_paired_test(differences: np.ndarray) -> float:
-    """Two-sided p value that the mean difference (seeds, samples) on one fixed test part is zero.
-
-    With a fixed split, seeds repeat the training only, so their spread says nothing about other test samples.
-    Both are taken as random and crossed: var(mean) = s_seeds^2 / n_seeds + s_samples^2 / n_samples of the
-    margins' means, with Satterthwaite's degrees of freedom. Samples count as independent. nan for fewer than
-    two seeds or samples.
-    """
-    if min(differences.shape) < 2:
-        return float("nan")
-    margins = [differences.mean(1), differences.mean(0)]
-    parts = np.array([margin.var(ddof=1) / len(margin) for margin in margins])
-    free = np.array([len(margin) - 1 for margin in margins])
-    if parts.sum() == 0:
-        return 1.0 if differences.mean() == 0 else 0.0
-    df = parts.sum() ** 2 / (parts**2 / free).sum()
-    return float(2 * stats.t.sf(abs(differences.mean()) / np.sqrt(parts.sum()), df))
-
-
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Holm's correction for several comparisons, name -> adjusted p; nan stays nan."""
-    known = {name: p for name, p in p_values.items() if np.isfinite(p)}
-    adjusted = dict.fromkeys(p_values, float("nan"))
-    if known:
-        adjusted |= dict(
-            zip(known, multipletests(list(known.values()), method="holm")[1].tolist(), strict=True)
-        )
-    return adjusted

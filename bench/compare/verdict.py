@@ -1,131 +1,138 @@
-"""What the stored runs allow to be said: which test compares two rows, and what it says of many."""
+"""What the stored runs allow to be said of several rows: the comparison, and a sentence or two on it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from bench.compare.components import Components, from_losses, from_values
 from bench.compare.frame import Results, Row
-from bench.compare.tests import corrected_paired_test, crossed_paired_test, holm
+from bench.compare.simultaneous import Gap, Simultaneous
 from bench.metrics import Metric
 
-LEVEL = 0.05
 ONE_SEED = "One seed: no spread, no test, no verdict. Use --seeds 3 or more."
+DECIMALS = 3
 
 
-@dataclass(frozen=True)
-class Separated:
-    """Several things compared with the best of them, by name.
+def compared(results: Results, rows: Mapping[str, Row], metric: Metric | None = None) -> Simultaneous | None:
+    """Named rows compared by a metric, the primary one unless it is given.
 
-    Attributes:
-        best: the best by mean.
-        p: the others -> p value that they equal the best, corrected for their number.
+    Losses of single samples are used where the metric is their mean, values per seed elsewhere.
+
+    Returns:
+        None for fewer than two rows or two common seeds: there is no test.
     """
-
-    best: str
-    p: Mapping[str, float]
-
-    @property
-    def worse(self) -> list[str]:
-        """Those that are distinguished from the best."""
-        return [name for name, value in self.p.items() if value < LEVEL]
-
-    @property
-    def same(self) -> list[str]:
-        """Those that are not."""
-        return [name for name, value in self.p.items() if not value < LEVEL]
-
-    @property
-    def smallest(self) -> float:
-        """The smallest p value."""
-        return min(self.p.values())
+    metric = metric or results.primary
+    seeds = common_seeds(list(rows.values()))
+    if len(rows) < 2 or len(seeds) < 2:
+        return None
+    chosen = list(rows.values())
+    if metric.losses is None:
+        values = np.stack([[row.runs[s].values[metric.name] for s in seeds] for row in chosen])
+        parts = from_values(values, overlap_of(chosen))
+    else:
+        losses = [np.stack([metric.losses(row.runs[s].answers) for row in chosen]) for s in seeds]
+        parts = by_sample(chosen, seeds, losses)
+    return Simultaneous(tuple(rows), parts, metric.lower_is_better, metric.bounds)
 
 
-def p_value(results: Results, one: Row, other: Row, metric: Metric) -> float:
-    """That two rows are equally good, on the seeds that both have; nan where there is no test.
+def by_sample(rows: Sequence[Row], seeds: Sequence[int], losses: Sequence[np.ndarray]) -> Components:
+    """The components of losses (rows, samples), one per seed; samples of one group count as one."""
+    units = [rows[0].runs[seed].table["group"].astype(str).to_numpy() for seed in seeds]
+    return from_losses(losses, units, overlap_of(rows))
 
-    On random splits the test is over seeds. On one fixed split seeds repeat the training only, and the
-    samples of the test part are the other half of the uncertainty.
+
+def common_seeds(rows: Sequence[Row]) -> list[int]:
+    """The seeds that all rows have."""
+    return [seed for seed in rows[0].runs if all(seed in row.runs for row in rows)] if rows else []
+
+
+def overlap_of(rows: Sequence[Row]) -> float:
+    """n_test / n_train of random splits; 0 on one fixed split, where no samples are drawn."""
+    learned, drawn = rows[0].overlap
+    return drawn / learned
+
+
+def whole_table(results: Results) -> Simultaneous | None:
+    """All rows of a table that have every seed and look at features: fusions and references together."""
+    return compared(results, comparable(results, references=True))
+
+
+def comparable(results: Results, *, references: bool = False) -> dict[str, Row]:
+    """The fusions with all seeds of the plan, none of them diverged, by name; references too if asked for.
+
+    What looks at no feature, such as the mean, is the floor and no competitor.
     """
+    name = results.plan.labels()
+    return {
+        name(row.row): row
+        for row in results.full(results.finite)
+        if len(row.runs) == results.plan.seeds
+        and (not row.row.reference or (references and row.row.encoders))
+    }
+
+
+def planned(
+    results: Results, rows: Mapping[str, Row], pairs: Mapping[str, tuple[str, str]]
+) -> dict[str, Gap]:
+    """The differences of pairs of rows that were chosen beforehand, by the names of the pairs."""
+    found = compared(results, rows)
+    return {} if found is None else found.planned(pairs)
+
+
+def default_verdict(results: Results) -> str:
+    """Which rows may be the best, and which are worse; "" where there is nothing to compare."""
+    rows = comparable(results)
+    if len(rows) < 2:
+        return ""
+    if results.plan.seeds < 2:
+        return ONE_SEED
+    found = compared(results, rows)
+    assert found is not None  # several rows and seeds
+    metric, best = results.primary, found.best
+    kind = "fusion" if len({row.row.method for row in rows.values()}) > 1 else "variant"
+    way = "Lowest" if metric.lower_is_better else "Highest"
+    gaps = {name: found.gap(name, best) for name in found.order if name != best}
+    worse = [name for name, gap in gaps.items() if gap.found]
+    same = [name for name, gap in gaps.items() if not gap.found]
+    said = f"{way} mean {metric.name}: {best}. "
+    if worse:
+        said += f"Distinguished from it: {', '.join(worse)}. "
+    if same:
+        which = f"No other {kind} can be distinguished from it" if not worse else "The others cannot be"
+        said += f"{which}: {resolution(gaps[n] for n in same)}. "
+    candidates = found.candidates()
+    if len(candidates) < len(rows):
+        said += f"May be the best: {', '.join(candidates)}. "
+    return said + f"({procedure(results, list(rows.values()))}.)"
+
+
+def resolution(gaps: Iterable[Gap]) -> str:
+    """What would have been found of differences that were not."""
+    reach = max(gap.detectable for gap in gaps)
+    return f"a difference of {reach:.{DECIMALS}f} would have been found in four cases of five"
+
+
+def procedure(results: Results, rows: Sequence[Row]) -> str:
+    """The test of all pairs in words: what it is simultaneous over, and what it speaks of."""
+    return f"All pairs of {len(rows)} rows at once, 5 %; {_sources(results, rows)}"
+
+
+def planned_procedure(results: Results, rows: Sequence[Row], pairs: int) -> str:
+    """The test of planned pairs in words."""
+    many = f"{pairs} planned comparisons at once" if pairs > 1 else "One planned comparison"
+    return f"{many}, 5 %; {_sources(results, rows)}"
+
+
+def _sources(results: Results, rows: Sequence[Row]) -> str:
+    seeds, tested = len(common_seeds(rows)), rows[0].tested
     if results.plan.split == "random":
-        return corrected_paired_test(one.against(other, metric.name).tolist(), *one.overlap)
-    both = [seed for seed in one.runs if seed in other.runs]
-    if not both:
-        return float("nan")
-    return crossed_paired_test(one.losses(metric, both) - other.losses(metric, both))
-
-
-def test_of(results: Results, seeds: int, tested: int) -> str:
-    """What `p_value` is, in words."""
-    if results.plan.split == "random":
-        return f"paired corrected t-test over {seeds} seeds"
-    return f"paired test over {seeds} seeds and {tested} test samples"
-
-
-def seeds_test(results: Results) -> str:
-    """The test of what is measured per seed only, and what it cannot speak of."""
-    seeds = results.plan.seeds
-    if results.plan.split == "random":
-        return f"paired corrected t-test over {seeds} seeds, Holm, 5 %"
-    return f"paired t-test over {seeds} seeds, Holm, 5 %, of training alone, on one test part"
-
-
-def separated(results: Results, rows: Mapping[str, Row], metric: Metric) -> Separated:
-    """Named rows compared with the best of them."""
-    best = best_of({name: row.mean(metric.name) for name, row in rows.items()}, metric)
-    others = {n: p_value(results, row, rows[best], metric) for n, row in rows.items() if n != best}
-    return Separated(best, holm(others))
-
-
-def separated_by_seed(
-    values: Mapping[str, np.ndarray], metric: Metric, overlap: tuple[int, int]
-) -> Separated:
-    """The same of values per seed (J,) that are no metric of single samples, such as areas."""
-    best = best_of({name: float(x.mean()) for name, x in values.items()}, metric)
-    others = {n: corrected_paired_test(x - values[best], *overlap) for n, x in values.items() if n != best}
-    return Separated(best, holm(others))
-
-
-def best_of(means: Mapping[str, float], metric: Metric) -> str:
-    """The name with the best mean."""
-    return (min if metric.lower_is_better else max)(means, key=lambda name: means[name])
+        return f"{seeds} random splits, {tested} test samples in each"
+    return f"{seeds} trainings, one fixed test part of {tested} samples"
 
 
 def best_row(rows: Sequence[Row], metric: Metric) -> Row | None:
     """The row with the best mean; None of none."""
     sign = 1 if metric.lower_is_better else -1
     return min(rows, key=lambda row: sign * row.mean(metric.name), default=None)
-
-
-def default_verdict(results: Results) -> str:
-    """Which rows cannot be distinguished from the best one; "" where there is nothing to compare."""
-    rows = comparable(results)
-    if len(rows) < 2:
-        return ""
-    if results.plan.seeds < 2:
-        return ONE_SEED
-    metric = results.primary
-    found = separated(results, rows, metric)
-    test = f"{test_of(results, results.plan.seeds, rows[found.best].tested)}, Holm, 5 %"
-    kind = "fusion" if len({row.row.method for row in rows.values()}) > 1 else "variant"
-    way = "Lowest" if metric.lower_is_better else "Highest"
-    text = f"{way} mean {metric.name}: {found.best}. "
-    if not found.worse:
-        return text + (
-            f"No other {kind} can be distinguished from it ({test}; smallest p {found.smallest:.2f}): "
-            "the order may be chance."
-        )
-    rest = f" Not distinguished: {', '.join(found.same)}." if found.same else ""
-    return f"{text}Distinguished from it ({test}): {', '.join(found.worse)}.{rest}"
-
-
-def comparable(results: Results) -> dict[str, Row]:
-    """The fusions with all seeds of the plan, none of them diverged, by name."""
-    name = results.plan.labels()
-    return {
-        name(row.row): row
-        for row in results.finite
-        if not row.row.reference and len(row.runs) == results.plan.seeds
-    }

@@ -12,8 +12,8 @@ from scipy.stats import spearmanr
 
 from bench.compare.frame import Results, Row
 from bench.compare.handling import handling_verdict
-from bench.compare.tests import corrected_paired_test, holm, interval
-from bench.compare.verdict import ONE_SEED
+from bench.compare.tests import interval
+from bench.compare.verdict import ONE_SEED, planned, planned_procedure
 from bench.config import Preset
 from bench.data.dataset import Dataset
 from bench.experiments.base import Experiment, Facts, experiment, several_entities
@@ -75,32 +75,33 @@ class Entities(Experiment):
             return ""
         if results.plan.seeds < 2:
             return ONE_SEED
-        metric, whole = results.primary, wholes[0]
+        whole = wholes[0]
         without = {row.row.unseen[0]: row for row in full if row.row.arm == WITHOUT and _belongs(row, whole)}
-        rises = {entity: row.against(whole, metric.name) for entity, row in without.items()}
-        if not rises:
+        if not without:
             return ""
-        p = holm({entity: corrected_paired_test(rise, *whole.overlap) for entity, rise in rises.items()})
-        parts = []
-        for entity in sorted(rises, key=lambda e: -float(np.mean(rises[e]))):
-            low, high = interval(rises[entity], *whole.overlap)
-            parts.append(
-                f"{entity} {np.mean(rises[entity]):+.3f} [{low:+.3f}, {high:+.3f}] (p {p[entity]:.2f})"
-            )
-        scope = "" if results.plan.split == "random" else ", of training alone, on one test part"
-        text = f"Rise of {metric.name} without an entity, 95 % interval, Holm-corrected p{scope}: "
-        return text + f"{'; '.join(parts)}." + _against_truth(results.plan, rises)
+        gaps = planned(results, {"": whole, **without}, {entity: (entity, "") for entity in without})
+        parts = [
+            f"{entity} {gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]"
+            for entity, gap in sorted(gaps.items(), key=lambda item: -item[1].value)
+        ]
+        missed = [entity for entity, gap in gaps.items() if gap.found and gap.value > 0]
+        shown = f"shown for {', '.join(missed)}" if missed else "for none of them shown"
+        return (
+            f"Rise of {results.primary.name} without an entity, with simultaneous 95 % intervals: "
+            f"{'; '.join(parts)}; {shown}. ({planned_procedure(results, [whole], len(gaps))}.)"
+            + _against_truth(results.plan, {entity: gap.value for entity, gap in gaps.items()})
+        )
 
     def figures(self, results: Results) -> Sequence[Drawing]:
         """The rise without each entity, what each alone explains, and the true shares where known."""
         return _drawn(results)
 
 
-def _against_truth(plan: Plan, rises: Mapping[str, np.ndarray]) -> str:
+def _against_truth(plan: Plan, rises: Mapping[str, float]) -> str:
     shares = _true_shares(plan)
     if len(shares) < 3 or set(shares) != set(rises):
         return ""
-    rank = spearmanr([shares[e] for e in rises], [float(np.mean(rises[e])) for e in rises]).statistic
+    rank = spearmanr([shares[e] for e in rises], list(rises.values())).statistic
     known = ", ".join(f"{entity} {share:.2f}" for entity, share in shares.items())
     return f" True shares of the generator: {known}. Spearman correlation of the two orders: {rank:.2f}."
 

@@ -10,11 +10,20 @@ import numpy as np
 import pandas as pd
 
 from bench.compare.frame import Results, Row, Run
-from bench.compare.tests import corrected_paired_test, holm, interval
-from bench.compare.verdict import LEVEL, ONE_SEED, seeds_test, separated_by_seed
+from bench.compare.simultaneous import Simultaneous
+from bench.compare.tests import interval
+from bench.compare.verdict import (
+    DECIMALS,
+    ONE_SEED,
+    by_sample,
+    common_seeds,
+    planned_procedure,
+    procedure,
+    resolution,
+)
 from bench.experiments.base import Experiment, experiment
 from bench.metrics import COMPANION, METRICS, PRIMARY, Metric
-from bench.observe.missing import curves
+from bench.observe.missing import curves, sample_areas
 from bench.report.figures.curves import Curve, draw_curves
 from bench.report.figures.drawing import Drawing
 from bench.report.sheet import Cell, Column, Line, Sheet
@@ -215,40 +224,71 @@ def _with_interval(row: Mapping[str, float], column: str, sign: str) -> str:
 
 
 def _verdict(results: Results, found: Sequence[Curves]) -> str:
-    metric, overlap = METRICS[COMPANION[results.plan.target.task]], found[0].row.overlap
-    arms: dict[str, dict[str, np.ndarray]] = {}
+    """In each arm the smallest area and what differs from it; whose area source dropout changes."""
+    arms: dict[str, dict[str, Row]] = {}
     for c in found:
         name = ", ".join(filter(None, [c.row.row.arm, c.row.row.handling]))
-        arms.setdefault(name, {})[c.row.row.method] = c.areas(metric.name)
-    said = [_largest(arm, areas, metric, overlap) for arm, areas in arms.items() if len(areas) > 1]
-    rows = {(c.row.row.arm, c.row.row.handling, c.row.row.method): c.areas(metric.name) for c in found}
-    changes = {
-        f"{method} ({handling})" if handling else method: x - rows[FULL, handling, method]
-        for (arm, handling, method), x in rows.items()
-        if arm == DROPOUT and (FULL, handling, method) in rows
-    }
-    said += [_changed(changes, overlap)] if changes else []
-    return f"By a {seeds_test(results)}: {' '.join(said)}" if said else ""
+        arms.setdefault(name, {})[c.row.row.method] = c.row
+    said = [_best(results, arm, rows) for arm, rows in arms.items() if len(rows) > 1]
+    pairs = {}
+    for arm, rows in arms.items():
+        other = arm.replace(FULL, DROPOUT, 1)
+        for method in rows if other != arm else ():
+            if method in arms.get(other, {}):
+                handling = arm.removeprefix(FULL).removeprefix(", ")
+                name = f"{method} ({handling})" if handling else method
+                pairs[name] = (f"{method}, {other}", f"{method}, {arm}")
+    said += [_changed(results, arms, pairs)] if pairs else []
+    return " ".join(said)
 
 
-def _largest(arm: str, areas: Mapping[str, np.ndarray], metric: Metric, overlap: tuple[int, int]) -> str:
-    """One arm: the largest mean area, and what can be distinguished from it."""
-    found = separated_by_seed(areas, metric, overlap)
-    said = f"distinguished from it: {', '.join(found.worse)}"
-    said += f"; not distinguished: {', '.join(found.same)}" if found.same else ""
-    if not found.worse:
-        said = "no other can be distinguished from it, the order may be chance "
-        said += f"(smallest p {found.smallest:.2f})"
-    return f"With {arm}, {found.best} has the largest mean area under {metric.name}; {said}."
+def _compared(results: Results, rows: Mapping[str, Row]) -> Simultaneous:
+    """Rows compared by the area under the primary metric, sample by sample."""
+    chosen, metric = list(rows.values()), results.primary
+    seeds = common_seeds(chosen)
+    losses = [np.stack([_area_of_samples(row.runs[seed], metric) for row in chosen]) for seed in seeds]
+    return Simultaneous(tuple(rows), by_sample(chosen, seeds, losses), metric.lower_is_better, metric.bounds)
 
 
-def _changed(changes: Mapping[str, np.ndarray], overlap: tuple[int, int]) -> str:
+def _area_of_samples(run: Run, metric: Metric) -> np.ndarray:
+    """(N,) what every sample adds to the area under a metric that is a mean over samples."""
+    record = run.record("missing")
+    assert isinstance(record, pd.DataFrame)
+    assert metric.losses is not None
+    return sample_areas(run.answers, record, metric.losses)
+
+
+def _best(results: Results, arm: str, rows: Mapping[str, Row]) -> str:
+    """One arm: the best mean area, and what can be distinguished from it."""
+    found, metric = _compared(results, rows), results.primary
+    gaps = {name: found.gap(name, found.best) for name in found.order if name != found.best}
+    worse = [name for name, gap in gaps.items() if gap.found]
+    same = [name for name, gap in gaps.items() if not gap.found]
+    said = f"distinguished from it: {', '.join(worse)}" if worse else ""
+    if same:
+        rest = f"{', '.join(same)} cannot be" if worse else "no other can be distinguished from it"
+        said += f"{'; ' if worse else ''}{rest}, {resolution(gaps[name] for name in same)}"
+    way = "smallest" if metric.lower_is_better else "largest"
+    return (
+        f"With {arm}, {found.best} has the {way} mean area under {metric.name}; {said}. "
+        f"({procedure(results, list(rows.values()))}.)"
+    )
+
+
+def _changed(
+    results: Results, arms: Mapping[str, Mapping[str, Row]], pairs: Mapping[str, tuple[str, str]]
+) -> str:
     """Whose area source dropout changes."""
-    p = holm({name: corrected_paired_test(x, *overlap) for name, x in changes.items()})
-    sure = [f"{name} ({changes[name].mean():+.3f}, p {v:.2f})" for name, v in p.items() if v < LEVEL]
-    open_ = [name for name, value in p.items() if not value < LEVEL]
+    rows = {f"{method}, {arm}": row for arm, part in arms.items() for method, row in part.items()}
+    wanted = dict.fromkeys(name for pair in pairs.values() for name in pair)
+    gaps = _compared(results, {name: rows[name] for name in wanted}).planned(pairs)
+    sure = [f"{name} ({gap.value:+.{DECIMALS}f})" for name, gap in gaps.items() if gap.found]
+    same = {name: gap for name, gap in gaps.items() if not gap.found}
+    how = f"({planned_procedure(results, list(rows.values()), len(pairs))}.)"
     if not sure:
-        smallest = f"smallest p {min(p.values()):.2f}"
-        return f"That source dropout changes the area cannot be shown for any method ({smallest})."
-    unknown = f"; for {', '.join(open_)} nothing can be shown" if open_ else ""
-    return f"Source dropout changes the area of {', '.join(sure)}{unknown}."
+        return (
+            f"That source dropout changes the area cannot be shown for any method, "
+            f"{resolution(same.values())}. {how}"
+        )
+    unknown = f"; for {', '.join(same)} nothing can be shown" if same else ""
+    return f"Source dropout changes the area of {', '.join(sure)}{unknown}. {how}"

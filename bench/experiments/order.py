@@ -8,6 +8,15 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from bench.compare.frame import Results, Row
+from bench.compare.handling import handling_verdict
+from bench.compare.verdict import (
+    DECIMALS,
+    ONE_SEED,
+    comparable,
+    planned,
+    planned_procedure,
+    resolution,
+)
 from bench.experiments.base import Experiment, experiment, several_entities
 from bench.labels import condition
 from bench.metrics import Metric, leading
@@ -16,6 +25,8 @@ from bench.report.figures.comparison import legend
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.style import TWO_COLUMNS, arrow, canvas, key, look, shown, unit
 from bench.variants import Choice, Variant
+
+ENTITY, MODALITY = "entity-first", "modality-first"
 
 
 @experiment("order", paper="Fig. 5", title="Order of fusion", ranked=False)
@@ -32,9 +43,34 @@ class Order(Experiment):
     def variants(self, choice: Choice) -> list[Variant]:
         """Both orders."""
         return [
-            choice.variant("memf", arm="entity-first"),
-            choice.variant("memf", arm="modality-first", options={"order": "modality-first"}),
+            choice.variant("memf", arm=ENTITY),
+            choice.variant("memf", arm=MODALITY, options={"order": MODALITY}),
         ]
+
+    def verdict(self, results: Results) -> str:
+        """What changes with the other order, for every combination of encoders."""
+        if said := handling_verdict(results):
+            return said
+        rows = comparable(results)
+        groups = _groups(list(rows.values()))
+        both = {name: group for name, group in groups.items() if {ENTITY, MODALITY} <= {*group}}
+        if not both:
+            return ""
+        if results.plan.seeds < 2:
+            return ONE_SEED
+        named = {f"{name}, {order}": row for name, group in both.items() for order, row in group.items()}
+        gaps = planned(results, named, {name: (f"{name}, {MODALITY}", f"{name}, {ENTITY}") for name in both})
+        changes = [
+            f"{name} {gap.value:+.{DECIMALS}f} [{gap.low:+.{DECIMALS}f}, {gap.high:+.{DECIMALS}f}]"
+            for name, gap in gaps.items()
+        ]
+        same = [gap for gap in gaps.values() if not gap.found]
+        doubt = f" The orders cannot be distinguished: {resolution(same)}." if len(same) == len(gaps) else ""
+        return (
+            f"Change of {results.primary.name} where modality-first takes the place of entity-first, "
+            f"simultaneous 95 % interval: {'; '.join(changes)}.{doubt} "
+            f"({planned_procedure(results, list(named.values()), len(gaps))}.)"
+        )
 
     def figures(self, results: Results) -> Sequence[Drawing]:
         """One panel per leading metric: every order's mean, and lines that join the runs of one seed."""

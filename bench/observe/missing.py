@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -58,3 +58,14 @@ def curves(
                 {"source": source, "share": share} | score(Answers(target, whole.true, mixed), metrics)
             )
     return pd.DataFrame(found)
+
+
+def sample_areas(whole: Answers, record: pd.DataFrame, losses: Callable[[Answers], np.ndarray]) -> np.ndarray:
+    """(N,) what every sample adds to the area under a mean loss, the mean over sources."""
+    present, areas = losses(whole), []
+    for _, part in record.groupby("source", sort=False):
+        absent = losses(whole._replace(predicted=predicted_values(whole.target, part)))
+        turn = part["turn"].to_numpy()
+        seen = [np.where(turn < round(share * len(part)), absent, present) for share in SHARES]
+        areas.append(np.trapezoid(seen, SHARES, axis=0))
+    return np.asarray(np.mean(areas, axis=0))

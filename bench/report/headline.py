@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from bench.compare.frame import Results, Row
-from bench.compare.tests import holm, interval
-from bench.compare.verdict import LEVEL, best_row, p_value, test_of
-from bench.report.sheet import DECIMALS, interval_text
+from bench.compare.simultaneous import LEVEL, Simultaneous
+from bench.compare.verdict import DECIMALS, best_row, comparable, compared, procedure, resolution
+from bench.report.sheet import DECIMALS as SHOWN
+from bench.report.sheet import interval_text
 
 
 @dataclass(frozen=True)
@@ -42,18 +41,15 @@ class Headline:
 def headline(results: Results) -> Headline | None:
     """The headline of a comparison of fusions; None where it has no results."""
     metric = results.primary
-    fusions = results.full([row for row in results.finite if not row.row.reference])
-    fused = best_row(fusions, metric)
+    fused = best_row(results.full([row for row in results.finite if not row.row.reference]), metric)
     plain = best_row(results.full([row for row in results.finite if row.row.reference]), metric)
     if fused is None:
         return None
-    entries, answer, reason = [_entry(results, "Best fusion", fused)], "", ""
-    if plain is not None:
-        entries.append(_entry(results, "Best without fusion", plain))
-        # the best of many is the best by luck too: its p value is corrected for all that might have been
-        p = holm({row.row.identity: p_value(results, row, plain, metric) for row in fusions})
-        answer, reason = _helps(results, fused, plain, p[fused.row.identity], len(fusions))
-    return Headline(metric.name, tuple(entries), answer, reason)
+    entries = [_entry(results, "Best fusion", fused)]
+    if plain is None:
+        return Headline(metric.name, tuple(entries), "", "")
+    entries.append(_entry(results, "Best without fusion", plain))
+    return Headline(metric.name, tuple(entries), *_helps(results))
 
 
 def _entry(results: Results, role: str, row: Row) -> Entry:
@@ -61,27 +57,40 @@ def _entry(results: Results, role: str, row: Row) -> Entry:
     metric = results.primary
     shown = interval_text(*row.interval(metric))
     name = results.plan.labels()(row.row)
-    return Entry(role, name, f"{row.mean(metric.name):.{DECIMALS}f}", shown and shown + over)
+    return Entry(role, name, f"{row.mean(metric.name):.{SHOWN}f}", shown and shown + over)
 
 
-def _helps(results: Results, fused: Row, plain: Row, p: float, rivals: int) -> tuple[str, str]:
-    """Whether the best fusion beats the best row without fusion, by a paired test over common seeds."""
-    metric, name = results.primary, results.plan.labels()
-    names = name(fused.row), name(plain.row)
-    difference = fused.against(plain, metric.name)
-    if len(difference) < 2:
-        return "Not shown", f"{names[0]} and {names[1]} share fewer than two seeds: there is no test."
-    mean = float(np.mean(difference))
-    better = mean < 0 if metric.lower_is_better else mean > 0
-    answer = "Not shown" if not p < LEVEL else "Yes" if better else "No"
-    doubt = "" if p < LEVEL else " The difference may be chance."
-    how = ""
-    if results.plan.split == "random":
-        how = f", 95 % interval {interval_text(*interval(difference, *fused.overlap), sign='+')}"
-    how += f", {f'p = {p:.3f}' if p >= 0.001 else 'p < 0.001'}"
-    test = test_of(results, len(difference), fused.tested)
-    many = f", Holm-corrected for {rivals} fusions that might have been the best" if rivals > 1 else ""
-    return answer, (
-        f"The {metric.name} of {names[0]} less that of {names[1]} is {mean:+.{DECIMALS}f}{how} "
-        f"({test}{many}).{doubt}"
+def _helps(results: Results) -> tuple[str, str]:
+    """Whether fusion helps: yes where some fusion is better than every reference, no where the best is worse.
+
+    Better than each of several means better than the one that is truly best, so it is asked of each with all
+    fusions at once (Dunnett), and no correction for the number of references is due.
+    """
+    rows = comparable(results, references=True)
+    fusions = [name for name, row in rows.items() if not row.row.reference]
+    references = [name for name, row in rows.items() if row.row.reference]
+    found = compared(results, rows)
+    if found is None or not fusions or not references:
+        return "Not shown", "There are fewer than two seeds, or nothing to compare: there is no test."
+    name, how = results.primary.name, procedure(results, list(rows.values()))
+    better = {fusion: _worst(found, fusion, fusions, references) for fusion in fusions}
+    winners = [fusion for fusion in found.order if better.get(fusion, 1.0) < LEVEL]
+    best = {kind: min(names, key=found.order.index) for kind, names in (("f", fusions), ("r", references))}
+    gap = found.gap(best["f"], best["r"])
+    said = (
+        f"The {name} of {best['f']} less that of {best['r']} is {gap.value:+.{DECIMALS}f}, simultaneous 95 % "
+        f"interval {interval_text(gap.low, gap.high, sign='+')} ({how})."
     )
+    if winners:
+        how = "each against all fusions at once, 5 %"
+        return "Yes", f"Better than every reference ({how}): {', '.join(winners)}. {said}"
+    if gap.found:
+        return "No", said
+    return "Not shown", f"{said} It may be chance: {resolution([gap])}."
+
+
+def _worst(found: Simultaneous, fusion: str, fusions: list[str], references: list[str]) -> float:
+    """The largest p value that a fusion is better than each of the references; 1 where it is not better."""
+    sign = 1 if found.lower_is_better else -1
+    gaps = [found.against(reference, fusions)[fusion] for reference in references]
+    return max(gap.p if sign * gap.value < 0 else 1.0 for gap in gaps)

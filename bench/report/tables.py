@@ -14,6 +14,7 @@ import pandas as pd
 
 from bench.compare.frame import COSTS, Results, Row
 from bench.compare.tests import varies
+from bench.compare.verdict import comparable, compared
 from bench.labels import differing, short
 from bench.metrics import COMPANION, METRICS, PRIMARY, Metric, leading, of_task
 from bench.plan import Plan, PlanRow
@@ -41,13 +42,17 @@ def numbers(results: Results, printed: Printed = lambda row: None) -> pd.DataFra
     first = leading(results.plan.target.task)
     others = [m for m in of_task(results.plan.target.task) if not m.leading]
     measures = [m for m in results.metrics.values() if m.name not in METRICS]
+    gaps: dict[str, dict[str, Any]] = {}
+    for one in results.each:
+        gaps |= gaps_of(one)
     lines = []
     for row in results.rows:
         measured = row.first.measured
         line: dict[str, Any] = {**_names(row.row, results.plan)}
         line |= _measured(row, [results.metrics[name] for name in first])
         line |= {"seeds": len(row.runs), "n_test": row.tested, "params": measured["params"]}
-        line |= {"seconds": row.cost("seconds"), "flops": measured["flops"]}
+        line |= {"seconds": row.cost("seconds")} | gaps.get(row.row.identity, NO_GAP)
+        line |= {"flops": measured["flops"]}
         line |= _measured(row, others)
         line |= {"reference": row.row.reference, "variant": row.row.variant}
         theirs = printed(row.row)
@@ -55,6 +60,33 @@ def numbers(results: Results, printed: Printed = lambda row: None) -> pd.DataFra
         line |= {f"paper_{m}": float(theirs.get(m, "nan")) for m in first}
         lines.append(line | _measured(row, measures))
     return pd.DataFrame(lines)
+
+
+GAPS = ("gap", "gap_reference")
+NO_GAP: dict[str, Any] = {
+    **dict.fromkeys(("gap", "gap_low", "gap_high"), float("nan")),
+    "letters": "",
+    **dict.fromkeys(("gap_reference", "gap_reference_low", "gap_reference_high"), float("nan")),
+}
+
+
+def gaps_of(results: Results) -> dict[str, dict[str, Any]]:
+    """Identity of a row -> its gaps to the best row and the best reference, its letters: all simultaneous."""
+    rows = comparable(results, references=True)
+    found = compared(results, rows)
+    if found is None:
+        return {}
+    letters = found.letters()
+    reference = next((name for name in found.order if rows[name].row.reference), None)
+    gaps = {}
+    for name, row in rows.items():
+        line = NO_GAP | {"letters": letters[name]} | ({"gap": 0.0} if name == found.best else {})
+        for column, other in zip(GAPS, (found.best, reference), strict=True):
+            if other not in (None, name):
+                gap = found.gap(name, other)
+                line |= {column: gap.value, f"{column}_low": gap.low, f"{column}_high": gap.high}
+        gaps[row.row.identity] = line
+    return gaps
 
 
 def per_seed(results: Results) -> pd.DataFrame:
@@ -93,9 +125,9 @@ def _measured(row: Row, metrics: Sequence[Metric]) -> dict[str, float]:
 
 # -- the sheet ----------------------------------------------------------------------------------------------
 
-ORDER = {"method": 0, "target": 0, "variant": 1, "weights": 3, "params": 6, "seconds": 6, "seeds": 7}
+ORDER = {"method": 0, "target": 0, "variant": 1, "weights": 3, "letters": 4, "params": 7, "seconds": 7, "seeds": 8}
 """The order of columns that people see; encoders are 2, metrics 5."""
-ENCODER, METRIC = 2, 5
+ENCODER, METRIC, GAP = 2, 5, 6
 FOR_PROGRAMS = ("n_test", "flops", "reference")
 
 
@@ -107,7 +139,8 @@ def results_sheet(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric]
         rising = primary.lower_is_better
         parts = [part.sort_values(primary.name, ascending=rising, kind="stable") for part in parts]
     table = pd.concat(parts)
-    apart, shown = setting_apart(table), shown_metrics(table, metrics)
+    compared_by = [name for name in (*GAPS, "letters") if (table[name].notna() & (table[name] != "")).any()]
+    apart, shown = [*setting_apart(table), *compared_by], shown_metrics(table, metrics)
     best = pd.concat([best_of(part, shown, metrics) for part in parts])
     way = "ascending" if primary.lower_is_better else "descending"
     columns = [
@@ -136,6 +169,10 @@ def _column(
     """The column of a sheet for one of the numbers; None for an interval's end or a deviation."""
     if name in metrics:
         return Column(name, "metric", shown=METRIC if name in shown else None, interval=True)
+    if name in GAPS:
+        return Column(name, "metric", shown=GAP if name in apart else None, interval=True)
+    if name.removesuffix("_low").removesuffix("_high") in GAPS:
+        return None
     if name.removesuffix("_sd").removesuffix("_low").removesuffix("_high") in metrics:
         return None
     if name in FOR_PROGRAMS or name.startswith("paper_"):
