@@ -126,7 +126,7 @@ def test_headline_answers_both_questions(written):
     assert "Best fusion memf" in text
     assert "Best without fusion" in text
     assert re.search(r"Does fusion help\? (Yes|No|Not shown)\. The MSE of memf", text)
-    assert "Which fusion? Lowest mean MSE: memf" in text
+    assert "Which fusion? Lowest mean MSE of a fusion: memf" in text
 
 
 def test_every_experiment_has_its_table_figures_and_command(written):

@@ -221,14 +221,15 @@ def test_what_the_trees_chose_is_said(workshop):
 )
 def test_the_verdict_speaks_of_what_it_compares(workshop, rows, said):
     text = verdict(workshop.plan("fusion", rows), workshop.store)
-    assert f". {said} distinguished from it (paired corrected t-test over 3 seeds" in text
+    assert f". {said} distinguished from it: a difference of " in text
+    assert f"(All pairs of {len(rows)} rows at once, 5 %; 3 random splits, 64 test samples in each.)" in text
 
 
 def test_a_row_with_fewer_seeds_is_left_out_of_the_verdict(workshop):
     """Two requests of different numbers of seeds may share a plan."""
     plan = workshop.plan("fusion", [Row("lucky", 0.1), Row("memf", 0.6), Row("mult", 0.8)])
     del plan.rows[0].runs[1:]
-    assert verdict(plan, workshop.store).startswith("Lowest mean MSE: memf.")
+    assert verdict(plan, workshop.store).startswith("Lowest mean MSE of a fusion: memf.")
 
 
 @pytest.mark.parametrize("split", ["random", "official"])

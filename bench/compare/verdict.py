@@ -13,6 +13,8 @@ from bench.metrics import Metric
 
 ONE_SEED = "One seed: no spread, no test, no verdict. Use --seeds 3 or more."
 DECIMALS = 3
+FEW = 8
+"""How many candidates for the best a sentence names; more have letters in the table."""
 
 
 def compared(results: Results, rows: Mapping[str, Row], metric: Metric | None = None) -> Simultaneous | None:
@@ -54,11 +56,6 @@ def overlap_of(rows: Sequence[Row]) -> float:
     return drawn / learned
 
 
-def whole_table(results: Results) -> Simultaneous | None:
-    """All rows of a table that have every seed and look at features: fusions and references together."""
-    return compared(results, comparable(results, references=True))
-
-
 def comparable(results: Results, *, references: bool = False) -> dict[str, Row]:
     """The fusions with all seeds of the plan, none of them diverged, by name; references too if asked for.
 
@@ -82,30 +79,36 @@ def planned(
 
 
 def default_verdict(results: Results) -> str:
-    """Which rows may be the best, and which are worse; "" where there is nothing to compare."""
-    rows = comparable(results)
-    if len(rows) < 2:
+    """Which rows may be the best, and which are worse; "" where there is nothing to compare.
+
+    References are compared with the rest, and are no candidates for the best fusion.
+    """
+    rows = comparable(results, references=True)
+    fusions = [name for name, row in rows.items() if not row.row.reference]
+    if len(fusions) < 2:
         return ""
     if results.plan.seeds < 2:
         return ONE_SEED
     found = compared(results, rows)
     assert found is not None  # several rows and seeds
-    metric, best = results.primary, found.best
-    kind = "fusion" if len({row.row.method for row in rows.values()}) > 1 else "variant"
+    order = [name for name in found.order if name in fusions]
+    best, metric = order[0], results.primary
+    kind = "fusion" if len({rows[name].row.method for name in fusions}) > 1 else "variant"
     way = "Lowest" if metric.lower_is_better else "Highest"
-    gaps = {name: found.gap(name, best) for name in found.order if name != best}
+    gaps = {name: found.gap(name, best) for name in order[1:]}
     worse = [name for name, gap in gaps.items() if gap.found]
-    same = [name for name, gap in gaps.items() if not gap.found]
-    said = f"{way} mean {metric.name}: {best}. "
-    if worse:
+    same = [gap for gap in gaps.values() if not gap.found]
+    said = f"{way} mean {metric.name} of a {kind}: {best}. "
+    if not worse:
+        said += f"No other {kind} can be distinguished from it: {resolution(same)}. "
+    else:
         said += f"Distinguished from it: {', '.join(worse)}. "
-    if same:
-        which = f"No other {kind} can be distinguished from it" if not worse else "The others cannot be"
-        said += f"{which}: {resolution(gaps[n] for n in same)}. "
+        said += f"The other {len(same)} cannot be: {resolution(same)}. " if same else ""
     candidates = found.candidates()
     if len(candidates) < len(rows):
-        said += f"May be the best: {', '.join(candidates)}. "
-    return said + f"({procedure(results, list(rows.values()))}.)"
+        named = f": {', '.join(candidates)}" if len(candidates) <= FEW else ""
+        said += f"May be the best of all {len(rows)} rows: {len(candidates)}{named}. "
+    return f"{said}({procedure(results, list(rows.values()))}.)"
 
 
 def resolution(gaps: Iterable[Gap]) -> str:

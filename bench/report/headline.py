@@ -83,7 +83,7 @@ def _helps(results: Results) -> tuple[str, str]:
     )
     if winners:
         how = "each against all fusions at once, 5 %"
-        return "Yes", f"Better than every reference ({how}): {', '.join(winners)}. {said}"
+        return "Yes", f"{said} Better than every reference ({how}): {', '.join(winners)}."
     if gap.found:
         return "No", said
     return "Not shown", f"{said} It may be chance: {resolution([gap])}."
