@@ -9,7 +9,8 @@ What a run goes through, from top to bottom; a file imports from those below it 
     compare/      stored predictions as one frame; tests, verdicts
     predict.py    a kept method applied to new rows
     plan.py       which runs make up which row; store.py: runs as sealed folders
-    runner.py     executes what is not stored; executors.py: where (workers.py: the processes of `local`); plugins.py: code from elsewhere
+    runner.py     executes what is not stored; executors.py: where; workers.py: the processes of `local`
+    plugins.py    code from elsewhere
     observe/      what a run can record beside its predictions
     metrics.py    a record per metric, computed from stored predictions; predictions.py: their columns
     trial.py      one trial: split, fit, predict; spec.py: what decides it

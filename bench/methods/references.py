@@ -59,7 +59,7 @@ class Reference(Method):
 
     def save(self, folder: Path) -> None:
         """What was fitted."""
-        import skops.io  # imports all of scikit-learn, which takes longer than most runs: only where it is used
+        import skops.io  # all of scikit-learn comes with it: only where it is needed
 
         skops.io.dump(self.fitted, folder / FITTED)
 

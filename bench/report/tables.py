@@ -125,7 +125,16 @@ def _measured(row: Row, metrics: Sequence[Metric]) -> dict[str, float]:
 
 # -- the sheet ----------------------------------------------------------------------------------------------
 
-ORDER = {"method": 0, "target": 0, "variant": 1, "weights": 3, "letters": 4, "params": 7, "seconds": 7, "seeds": 8}
+ORDER = {
+    "method": 0,
+    "target": 0,
+    "variant": 1,
+    "weights": 3,
+    "letters": 4,
+    "params": 7,
+    "seconds": 7,
+    "seeds": 8,
+}
 """The order of columns that people see; encoders are 2, metrics 5."""
 ENCODER, METRIC, GAP = 2, 5, 6
 FOR_PROGRAMS = ("n_test", "flops", "reference")
