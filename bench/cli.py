@@ -17,7 +17,7 @@ def main() -> None:
 for _command in (
     training.run, training.paper,
     reading.tables, reading.figures, reading.report, reading.results, reading.predict,
-    data.data, tools.list_, tools.doctor, tools.audit, tools.perf,
+    data.data, tools.list_, tools.doctor, tools.audit, tools.calibrate, tools.perf,
 ):  # fmt: skip
     main.add_command(_command)
 

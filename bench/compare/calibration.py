@@ -1,14 +1,22 @@
-"""Simulated comparisons: how often a verdict is false, how often a true difference is found."""
+"""Simulated comparisons: how often a verdict is false, how often intervals cover, what is found."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from bench.compare.components import Components, from_losses
+from bench.compare.simultaneous import Simultaneous
 
-SHAPES = ("normal", "heavy", "blocks")
+SHAPES = ("normal", "heavy tails", "blocks")
+SEEDS = (3, 5, 10, 20)
+TRUTH = 0.3
+"""The mean loss of the worst of the methods above that of the best where they differ; evenly spaced."""
+Progress = Callable[[str, int, int], None]
+"""Called as progress(what, done, total)."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +27,8 @@ class World:
         methods: how many are compared.
         samples, tested: in the dataset, and in each test part.
         kept, fresh: variance of a loss at a sample that stays with the sample, and that is new in each split.
-        training: variance of a method's mean from split and training.
+        training: variance of a method's mean from split and training. Splits share training samples, so they
+            share part of it too: n_test / n_train as much again.
         shape: of the losses: normal, heavy tails (t with 3 degrees of freedom), or blocks of methods whose
             losses go together.
     """
@@ -42,7 +51,6 @@ def draw(world: World, splits: int, truth: np.ndarray, rng: np.random.Generator)
     """One comparison over random splits of one dataset, methods differing by `truth` (k,)."""
     k = world.methods
     kept = _noise(world, rng, world.samples) * np.sqrt(world.kept)
-    # training parts overlap, so part of what training adds is common to all splits
     common = rng.standard_normal(k) * np.sqrt(world.training * world.overlap)
     losses, units = [], []
     for _ in range(splits):
@@ -57,10 +65,47 @@ def draw(world: World, splits: int, truth: np.ndarray, rng: np.random.Generator)
 def _noise(world: World, rng: np.random.Generator, n: int) -> np.ndarray:
     """(k, n) of variance 1."""
     k = world.methods
-    if world.shape == "heavy":
+    if world.shape == "heavy tails":
         return np.asarray(rng.standard_t(3, (k, n)) / np.sqrt(3))
     noise = rng.standard_normal((k, n))
     if world.shape == "blocks":
         blocks = rng.standard_normal((2, n))[np.arange(k) % 2]
         noise = np.sqrt(0.5) * noise + np.sqrt(0.5) * blocks
     return noise
+
+
+def simulated(
+    repeats: int, seed: int = 0, progress: Progress = lambda what, done, total: None
+) -> pd.DataFrame:
+    """Rates over `repeats` comparisons of equal methods and as many of different ones: a row per case.
+
+    `false` is the share in which any two equal methods were distinguished, `excluded` that in which the true
+    best is no candidate, `covered` that in which every interval holds its true difference; `found` of the
+    worse methods are distinguished from the best, `ruled_out` are no candidates.
+    """
+    cases, lines = [(shape, splits) for shape in SHAPES for splits in SEEDS], []
+    for done, (shape, splits) in enumerate(cases):
+        progress("simulated comparisons", done, len(cases))
+        world, rng = World(shape=shape), np.random.default_rng([seed, done])
+        found = pd.DataFrame(list(_compared(world, splits, repeats, rng))).mean()
+        lines.append({"losses": shape, "seeds": splits, "comparisons": repeats} | found.to_dict())
+    progress("simulated comparisons", len(cases), len(cases))
+    return pd.DataFrame(lines)
+
+
+def _compared(
+    world: World, splits: int, repeats: int, rng: np.random.Generator
+) -> Iterator[dict[str, float]]:
+    equal, truth = np.zeros(world.methods), np.linspace(0, TRUTH, world.methods)
+    names = tuple(map(str, range(world.methods)))
+    for _ in range(repeats):
+        null = Simultaneous(names, draw(world, splits, equal, rng), lower_is_better=True)
+        other = Simultaneous(names, draw(world, splits, truth, rng), lower_is_better=True)
+        candidates = other.candidates()
+        yield {
+            "false": null.any_found,
+            "excluded": names[0] not in candidates,
+            "covered": other.covers(truth),
+            "found": sum(other.distinguished(name, names[0]) for name in names[1:]),
+            "ruled_out": world.methods - len(candidates),
+        }

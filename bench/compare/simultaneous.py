@@ -127,6 +127,20 @@ class Simultaneous:
                 named[self.names[member]] += letter(n)
         return named
 
+    def distinguished(self, one: str, other: str) -> bool:
+        """Whether the gap of two is found, over all pairs."""
+        return bool(self._differ[self.names.index(one), self.names.index(other)])
+
+    @property
+    def any_found(self) -> bool:
+        """Whether any two are distinguished."""
+        return bool(self._differ.any())
+
+    def covers(self, truth: np.ndarray) -> bool:
+        """Whether the simultaneous intervals of all pairs hold their true differences, of means (k,)."""
+        off = np.abs(self.means[:, None] - self.means[None] - (truth[:, None] - truth[None]))
+        return bool((np.sqrt(2) * off <= self._critical(all_pairs) * self._errors).all())
+
     @property
     def _sign(self) -> int:
         return 1 if self.lower_is_better else -1
