@@ -20,6 +20,7 @@ from bench.labels import for_files
 from bench.plan import Plan, load_plans
 from bench.predict import load
 from bench.publish import read, read_all
+from bench.report.tables import results_sheet
 from bench.request import Request
 from bench.store import RunStore
 from bench.workflow import run
@@ -215,6 +216,14 @@ def test_one_table_names_the_target_and_ranks_within_it(family, single):
     alone = pd.read_csv(single / "tables" / "fusion.csv", keep_default_na=False)
     own = table[table["target"] == "shares"].drop(columns="target").reset_index(drop=True)
     pd.testing.assert_frame_equal(own.drop(columns="seconds"), alone.drop(columns="seconds"))
+
+
+def test_targets_with_test_parts_of_other_sizes_are_ranked_all_the_same(family):
+    reading = read(plan_of(family), RunStore(family))
+    table = reading.table.assign(n_test=np.where(reading.table["target"] == "likes", 8, 7))
+    sheet = results_sheet(reading.plan, table, reading.results.metrics).only(["target", "MSE"])
+    values = [tuple(cell.value for cell in line.cells) for line in sheet.lines]
+    assert values == sorted(values)
 
 
 def test_verdicts_and_best_values_are_of_one_target(family, single):

@@ -142,8 +142,9 @@ FOR_PROGRAMS = ("n_test", "flops", "reference")
 
 def results_sheet(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric]) -> Sheet:
     """The rows of `numbers`, best first where they can be ranked; of several targets one after the other."""
-    primary, ranked = metrics[PRIMARY[plan.target.task]], is_ranked(plan, table)
+    primary = metrics[PRIMARY[plan.target.task]]
     parts = [part for _, part in table.groupby("target", sort=False)] if plan.targets else [table]
+    ranked = all(is_ranked(plan, part) for part in parts)
     if ranked:
         rising = primary.lower_is_better
         parts = [part.sort_values(primary.name, ascending=rising, kind="stable") for part in parts]
