@@ -146,23 +146,14 @@ def _leak(what: str, share: float, file: str, column: str) -> Problem:
 
 def _over_items(dataset: Dataset, entity: str, values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """How numbers (R,) of an entity's rows can be taken together, and what that is (N,), NaN for none."""
-    items, n = dataset.items[entity], len(dataset)
-    sample = np.repeat(np.arange(n), np.diff(items.offsets))
-    of_item = values[items.values]
-    known = np.isfinite(of_item)
-    sample, of_item = sample[known], of_item[known]
-    count = np.bincount(sample, minlength=n)
-    total = np.bincount(sample, of_item, minlength=n)
-    some = np.where(count > 0, 1.0, np.nan)
-    several = bool((count > 1).any())
-    yield "mean of the " if several else "", some * total / np.maximum(count, 1)
-    if several:
-        yield "sum of the ", some * total
-        for how, take in (("maximum of the ", np.maximum), ("minimum of the ", np.minimum)):
-            start = -np.inf if take is np.maximum else np.inf
-            extreme = np.full(n, start)
-            take.at(extreme, sample, of_item)
-            yield how, np.where(count > 0, extreme, np.nan)
+    items = dataset.items[entity]
+    sample = np.repeat(np.arange(len(dataset)), np.diff(items.offsets))
+    of_item = pd.Series(values[items.values], sample)
+    known = of_item[np.isfinite(of_item)].groupby(level=0)
+    several = bool((known.size() > 1).any())
+    ways = {"mean": "mean of the ", "sum": "sum of the ", "max": "maximum of the ", "min": "minimum of the "}
+    for way, how in ways.items() if several else [("mean", "")]:
+        yield how, known.agg(way).reindex(range(len(dataset))).to_numpy()
 
 
 def explained(x: np.ndarray, y: np.ndarray, *, classes: bool = False) -> np.ndarray:
