@@ -239,7 +239,7 @@ def arrays(features) -> dict[str, np.ndarray]:
     for source, part in features.sources.items():
         found |= {
             f"{source}": part.values,
-            f"{source} slots": part.slots,
+            f"{source} slots": getattr(part, "slots", part.values[:0]),
             f"{source} items": part.items.values,
         }
     return {name: np.array(array) for name, array in found.items()}

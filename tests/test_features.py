@@ -13,8 +13,8 @@ from bench.data.ragged import Ragged
 from bench.errors import BenchError
 from bench.executors import EXECUTORS
 from bench.failure import Failure
+from bench.features.batch import Batch
 from bench.features.encode import encode
-from bench.features.store import Batch
 from bench.files import content_key
 from fusions import Source
 

@@ -7,7 +7,6 @@ import torch
 from bench.config import ModelConfig, TrainingConfig, TrunkConfig
 from bench.data.splits import split
 from bench.errors import TrainingFailed
-from bench.features.store import Batch
 from bench.methods.network import build_model
 from bench.methods.train import predict, train
 from bench.methods.trunk import Moments, Standardize
@@ -43,8 +42,8 @@ def test_building_leaves_the_global_random_state_alone(features):
 def test_slots_tell_attributes_apart_and_can_be_switched_off(features):
     batch = features.batch(np.arange(4))
     source = Source("anchor", "text")
-    values, mask, slots = batch[source]
-    swapped = batch | {source: Batch(values, mask, slots.max() - slots)}
+    slots = batch[source].slots
+    swapped = batch | {source: batch[source]._replace(slots=slots.max() - slots)}
     for slots_on in (True, False):
         config = ModelConfig(dim=16, heads=2, trunk=TrunkConfig(slots=slots_on))
         model = build_model(features.layout, "concat", {}, config, seed=0).eval()

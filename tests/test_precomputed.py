@@ -16,8 +16,9 @@ from bench.data.precomputed import Vectors, read_vectors
 from bench.data.problems import Problem, refuse
 from bench.data.schema import Features
 from bench.errors import DataError
+from bench.features.batch import Batch
 from bench.features.encode import encode
-from bench.features.store import Batch, FeatureSet
+from bench.features.store import FeatureSet
 from fusions import Source
 
 IDS = ["a", "b", "c", "d"]

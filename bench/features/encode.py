@@ -20,7 +20,8 @@ from bench.errors import BenchError, DataError
 from bench.features.cache import ItemCache
 from bench.features.fill import Place, Progress, check, fill
 from bench.features.layout import Origin
-from bench.features.store import FeatureSet, SourceFeatures
+from bench.features.sources import Numbers, SourceFeatures, Vectors
+from bench.features.store import FeatureSet
 from bench.files import cache_dir, content_key, damage, sweep, written_aside
 from bench.sourcecode import PROJECT, READING, digest
 from fusions import Source
@@ -172,7 +173,7 @@ def _assemble(
     steps = np.zeros(len(results), dtype=np.int64)
     steps[[isinstance(result, encoders.Feature) for result in results]] = [len(block) for block in blocks]
     tokens, slots = _tokens(raw, steps)
-    features = SourceFeatures(
+    features = Vectors(
         items=dataset.items[source.entity],
         tokens=tokens,
         slots=slots,
@@ -211,10 +212,8 @@ def _name(dataset: Dataset, item: str | Path) -> str:
 
 
 def _numeric(dataset: Dataset, source: Source) -> SourceFeatures:
-    return SourceFeatures(
+    return Numbers(
         items=dataset.items[source.entity],
-        tokens=None,
-        slots=np.zeros(0, dtype=np.int64),
         values=dataset.numeric(source),
         attributes=dataset.schema.entities[source.entity].attributes("numeric"),
     )
@@ -222,7 +221,7 @@ def _numeric(dataset: Dataset, source: Source) -> SourceFeatures:
 
 def _precomputed(dataset: Dataset, source: Source) -> SourceFeatures:
     vectors = dataset.vectors(source)
-    return SourceFeatures(
+    return Vectors(
         items=dataset.items[source.entity],
         tokens=vectors.rows,
         slots=np.zeros(len(vectors.rows.values), dtype=np.int64),

@@ -54,6 +54,16 @@ class SourceLayout(_Stored):
         """Its name."""
         return Source(self.entity, self.modality)
 
+    @property
+    def columns(self) -> int:
+        """How many columns its values have."""
+        return len(self.attributes) if self.kind == "numbers" else self.width
+
+    @property
+    def slots(self) -> int:
+        """How many attributes are to be told apart; none of numbers, whose places do it."""
+        return 0 if self.kind == "numbers" else len(self.attributes)
+
 
 class Layout(_Stored):
     """What the features of a dataset look like, source by source in a fixed order, and what is predicted."""

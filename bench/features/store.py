@@ -7,145 +7,19 @@ that one run needs and gathers batches from them. Nothing is padded until a batc
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from bench.data.ragged import Ragged
 from bench.data.schema import Target
-from bench.errors import DataError
+from bench.features.batch import Batch
 from bench.features.layout import Description, Layout, Origin, SourceLayout
+from bench.features.sources import SourceFeatures, load
 from fusions import Source
-
-
-class Batch(NamedTuple):
-    """One source of a batch, before the trunk.
-
-    Attributes:
-        values: (N, D) feature vectors of the N present tokens, in the order of the mask's True entries; or
-            (B, M, L) numbers, zero where absent. Padding is never stored, moved or projected.
-        mask: (B, M, L), True where present.
-        slots: (N,) the attribute number of every present vector; (0,) for numbers, whose slot is their place.
-    """
-
-    values: Tensor
-    mask: Tensor
-    slots: Tensor
-
-    def to(self, device: torch.device) -> Batch:
-        """The same on another device."""
-        return Batch(*(t.to(device) for t in self))
-
-
-@dataclass(frozen=True)
-class SourceFeatures:
-    """The stored features of one source.
-
-    Attributes:
-        items: sample -> rows of the entity.
-        tokens: row of the entity -> positions in `values` (vectors), or None for numbers.
-        slots: attribute number of every token, aligned with ``tokens.values``.
-        values: (V, D) float32 distinct feature vectors, or (rows, L) float32 numbers with NaN.
-        attributes: names of the attributes; their number is the number of slots.
-    """
-
-    items: Ragged
-    tokens: Ragged | None
-    slots: np.ndarray
-    values: np.ndarray
-    attributes: tuple[str, ...]
-
-    def batch(self, samples: np.ndarray, hidden: np.ndarray | None = None) -> Batch:
-        """Gather the tokens of `samples` (B,); those `hidden` (B,) keep their items, all of them absent."""
-        rows = self.items.padded(samples)
-        if hidden is not None:  # the sources of an entity are aligned by item: the number of items must stay
-            rows = np.where(hidden[:, None], -1, rows)
-        if self.tokens is None:
-            return self._numbers(rows)
-        positions = self.tokens.positions(rows)
-        mask = positions >= 0
-        present = positions[mask]
-        return Batch(
-            torch.from_numpy(self.values.take(self.tokens.values.take(present), axis=0)),
-            torch.from_numpy(mask),
-            torch.from_numpy(self.slots.take(present)),
-        )
-
-    def _numbers(self, rows: np.ndarray) -> Batch:
-        values = self.values.take(rows, axis=0)
-        mask = np.isfinite(values) & (rows >= 0)[..., None]
-        return Batch(
-            torch.from_numpy(np.where(mask, values, np.float32(0))),
-            torch.from_numpy(mask),
-            torch.zeros(0, dtype=torch.long),
-        )
-
-    @cached_property
-    def present(self) -> np.ndarray:
-        """Which samples have anything of this source, (N,) bool."""
-        filled = np.isfinite(self.values).any(1) if self.tokens is None else np.diff(self.tokens.offsets) > 0
-        before = np.concatenate([[0], np.cumsum(filled[self.items.values])])
-        return np.asarray(before[self.items.offsets[1:]] > before[self.items.offsets[:-1]])
-
-    @property
-    def width(self) -> int:
-        """D, the width of the feature vectors (1 for numbers)."""
-        return 1 if self.tokens is None else max(1, self.values.shape[1])
-
-    def like(self, layout: SourceLayout) -> SourceFeatures:
-        """The same in the form that a method was fitted to. Raises DataError for features of another form.
-
-        What is wholly absent has no form of its own; an entity without any row gets an empty one.
-        """
-        numbers, empty = layout.kind == "numbers", not len(self.values)
-        if numbers != (self.tokens is None) or len(self.attributes) != len(layout.attributes):
-            raise DataError(f"{layout.source} has other attributes than the method was fitted to.")
-        if empty and numbers:
-            return replace(self, values=np.full((1, len(layout.attributes)), np.nan, np.float32))
-        if empty:
-            nothing = Ragged.from_lengths(
-                np.zeros(0, np.int64), np.zeros(max(1, len(self.tokens or ())), np.int64)
-            )
-            return replace(self, values=np.zeros((0, layout.width), np.float32), tokens=nothing)
-        if self.width != layout.width:
-            raise DataError(
-                f"the features of {layout.source} are {self.width} wide, those that the method was fitted to "
-                f"{layout.width}; make them as for its data."
-            )
-        return self
-
-    def save(self, folder: Path) -> None:
-        """Write into an existing, empty folder."""
-        np.save(folder / "values.npy", self.values)
-        arrays = {"items": self.items.values, "item_offsets": self.items.offsets, "slots": self.slots}
-        if self.tokens is not None:
-            arrays |= {"tokens": self.tokens.values, "token_offsets": self.tokens.offsets}
-        for name, array in arrays.items():
-            np.save(folder / f"{name}.npy", array)
-        (folder / "attributes.json").write_text(json.dumps(self.attributes), encoding="utf-8")
-
-    @classmethod
-    def load(cls, folder: Path) -> SourceFeatures:
-        """Memory-map what `save` wrote."""
-
-        def array(name: str) -> np.ndarray:
-            return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))
-
-        has_tokens = (folder / "tokens.npy").exists()
-        return cls(
-            items=Ragged(array("items"), array("item_offsets")),
-            tokens=Ragged(array("tokens"), array("token_offsets")) if has_tokens else None,
-            slots=array("slots"),
-            values=array("values"),
-            attributes=tuple(json.loads((folder / "attributes.json").read_text(encoding="utf-8"))),
-        )
 
 
 @dataclass(frozen=True)
@@ -185,7 +59,7 @@ class FeatureSet:
     @cached_property
     def sources(self) -> dict[Source, SourceFeatures]:
         """The stored features, memory-mapped on first use."""
-        return {source: SourceFeatures.load(folder) for source, folder in self.folders.items()}
+        return {source: load(folder) for source, folder in self.folders.items()}
 
     @cached_property
     def samples(self) -> dict[str, np.ndarray]:
@@ -199,7 +73,7 @@ class FeatureSet:
         """Which samples have every source of the dataset, (N,) bool; the same whoever sees only some."""
         present = np.ones(len(self.samples["target"]), dtype=bool)
         for folder in (self.required or self.folders).values():
-            present &= SourceFeatures.load(folder).present
+            present &= load(folder).present
         return present
 
     @property
@@ -228,7 +102,7 @@ class FeatureSet:
             SourceLayout(
                 entity=source.entity,
                 modality=source.modality,
-                kind="numbers" if features.tokens is None else "vectors",
+                kind=features.kind,
                 width=features.width,
                 attributes=features.attributes,
                 ordered=source in self.ordered,

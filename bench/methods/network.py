@@ -21,8 +21,9 @@ from torch import Tensor, nn
 import fusions
 from bench.config import HeadConfig, ModelConfig, TrainingConfig
 from bench.data.splits import Parts
+from bench.features.batch import Batch
 from bench.features.layout import Layout
-from bench.features.store import Batch, FeatureSet
+from bench.features.store import FeatureSet
 from bench.methods import train
 from bench.methods.base import AfterEpoch, Method
 from bench.methods.tasks import Task, task_of

@@ -247,15 +247,7 @@ def _pool(features: FeatureSet, source: Source) -> np.ndarray:
     n = len(features.samples["ids"])
     chunks = []
     for start in range(0, n, 1024):
-        values, mask, _ = features.sources[source].batch(np.arange(start, min(start + 1024, n)))
-        if values.dim() == 3:  # numbers (B, M, L): averaged over items, per attribute
-            total, count = values.double().sum(1), mask.sum(1)
-        else:  # vectors (N, D): averaged over all tokens of a sample
-            count = mask.flatten(1).sum(1, keepdim=True)
-            sample = torch.repeat_interleave(torch.arange(len(count)), count.squeeze(1))
-            total = torch.zeros(len(count), values.shape[1], dtype=torch.double)
-            total.index_add_(0, sample, values.double())
-        chunks.append(torch.where(count > 0, total / count.clamp(min=1), torch.nan).numpy())
+        chunks.append(features.sources[source].batch(np.arange(start, min(start + 1024, n))).pooled().numpy())
     return np.concatenate(chunks)
 
 

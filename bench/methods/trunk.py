@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from bench.features.batch import Batch
 from bench.features.layout import SourceLayout
-from bench.features.store import Batch
 from fusions import Source, Tokens
 
 CLIP = 10.0
@@ -107,6 +107,10 @@ class NumericTokenizer(nn.Module):
         return tokens
 
 
+PROJECTIONS = {"numbers": NumericTokenizer, "vectors": Projection}
+"""Kind of features -> what makes tokens of them."""
+
+
 class Trunk(nn.Module):
     """One projection per source to d channels (eq. 1-3), plus a learned embedding per attribute slot.
 
@@ -129,24 +133,19 @@ class Trunk(nn.Module):
         self.standardize, self.project, self.slots = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         self.dropout = nn.Dropout(dropout)
         for layout in sources:
-            name, attributes = self.names[layout.source], len(layout.attributes)
-            numeric = layout.kind == "numbers"
-            self.standardize[name] = Standardize(attributes if numeric else layout.width)
-            self.project[name] = (
-                NumericTokenizer(attributes, dim) if numeric else Projection(layout.width, dim)
-            )
-            if slots and not numeric:  # the numeric tokenizer has a bias per attribute
-                self.slots[name] = slot = nn.Embedding(attributes, dim)
+            name = self.names[layout.source]
+            self.standardize[name] = Standardize(layout.columns)
+            self.project[name] = PROJECTIONS[layout.kind](layout.columns, dim)
+            if slots and layout.slots:
+                self.slots[name] = slot = nn.Embedding(layout.slots, dim)
                 nn.init.normal_(slot.weight, std=0.5)
 
     def fit(self, batches: Iterable[Mapping[Source, Batch]]) -> None:
         """Take the standardisation statistics from the training part, given batch by batch."""
         moments = {source: Moments(len(self._scale(name).mean)) for source, name in self.names.items()}
         for batch in batches:
-            for source, (values, mask, _) in batch.items():
-                numeric = values.dim() == 3
-                present = mask.flatten(0, 1) if numeric else torch.ones(len(values), 1)
-                moments[source].add(values.flatten(0, -2), present)
+            for source, part in batch.items():
+                moments[source].add(*part.entries)
         for source, name in self.names.items():
             self._scale(name).fit(moments[source])
 
@@ -164,10 +163,6 @@ class Trunk(nn.Module):
         # one mask for the whole batch: a feature is dropped for all, which is cheap for any number of tokens
         values = values * self.dropout(values.new_ones(values.shape[-1]))
         out = self.project[name](values)
-        if part.values.dim() == 3:
-            return Tokens(self.dropout(out).masked_fill(~part.mask.unsqueeze(-1), 0), part.mask)
         if name in self.slots:
             out = out + self.slots[name](part.slots)
-        tokens = out.new_zeros(*part.mask.shape, out.shape[-1])
-        tokens[part.mask] = self.dropout(out)
-        return Tokens(tokens, part.mask)
+        return part.place(self.dropout(out))

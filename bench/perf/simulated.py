@@ -15,7 +15,8 @@ import numpy as np
 from bench.data.ragged import Ragged
 from bench.data.schema import Target
 from bench.errors import BenchError
-from bench.features.store import FeatureSet, SourceFeatures
+from bench.features.sources import Numbers, Vectors
+from bench.features.store import FeatureSet
 from bench.seeds import derive
 from fusions import Source
 
@@ -116,7 +117,7 @@ def _write_source(
     progress: Progress,
 ) -> None:
     items, rows = _items(simulated, samples, rng)
-    tokens, slots, vectors = None, np.zeros(0, dtype=np.int64), rows
+    vectors = rows
     if not simulated.numeric:
         lengths = rng.integers(*simulated.tokens, size=rows, endpoint=True)
         lengths[rng.random(rows) < simulated.absent] = 0
@@ -133,7 +134,10 @@ def _write_source(
         if simulated.numeric:
             part[gaps.random(part.shape) < simulated.absent] = np.nan
         progress(f"simulating {simulated.source}", min(start + chunk, vectors), vectors)
-    SourceFeatures(items, tokens, slots, values, simulated.attributes).save(folder)
+    if simulated.numeric:
+        Numbers(items, values, simulated.attributes).save(folder)
+    else:
+        Vectors(items, values, simulated.attributes, tokens, slots).save(folder)
     aside.unlink()
 
 
