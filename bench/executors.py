@@ -147,7 +147,7 @@ def spread(
         except Exception as error:  # the backend's: the work's own are results
             if not sent:
                 raise BenchError(
-                    f"the executor {backend} cannot start: {Failure.of(error).reason}"
+                    f"the executor {backend} cannot start {jobs} jobs: {Failure.of(error).reason}"
                 ) from error
             for number in left.keys() & sent:
                 task, message = left.pop(number)

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 import encoders
 from bench import executors
 from bench.cli import main
-from bench.errors import UsageError
+from bench.errors import BenchError, UsageError
 from bench.executors import HOUR, find, time_limit
 from bench.failure import Failure
 from bench.features.encode import encode
@@ -108,6 +108,15 @@ class Fragile(encoders.Encoder):
     assert encoded == len(texts)
     assert features.undecodable == sum("cannot be decoded" in record.message for record in caplog.records)
     assert {texts[0] in record.message for record in caplog.records} == {True}
+
+
+def test_a_backend_that_cannot_start_is_an_error_in_words(monkeypatch):
+    def small(*args, **options):
+        raise ValueError("there are only 2 CPUs")
+
+    monkeypatch.setattr(executors.joblib, "Parallel", small)
+    with pytest.raises(BenchError, match="loky cannot start 8 jobs: ValueError: there are only 2 CPUs"):
+        list(find("loky")(call, [os.getpid], 8))
 
 
 WRONG = {
