@@ -38,14 +38,14 @@ def _datasets() -> list[Row]:
     embedded = [
         {
             "name": name,
-            "what": _first_line(generate),
-            "samples": "any number (320)",
-            "modalities": "text, image, numeric, video, audio",
+            "what": _first_line(known.generate),
+            "samples": known.samples,
+            "modalities": known.modalities,
             "licence": "generated here; free of any",
             "citation": "",
             "get": f"bench run --data {name}",
         }
-        for name, generate in GENERATORS.items()
+        for name, known in GENERATORS.items()
     ]
     return embedded + [
         {

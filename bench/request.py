@@ -91,7 +91,9 @@ def resolve(request: Request) -> Resolved:
     experiments = tuple(_experiment(name) for name in request.experiments)
     chosen = choose_fusions(request.fusions) if request.fusions else ()
     asked = {modality: _listed(names) for modality, names in request.encoders.items()}
-    defaults = preset.encoders.defaults
+    # a modality that the preset does not know of has the first of its encoders
+    first = {m: names[0] for m in encoders.MODALITIES if (names := encoders.names(m))}
+    defaults = {**first, **preset.encoders.defaults}
     for modality, name in [*((m, n) for m, names in asked.items() for n in names), *defaults.items()]:
         get_encoder(modality, name, preset)
     return Resolved(preset, experiments, chosen, asked, defaults, choose_device(request.device), timeout)

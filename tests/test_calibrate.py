@@ -13,7 +13,7 @@ def test_rates_are_those_of_so_many_comparisons_and_repeat():
     assert list(zip(once["losses"], once["seeds"], strict=True)) == [(s, n) for s in SHAPES for n in SEEDS]
     assert (
         (once[["false", "excluded", "covered"]] >= 0) & (once[["false", "excluded", "covered"]] <= 1)
-    ).all(None)
+    ).all(axis=None)
     more = once.groupby("seeds")["found"].mean()
     assert more[20] > more[3], "more seeds find more"
 

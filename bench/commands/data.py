@@ -24,18 +24,19 @@ def data() -> None:
 @data.command()
 @click.argument("name")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--streams", type=click.IntRange(20, 1_000_000), default=320, show_default=True)
+@click.option("--streams", type=click.IntRange(20, 1_000_000), help="Of livestream: how many (320).")
 @click.option(
-    "--interaction", type=click.Choice(["entity", "modality", "none"]), default="entity", show_default=True
+    "--interaction", type=click.Choice(["entity", "modality", "none"]), help="Of livestream (entity)."
 )
-@click.option("--removed", type=click.FloatRange(0, 1, max_open=True), default=0.0, show_default=True)
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@click.option("--removed", type=click.FloatRange(0, 1, max_open=True), help="Of livestream (0).")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Of what is drawn (0).")
 @plain_errors
 def make(name: str, folder: Path, **arguments: Any) -> None:
     """Write the embedded dataset NAME into FOLDER: tables, images, audio and video."""
     from bench.data import catalog
 
-    console.print(f"wrote {catalog.make(name, folder, **arguments)}", markup=False, soft_wrap=True)
+    chosen = {key: value for key, value in arguments.items() if value is not None}
+    console.print(f"wrote {catalog.make(name, folder, **chosen)}", markup=False, soft_wrap=True)
 
 
 @data.command()

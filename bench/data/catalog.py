@@ -49,8 +49,17 @@ def load(name_or_path: str, *, allow_links: tuple[Path, ...] = (), **arguments: 
 
 
 def make(name: str, folder: Path | None = None, **arguments: Any) -> Path:
-    """Generate an embedded dataset into `folder` (default: under the cache), unless it is there already."""
-    generate = GENERATORS[name]
+    """Generate an embedded dataset into `folder` (default: under the cache), unless it is there already.
+
+    Raises:
+        UsageError: there is none of that name, or it has no such argument.
+    """
+    if name not in GENERATORS:
+        raise UsageError(f"no embedded dataset {name!r}; {did_you_mean(name, GENERATORS)}")
+    generate, known = GENERATORS[name].generate, GENERATORS[name].arguments
+    for argument in arguments:
+        if argument not in known:
+            raise UsageError(f"{name} has nothing called {argument} to set; it has {', '.join(known)}.")
     if folder is not None:
         generate(folder, **arguments)
         return folder

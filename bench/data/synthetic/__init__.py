@@ -9,19 +9,34 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
-from typing import TypeVar
+from inspect import signature
+from typing import NamedTuple, TypeVar
 
 G = TypeVar("G", bound=Callable[..., None])
 
-GENERATORS: dict[str, Callable[..., None]] = {}
-"""Name -> ``generate(root, **arguments)``."""
+
+class Generator(NamedTuple):
+    """A generator: ``generate(root, **arguments)``, how many samples it can write, and of what."""
+
+    generate: Callable[..., None]
+    samples: str
+    modalities: str
+
+    @property
+    def arguments(self) -> list[str]:
+        """The names of what can be set."""
+        return [name for name in signature(self.generate).parameters if name != "root"]
 
 
-def synthetic(name: str) -> Callable[[G], G]:
-    """Decorator: make a generator known under the name of its dataset."""
+GENERATORS: dict[str, Generator] = {}
+"""By the name of its dataset."""
+
+
+def synthetic(name: str, *, samples: str, modalities: str) -> Callable[[G], G]:
+    """Decorator: make a generator known under the name of its dataset; the rest is for lists."""
 
     def add(generate: G) -> G:
-        GENERATORS[name] = generate
+        GENERATORS[name] = Generator(generate, samples, modalities)
         return generate
 
     return add

@@ -76,7 +76,7 @@ NUMBERS: dict[str, Callable[[int, np.random.Generator], dict[str, float]]] = {
 }
 
 
-@synthetic("livestream")
+@synthetic("livestream", samples="any number (320)", modalities="text, image, numeric, video, audio")
 def generate(
     root: Path,
     *,
