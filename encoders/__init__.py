@@ -4,21 +4,22 @@
     for result in encoder.encode(paths): ...        # Feature(values (D,) or (T, D), times), or Undecodable
     encoder.stamp, encoder.fingerprint              # "resnet50 (random)", "3f0c..."
 
-A new encoder is one class: subclass Encoder, decorate it with `register`, check it with
-`encoders.testing.check_encoder`. Numbers have no encoder: the trunk of the model turns them into tokens
-(`bench.methods.trunk`).
+A new encoder is one class, in a file here or in a plugin: subclass Encoder, decorate it with `register`,
+check it with `encoders.testing.check_encoder`. Numbers have no encoder: the trunk of the model turns them
+into tokens (`bench.methods.trunk`).
 """
 
-import encoders.torchvision_operators  # noqa: F401, I001 - before anything that may import torchvision
-from encoders.batches import embedded
+import importlib
+import pkgutil
+
+import encoders.torchvision_operators  # noqa: F401 - before anything that may import torchvision
 from encoders.base import MODALITIES, Encoder, Item, Network, UnknownEncoder
+from encoders.batches import embedded
 from encoders.decoding import CannotDecode
 from encoders.feature import EncoderFailed, Feature, Undecodable
 from encoders.registry import Entry, adopt, entry, get, names, register, weights_present
 from encoders.untrusted import WeightsUnavailable
 from encoders.weights import WEIGHTS, places
-
-from encoders import audio, image, text, video  # noqa: F401 - they register their encoders
 
 __all__ = [
     "MODALITIES",
@@ -42,3 +43,7 @@ __all__ = [
     "register",
     "weights_present",
 ]
+
+# importing a module registers its encoders: a new file in this folder is all that a new encoder needs
+for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
+    importlib.import_module(_module.name)
