@@ -121,7 +121,8 @@ def differences(covariance: np.ndarray) -> np.ndarray:
 def _two_digits(free: np.ndarray) -> np.ndarray:
     """Degrees of freedom rounded down, not below 1: few distinct ones, each of which takes time."""
     unit = 10.0 ** np.floor(np.log10(np.maximum(free, 1.0)) - 1)
-    return np.asarray(np.maximum(np.floor(free / unit) * unit, 1.0))
+    # what is whole but for rounding stays whole
+    return np.asarray(np.maximum(np.floor(free / unit + 1e-9) * unit, 1.0))
 
 
 def _unbiased(units: int) -> float:
