@@ -15,8 +15,8 @@ BAYCOMP = [
     (5, 1, 0.05, (0.22562808591007694, 0.6932916122606434, 0.08108030182927961)),
     (30, 3, 0.005, (0.7487789292892162, 0.12467652232066406, 0.12654454839011975)),
 ]
-"""n, runs, rope, and what baycomp 1.0.3 gives: CorrelatedTTest(x, y, rope=rope, runs=runs).probs(), with x and y
-as in `scores`. It is no dependency of the tests, as it installs a top-level package `tests`."""
+"""n, runs, rope, and what baycomp 1.0.3 gives: CorrelatedTTest(x, y, rope=rope, runs=runs).probs(), with
+x and y as in `scores`. It is no dependency of the tests, as it installs a top-level package `tests`."""
 
 
 def scores(n: int) -> np.ndarray:
@@ -49,7 +49,7 @@ def test_it_agrees_with_the_interval_of_a_planned_pair(rng):
 
 @pytest.mark.parametrize(("shift", "expected"), [(0.0, (0, 1, 0)), (0.5, (0, 0, 1)), (-0.5, (1, 0, 0))])
 def test_without_variance_it_is_certain(shift, expected):
-    values = np.array([[0.3, 0.4, 0.5], [0.3, 0.4, 0.5]]) + [[shift], [0.0]]
+    values = np.array([[0.3, 0.4, 0.5], [0.3, 0.4, 0.5]]) + np.array([[shift], [0.0]])
     found = Simultaneous(("x", "y"), from_values(values), lower_is_better=True)
     assert chances(found, "x", "y", 0.01) == expected
 
