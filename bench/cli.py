@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bench.commands import data, reading, tools, training
+from bench.commands import comparing, data, reading, tools, training
 from bench.version import VERSION
 
 
@@ -17,6 +17,7 @@ def main() -> None:
 for _command in (
     training.run, training.paper,
     reading.tables, reading.figures, reading.report, reading.results, reading.predict,
+    comparing.compare, comparing.power,
     data.data, tools.list_, tools.doctor, tools.audit, tools.calibrate, tools.perf,
 ):  # fmt: skip
     main.add_command(_command)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.compare.frame import Results, load
+from bench.errors import UsageError, did_you_mean
 from bench.experiments import EXPERIMENTS, Experiment
 from bench.plan import Plan, load_plans
 from bench.report.beside import beside_others, beside_paper
@@ -160,6 +161,21 @@ def read_all(out: Path) -> list[Reading]:
     plans = load_plans(out)
     places = {plan.name: order.index(plan.experiment) if plan.experiment in order else 99 for plan in plans}
     return [read(p, store) for p in sorted(plans, key=lambda p: (p.archived, places[p.name], p.name))]
+
+
+def read_one(out: Path, experiment: str | None = None) -> Reading:
+    """Read the current plan of an experiment: the main one, or the only one, unless it is named.
+
+    Raises:
+        UsageError: there is none, or several of which none is the main one.
+    """
+    if not out.is_dir():
+        raise UsageError(f"no folder {out}.")
+    plans = {plan.experiment: plan for plan in load_plans(out) if not plan.archived}
+    chosen = experiment or (MAIN if MAIN in plans or len(plans) != 1 else next(iter(plans)))
+    if chosen not in plans:
+        raise UsageError(f"{out} holds no experiment {chosen!r}; {did_you_mean(chosen, plans)}")
+    return read(plans[chosen], RunStore(out))
 
 
 def all_predictions(out: Path) -> pd.DataFrame:
