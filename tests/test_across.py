@@ -1,6 +1,7 @@
 """Ranks across datasets: a published example, and what is refused, written and drawn."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -71,6 +72,16 @@ def test_metrics_that_are_better_high_and_low_rank_alike():
     assert found.ranks.to_numpy().tolist() == [[1, 2, 3], [1, 2.5, 2.5]]
 
 
+def test_two_methods_and_methods_that_are_all_the_same():
+    values = pd.DataFrame({"a": np.arange(12.0), "b": np.arange(12.0) + 1})
+    two = Across(values, dict.fromkeys(values.index, METRICS["MSE"]))
+    assert np.isnan(two.friedman)  # needs three
+    assert two.nemenyi.loc["a", "b"] < 0.05
+    assert "Friedman" not in conclusion(two)[0]
+    same = Across(values.assign(b=values["a"], c=values["a"]), two.metrics)
+    assert (same.friedman, same.nemenyi.loc["a", "b"]) == (1, 1)
+
+
 def test_few_datasets_say_nothing():
     few = demsar(FEWEST - 1)
     assert (few.nemenyi == 1).all(axis=None)
@@ -96,15 +107,31 @@ def test_the_diagram_has_every_method_and_one_bar_over_all_where_nothing_is_test
 # -- the command --------------------------------------------------------------------------------------------
 
 
-def stored(folder, name: str, shift: float, methods: tuple[str, ...] = ("memf", "concat", "fc")) -> str:
+def stored(
+    folder: Path,
+    where: str,
+    shift: float,
+    methods: tuple[str, ...] = ("memf", "concat", "fc"),
+    name: str = "",
+) -> str:
     """Results on a dataset of its own: the targets of the workshop, shifted."""
-    workshop = Workshop(folder / name, seeds=2)
+    workshop = Workshop(folder / where, seeds=2)
     rows = [Row(method, 0.6 + 0.1 * i) for i, method in enumerate(methods)]
-    plan = workshop.plan("fusion", [*rows, Row("predict-mean", 0, reference=True, blind=True)], dataset=name)
+    plan = workshop.plan(
+        "fusion", [*rows, Row("predict-mean", 0, reference=True, blind=True)], dataset=name or where
+    )
     for run in [run for row in plan.rows for run in row.runs]:
         table = workshop.store.predictions(run)
         workshop.predict(run, table["y_pred"] + shift, y_true=table["y_true"] + shift)
-    return str(folder / name)
+    return str(folder / where)
+
+
+def test_datasets_of_the_same_name_are_told_apart_by_their_folders(tmp_path):
+    folders = [stored(tmp_path, f"d{i}", i, name="houses") for i in range(2)]
+    result = compare(*folders, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(tmp_path / "out" / "tables" / "compare.csv")
+    assert list(table)[2:4] == ["houses (d0)", "houses (d1)"]
 
 
 def compare(*arguments: object):

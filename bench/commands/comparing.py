@@ -75,6 +75,7 @@ def compare(
 
 def _across(paths: tuple[Path, ...], metric: str | None, experiment: str | None) -> Comparison:
     from bench.compare.across import across
+    from bench.labels import short
     from bench.publish import read_one
     from bench.report.captions import listed
     from bench.report.ranks import ranking
@@ -82,10 +83,10 @@ def _across(paths: tuple[Path, ...], metric: str | None, experiment: str | None)
     if len({path.resolve() for path in paths}) < len(paths):
         raise UsageError("a folder is given twice; across datasets each counts once.")
     found = [read_one(path, experiment).results for path in paths]
-    datasets = [results.plan.dataset for results in found]
+    datasets, folders = [results.plan.dataset for results in found], short(str(p.resolve()) for p in paths)
     names = [
-        dataset if datasets.count(dataset) == 1 else f"{dataset} ({path})"
-        for dataset, path in zip(datasets, paths, strict=True)
+        dataset if datasets.count(dataset) == 1 else f"{dataset} ({folder})"
+        for dataset, folder in zip(datasets, folders.values(), strict=True)
     ]
     titles = listed(list(dict.fromkeys(results.plan.experiment for results in found)))
     about = f"Experiment {titles} on {listed(names)}."
