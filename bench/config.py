@@ -73,9 +73,11 @@ class TrainingConfig(_Settings):
     step_size: Positive = 50
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.98
     clip: Annotated[float, Field(gt=0)] = 1.0
+    averaging: Rate = 0.0
+    """Decay per step of the moving average of weights that is kept; 0 keeps the weights of one epoch."""
     validation: Share = 0.15
     test: Share = 0.2
-    split: Literal["auto", "random", "official", "time"] = "auto"
+    split: Literal["auto", "random", "kfold", "official", "time"] = "auto"
     """How the test part is chosen; auto is official where the dataset has such a split, else random."""
     missing: Literal["keep", "drop"] = "keep"
     """Whether samples without one of the sources are kept, or dropped from every part as in the paper."""

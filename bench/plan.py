@@ -114,7 +114,7 @@ class Plan(BaseModel):
         ranked: whether rows are shown best first, or in their own order.
         target: of all rows; the first of `targets`, where there are several.
         targets: several of one kind, each predicted by rows of its own; `each` has a plan for every one.
-        split: how the test part is chosen: random, official or time.
+        split: how the test part is chosen: random, kfold, official or time.
         seeds: of the row that has most.
         not_applicable: why the experiment says nothing about this dataset; "" where it does.
         left_out: rows that the experiment would have, and why it has not.

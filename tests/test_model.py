@@ -1,5 +1,7 @@
 """Trunk, head and training: shared by every fusion, blind to the test part, loud about what is not finite."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from bench.config import ModelConfig, TrainingConfig, TrunkConfig
 from bench.data.splits import split
 from bench.errors import TrainingFailed
 from bench.methods.network import build_model
-from bench.methods.train import predict, train
+from bench.methods.train import Average, predict, train
 from bench.methods.trunk import Moments, Standardize
 from fusions import Source
 
@@ -84,6 +86,37 @@ def test_the_best_validation_epoch_is_restored(features):
     predicted = predict(model, features, parts.validation, CPU)
     error = (predicted - features.samples["target"][parts.validation]) / float(model.target_scale)
     assert np.mean(error**2) == pytest.approx(min(e.validation_loss for e in history), rel=1e-5)
+
+
+def test_averaged_weights_are_validated_kept_and_predicted_with(features):
+    parts, losses, seen = parts_of(features), [], []
+    model = build_model(features.layout, "concat", {}, SMALL, seed=0)
+
+    def after_epoch(epoch):
+        seen.append(predict(model, features, parts.validation, CPU))
+
+    config = TrainingConfig(epochs=30, patience=5, lr=2e-2, averaging=0.9)
+    history = train(model, features, parts, config, 0, CPU, after_epoch)
+    truth = features.samples["target"][parts.validation]
+    losses = [np.mean(((p - truth) / float(model.target_scale)) ** 2) for p in seen]
+    np.testing.assert_allclose(losses, [e.validation_loss for e in history], rtol=1e-5)
+    kept = predict(model, features, parts.validation, CPU)
+    assert np.array_equal(kept, seen[int(np.argmin(losses))])
+
+
+def test_the_average_moves_by_its_decay_and_faster_at_first(features):
+    model = build_model(features.layout, "concat", {}, SMALL, seed=0)
+    learner = copy.deepcopy(model)
+    with torch.no_grad():
+        for weights in learner.parameters():
+            weights.add_(1.0)
+    average, (name, start) = Average(model, learner, 0.5), next(model.named_parameters())
+    start, expected = start.detach().clone(), 0.0
+    for step in range(1, 30):
+        average.step()
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay)
+        torch.testing.assert_close(model.state_dict()[name], start + expected)
 
 
 def test_a_prediction_depends_on_its_own_sample_only(features):

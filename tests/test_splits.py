@@ -77,3 +77,23 @@ def test_the_kind_of_split_follows_what_the_dataset_has_and_allows():
         kind_of("time", official)
     with pytest.raises(UsageError, match="learned from labels"):
         kind_of("random", official, fixed="features were learned from labels of the train part")
+
+
+@pytest.mark.parametrize("classes", [(), ("a", "b", "c")])
+def test_the_folds_of_a_round_test_every_sample_once_and_keep_groups_whole(rng, classes):
+    groups = np.array([f"g{i}" for i in rng.integers(60, size=200)])
+    samples = {"target": rng.integers(3, size=200) if classes else rng.normal(size=200), "groups": groups}
+    rounds = []
+    for first in (0, 5):
+        folds = [
+            split(samples, seed, kind="kfold", test=0.2, validation=0.2, classes=classes)
+            for seed in range(first, first + 5)
+        ]
+        assert sorted(np.concatenate([parts.test for parts in folds])) == list(range(200))
+        for parts in folds:
+            assert sorted(np.concatenate(parts)) == list(range(200))
+            assert not {*groups[parts.test]} & {*groups[parts.train]}
+        rounds.append(folds)
+    assert not np.array_equal(rounds[0][0].test, rounds[1][0].test), "the next round is shuffled anew"
+    again = split(samples, 3, kind="kfold", test=0.2, validation=0.2, classes=classes)
+    assert all(np.array_equal(a, b) for a, b in zip(again, rounds[0][3], strict=True))

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bench.compare.tests import interval
+from bench.data.splits import FREE
 from bench.metrics import METRICS, PRIMARY, Metric, of_task, score
 from bench.observe import OBSERVERS, Record
 from bench.plan import Plan, PlanRow
@@ -34,6 +35,7 @@ class Run:
         answers: the same as arrays.
         values: metrics, and what the experiment measures beside them.
         measured: costs and sizes, as stored.
+        capped: whether training ended at the most epochs allowed, and not by early stopping.
         environment: versions and hardware.
         whole: whether `table` has all test samples, and not only the complete ones.
         derived: what an experiment has computed of the run, by name, so as not to compute it again.
@@ -45,6 +47,7 @@ class Run:
     answers: Answers
     values: Mapping[str, float]
     measured: Mapping[str, Any]
+    capped: bool
     environment: Mapping[str, Any]
     whole: bool
     store: RunStore
@@ -96,6 +99,11 @@ class Row:
     def mean(self, name: str) -> float:
         """A metric, averaged over seeds."""
         return float(self.values(name).mean())
+
+    @property
+    def capped(self) -> float:
+        """The share of runs whose training ended at the most epochs allowed."""
+        return float(np.mean([run.capped for run in self.runs.values()]))
 
     def cost(self, name: str) -> float:
         """One of COSTS, averaged over seeds."""
@@ -189,7 +197,7 @@ def load(
                 failed[run_id] = why
         if runs:
             first = next(iter(runs.values()))
-            drawn = len(first.answers.true) if plan.split == "random" else 0
+            drawn = len(first.answers.true) if plan.split in FREE else 0
             rows.append(Row(row, runs, (int(first.measured["n_train"]), drawn)))
     metrics = {metric.name: metric for metric in [*of_task(plan.target.task), *extra]}
     return Results(plan, tuple(rows), metrics, failed)
@@ -198,14 +206,16 @@ def load(
 def _run(row: PlanRow, seed: int, run_id: str, store: RunStore) -> Run | None:
     if not store.complete(run_id):
         return None
-    table, target = store.predictions(run_id), store.spec(run_id).target
+    table, spec = store.predictions(run_id), store.spec(run_id)
+    target = spec.target
     if row.scored == "complete":
         table = table[table["complete"]]
     found = answers(target, table)
     blank = dict.fromkeys((metric.name for metric in of_task(target.task)), float("nan"))
     values = score(found) if len(table) else blank
     measured, environment = store.measured(run_id), store.environment(run_id)
-    return Run(run_id, seed, table, found, values, measured, environment, row.scored == "all", store)
+    capped = bool(measured["epochs"] >= spec.training.epochs)
+    return Run(run_id, seed, table, found, values, measured, capped, environment, row.scored == "all", store)
 
 
 def _measured(run: Run, measure: Measure) -> Run:

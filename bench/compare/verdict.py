@@ -9,10 +9,12 @@ import numpy as np
 from bench.compare.components import Components, from_losses, from_values
 from bench.compare.frame import Results, Row
 from bench.compare.simultaneous import Gap, Simultaneous
+from bench.data.splits import FREE
 from bench.metrics import Metric
 
 ONE_SEED = "One seed: no spread, no test, no verdict. Use --seeds 3 or more."
 DECIMALS = 3
+_DRAWN = {"random": "random splits", "kfold": "folds"}
 FEW = 8
 """How many candidates for the best a sentence names; more have letters in the table."""
 
@@ -130,8 +132,8 @@ def planned_procedure(results: Results, rows: Sequence[Row], pairs: int) -> str:
 
 def _sources(results: Results, rows: Sequence[Row]) -> str:
     seeds, tested = len(common_seeds(rows)), rows[0].tested
-    if results.plan.split == "random":
-        return f"{seeds} random splits, {tested} test samples in each"
+    if results.plan.split in FREE:
+        return f"{seeds} {_DRAWN[results.plan.split]}, {tested} test samples in each"
     return f"{seeds} trainings, one fixed test part of {tested} samples"
 
 

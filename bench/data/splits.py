@@ -12,8 +12,9 @@ from bench.errors import DataError, UsageError
 from bench.seeds import derive
 
 OFFICIAL = ("train", "validation", "test")
-KINDS = ("auto", "random", "official", "time")
-FREE = "random"
+KINDS = ("auto", "random", "kfold", "official", "time")
+FREE = ("random", "kfold")
+"""Splits whose test parts are drawn anew for every seed; of the others all seeds have the same."""
 
 
 class Parts(NamedTuple):
@@ -25,7 +26,7 @@ class Parts(NamedTuple):
 
 
 def kind_of(asked: str, samples: Mapping[str, np.ndarray], fixed: str = "") -> str:
-    """Which split `asked` means for a dataset: random, official or time.
+    """Which split `asked` means for a dataset: random, kfold, official or time.
 
     Args:
         asked: one of KINDS; auto is official where there is such a split, else random.
@@ -35,7 +36,7 @@ def kind_of(asked: str, samples: Mapping[str, np.ndarray], fixed: str = "") -> s
     Raises:
         UsageError: the dataset has no such split, or may not be split so.
     """
-    kind = ("official" if "official" in samples else FREE) if asked == "auto" else asked
+    kind = ("official" if "official" in samples else "random") if asked == "auto" else asked
     needs = {"official": ("official", "split"), "time": ("times", "time")}
     if kind in needs and needs[kind][0] not in samples:
         raise UsageError(
@@ -50,7 +51,7 @@ def split(
     samples: Mapping[str, np.ndarray],
     seed: int,
     *,
-    kind: str = FREE,
+    kind: str = "random",
     test: float,
     validation: float,
     kept: np.ndarray | None = None,
@@ -61,7 +62,9 @@ def split(
     Args:
         samples: arrays over samples by name: `target` and maybe `groups`, `official`, `times`, each (N,).
         seed: the run's seed; every method of one seed gets the same parts.
-        kind: random; official, as the dataset's column says; or time, the latest samples being the test part.
+        kind: random; kfold, the folds of repeated cross-validation one seed after the other, so that 1 / test
+            seeds test every sample once; official, as the dataset's column says; or time, the latest samples
+            being the test part.
         test: share of all samples in the test part; an official split has its own.
         validation: share of the rest in the validation part, unless the official split has one.
         kept: (N,) bool, the samples that are used at all; the others are left out of the parts.
@@ -90,7 +93,10 @@ def split(
     else:
         if labels is not None:
             refuse_rare(classes, labels, units, parts=3)
-        rest, test_rows = _carve(np.arange(n), units, labels, test, rng, leave=2)
+        if kind == "kfold":
+            rest, test_rows = _fold(units, labels, seed, round(1 / test))
+        else:
+            rest, test_rows = _carve(np.arange(n), units, labels, test, rng, leave=2)
         train, validation_rows = _carve(rest, units, labels, validation, rng)
     parts = Parts(train, validation_rows, test_rows)
     if kept is not None:
@@ -101,7 +107,7 @@ def split(
             raise DataError(
                 f"the {name} part of {n} samples{left} is empty; the dataset is too small to split so."
             )
-    if labels is not None and kind == FREE:
+    if labels is not None and kind in FREE:
         train = parts.train
         refuse_rare(classes, labels[train], units[train], parts=1, where=" in the training part")
     return parts
@@ -118,6 +124,19 @@ def _latest(
     after = rows[times[rows] >= cut]
     before = rows[(times[rows] < cut) & ~np.isin(units[rows], units[after])]
     return before, after
+
+
+def _fold(
+    units: np.ndarray, labels: np.ndarray | None, seed: int, folds: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The fold of a seed among `folds`, shuffled anew for every round of them: (others, fold)."""
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold  # takes long to import
+
+    turn, fold = divmod(seed, folds)
+    kind = GroupKFold if labels is None else StratifiedGroupKFold
+    rounds = kind(folds, shuffle=True, random_state=derive(turn, "folds") % 2**32)
+    rest, test = list(rounds.split(units, labels, units))[fold]
+    return np.sort(rest), np.sort(test)
 
 
 def _carve(

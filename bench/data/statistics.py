@@ -24,7 +24,7 @@ def statistics(dataset: Dataset, split: str = "auto") -> dict[str, pd.DataFrame]
 
     Args:
         dataset: the data.
-        split: the kind of split whose first seed is described: auto, random, official or time.
+        split: the kind of split whose first seed is described: auto, random, kfold, official or time.
 
     Returns:
         "target": size, max, min, mean, median, sd per part, on the scale that models learn; of classes

@@ -1,4 +1,8 @@
-"""Training one model: Adam, StepLR, early stopping on the validation part, best weights restored."""
+"""Training one model: Adam, StepLR, early stopping on the validation part, best weights restored.
+
+With averaging, the weights that are validated, kept and predicted with are a moving average of those that are
+trained: noise of single steps and of the choice of an epoch goes.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +46,11 @@ def train(
     target = features.samples["target"]
     model.fit_scales(features.batches(parts.train, EVALUATION_BATCH), target[parts.train])
     model.to(device)
+    learner = copy.deepcopy(model) if config.averaging else model
     optimizer = torch.optim.Adam(
-        model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
+        learner.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
     )
+    average = Average(model, learner, config.averaging)
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, config.step_size, config.gamma)
     order = np.random.default_rng(derive(seed, "batches"))
     hiding = np.random.default_rng(derive(seed, "source-dropout"))
@@ -55,7 +61,7 @@ def train(
         for epoch in range(config.epochs):
             rows = order.permutation(parts.train)
             seen = hide_at_random(features, config.source_dropout, hiding)
-            loss = _one_epoch(model, seen, rows, optimizer, config, device)
+            loss = _one_epoch(learner, seen, rows, optimizer, average, config, device)
             schedule.step()
             predicted = predict(model, features, parts.validation, device)
             validation = model.task.error(predicted, target[parts.validation], float(model.target_scale))
@@ -75,6 +81,25 @@ def train(
     return history
 
 
+class Average:
+    """A moving average of the weights of a model that is trained; of no effect where the two are the same."""
+
+    def __init__(self, model: FusionModel, learner: FusionModel, decay: float) -> None:
+        self.model, self.learner, self.decay, self.steps = model, learner, decay, 0
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move towards the learner, faster in the first steps, whose weights are of the start."""
+        if self.model is self.learner:
+            return
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        for mean, weights in zip(self.model.parameters(), self.learner.parameters(), strict=True):
+            mean.lerp_(weights, 1 - decay)
+        for kept, state in zip(self.model.buffers(), self.learner.buffers(), strict=True):
+            kept.copy_(state)
+
+
 def hide_at_random(features: FeatureSet, rate: float, rng: np.random.Generator) -> FeatureSet:
     """Take every source away from a share `rate` of the samples, each drawn by itself."""
     if not rate:
@@ -88,6 +113,7 @@ def _one_epoch(
     features: FeatureSet,
     rows: np.ndarray,
     optimizer: torch.optim.Optimizer,
+    average: Average,
     config: TrainingConfig,
     device: torch.device,
 ) -> float:
@@ -108,6 +134,7 @@ def _one_epoch(
                 f"a gradient is not finite (loss {loss.item():.3g}); lower training.lr or check the features."
             )
         optimizer.step()
+        average.step()
         total += loss.item() * len(chosen)
     return total / len(rows)
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bench.compare.frame import Row
+from bench.data.splits import FREE
 from bench.labels import short
 from bench.plan import Plan, PlanRow
 
 _SPLITS = {
     "random": "each its own random split",
+    "kfold": "each its own fold of repeated cross-validation",
     "official": "all on the official split",
     "time": "all on the split by time, tested on the latest samples",
 }
 _ONE_SPLIT = {
     "random": "a random split",
+    "kfold": "a fold of cross-validation",
     "official": "the official split",
     "time": "the split by time, tested on the latest samples",
 }
@@ -24,7 +27,7 @@ def seeds_of(plan: Plan) -> str:
     """How many seeds, and what differs between them."""
     if plan.seeds == 1:
         return f"One seed, on {_ONE_SPLIT[plan.split]}."
-    if plan.split == "random":
+    if plan.split in FREE:
         return f"{plan.seeds} seeds, {_SPLITS[plan.split]}."
     return (
         f"{plan.seeds} seeds, {_SPLITS[plan.split]}: spreads and intervals are those of training alone, and "
@@ -34,7 +37,7 @@ def seeds_of(plan: Plan) -> str:
 
 def intervals_of(plan: Plan) -> str:
     """What the 95 % intervals of a mean over seeds account for."""
-    if plan.split == "random":
+    if plan.split in FREE:
         return "Nadeau-Bengio, corrected for overlapping splits"
     return "t, over repeated training on one split: of training alone, not of other test samples"
 

@@ -52,7 +52,7 @@ def numbers(results: Results, printed: Printed = lambda row: None) -> pd.DataFra
         line |= _measured(row, [results.metrics[name] for name in first])
         line |= {"seeds": len(row.runs), "n_test": row.tested, "params": measured["params"]}
         line |= {"seconds": row.cost("seconds")} | gaps.get(row.row.identity, NO_GAP)
-        line |= {"flops": measured["flops"]}
+        line |= {"flops": measured["flops"], "capped": row.capped}
         line |= _measured(row, others)
         line |= {"reference": row.row.reference, "variant": row.row.variant}
         theirs = printed(row.row)
@@ -137,7 +137,7 @@ ORDER = {
 }
 """The order of columns that people see; encoders are 2, metrics 5."""
 ENCODER, METRIC, GAP = 2, 5, 6
-FOR_PROGRAMS = ("n_test", "flops", "reference")
+FOR_PROGRAMS = ("n_test", "flops", "capped", "reference")
 
 
 def results_sheet(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric]) -> Sheet:

@@ -14,6 +14,8 @@ from bench.report.provenance import environments
 ENOUGH_SEEDS = 5
 SHOWN = 12
 """How many items a warning lists before it only counts them."""
+MOST_CAPPED = 0.1
+"""Share of a method's runs that may end at the most epochs allowed."""
 RANDOM = " (random)"
 """How the stamp of an encoder with random weights ends."""
 
@@ -36,6 +38,7 @@ def collect(found: Sequence[Results]) -> list[Notice]:
         *_undecodable(plans),
         *_failed_and_missing(found),
         *_diverged(found),
+        *_capped(found),
         *_mixed(found),
         *_not_applicable(plans),
     ]
@@ -124,6 +127,22 @@ def _diverged(found: Sequence[Results]) -> Iterator[Notice]:
             f"Diverged runs: {len(where)}",
             f"Their {found[0].primary.name} is not a finite number; figures leave them out.",
             _shortened(list(where.values())),
+        )
+
+
+def _capped(found: Sequence[Results]) -> Iterator[Notice]:
+    where = {
+        f"{results.plan.name}, {results.plan.labels()(row.row)}": row.capped
+        for results in found
+        for row in results.rows
+        if row.capped > MOST_CAPPED
+    }
+    if where:
+        yield Notice(
+            f"Training cut short: {len(where)} rows met the most epochs allowed in more than a tenth of runs",
+            "Early stopping did not act, so that a longer training might have been better: "
+            "`--set training.epochs=N`.",
+            _shortened([f"{name}: {share:.0%}" for name, share in where.items()]),
         )
 
 
