@@ -77,7 +77,12 @@ class TextGuidedInteraction(nn.Module):
         return Interaction(logits, gate, cross, self.norm_out(y + text), weights)
 
 
-@register("cmmt", paper="Yang, Na, Yu, Inf. Process. Manag. 2022", doi="10.1016/j.ipm.2022.103038")
+@register(
+    "cmmt",
+    paper="Yang, Na, Yu, Inf. Process. Manag. 2022",
+    doi="10.1016/j.ipm.2022.103038",
+    search={"bins": (5, 10, 20), "alpha": (0.1, 0.3, 1.0), "beta": (0.1, 0.3, 1.0)},
+)
 class CMMT(GroupFusion):
     """Cross-modal multitask transformer with quantile bins of the target as auxiliary classes.
 

@@ -53,7 +53,7 @@ class LowRankFusion(nn.Module):
         return torch.einsum("bro,r->bo", product, self.rank_weights) + self.bias
 
 
-@register("lmf", paper="Liu et al., ACL 2018", doi="10.18653/v1/P18-1209")
+@register("lmf", paper="Liu et al., ACL 2018", doi="10.18653/v1/P18-1209", search={"rank": (2, 4, 8, 16)})
 class LMF(VectorFusion):
     """Low-rank fusion of the group vectors.
 

@@ -27,7 +27,12 @@ from fusions.blocks import TransformerLayer
 from fusions.registry import register
 
 
-@register("mbt", paper="Nagrani et al., NeurIPS 2021", doi="10.48550/arXiv.2107.00135")
+@register(
+    "mbt",
+    paper="Nagrani et al., NeurIPS 2021",
+    doi="10.48550/arXiv.2107.00135",
+    search={"bottlenecks": (2, 4, 8)},
+)
 class MBT(GroupFusion):
     """Transformers that exchange information through a few bottleneck tokens.
 

@@ -100,7 +100,7 @@ class FactorizedPooling(nn.Module):
         return torch.cat(squeezed, dim=-1)
 
 
-@register("mfb", paper="Yu et al., ICCV 2017", doi="10.1109/ICCV.2017.202")
+@register("mfb", paper="Yu et al., ICCV 2017", doi="10.1109/ICCV.2017.202", search={"factor": (2, 3, 5, 8)})
 class MFB(VectorFusion):
     """Multi-modal factorized bilinear pooling of the group vectors.
 

@@ -20,7 +20,12 @@ from fusions.mfb import FactorizedPooling
 from fusions.registry import register
 
 
-@register("mfh", paper="Yu et al., IEEE TNNLS 2018", doi="10.1109/TNNLS.2018.2817340")
+@register(
+    "mfh",
+    paper="Yu et al., IEEE TNNLS 2018",
+    doi="10.1109/TNNLS.2018.2817340",
+    search={"factor": (2, 3, 5, 8), "order": (2, 3)},
+)
 class MFH(VectorFusion):
     """Multi-modal factorized high-order pooling of the group vectors.
 

@@ -201,7 +201,12 @@ def _last(values: Tensor, mask: Tensor) -> Tensor:
     return values[torch.arange(len(values), device=mask.device), last]
 
 
-@register("mult", paper="Tsai et al., ACL 2019", doi="10.18653/v1/P19-1656")
+@register(
+    "mult",
+    paper="Tsai et al., ACL 2019",
+    doi="10.18653/v1/P19-1656",
+    search={"width": (8, 16, 32), "memory_layers": (1, 2, 3)},
+)
 class MulT(GroupFusion):
     """Multimodal transformer over all directed pairs of groups.
 

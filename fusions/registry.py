@@ -6,8 +6,8 @@ import difflib
 import fnmatch
 import logging
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,6 +39,7 @@ class Entry(Registered):
         name: the name used on the command line.
         paper: where the method was published.
         doi: its DOI, or "".
+        search: option -> the values that `bench tune` tries, in order.
     """
 
     home = Path(__file__).resolve().parent
@@ -47,21 +48,33 @@ class Entry(Registered):
     name: str
     paper: str
     doi: str
+    search: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
 _entries: dict[str, Entry] = {}
 _entry_points_loaded = False
 
 
-def register(name: str, *, paper: str, doi: str = "") -> Callable[[F], F]:
+def register(
+    name: str, *, paper: str, doi: str = "", search: Mapping[str, Sequence[Any]] | None = None
+) -> Callable[[F], F]:
     """Class decorator: make a fusion known as `name`.
 
+    `search` has values of its own options for `bench tune`, such as ``{"factor": (2, 3, 5, 8)}``, in order.
+    Sizes that all fusions share (heads, layers, dropout) are searched without being named here.
+
     The same class again, from an edited file or from a notebook's cell, replaces what it was. Raises
-    ValueError if the name is taken by another.
+    ValueError if the name is taken by another, or an option to be searched is none of its own.
     """
 
     def add(cls: F) -> F:
-        entry = Entry(cls, Place.of(cls, sys._getframe(1)), name, paper, doi)
+        entry = Entry(cls, Place.of(cls, sys._getframe(1)), name, paper, doi, dict(search or {}))
+        for option in entry.search:
+            if option not in entry.options:
+                known = ", ".join(entry.options) or "none"
+                raise ValueError(
+                    f"fusion {name!r}: search names no option of it: {option!r}; it has: {known}"
+                )
         if name in _entries and not entry.place.redefines(_entries[name].place):
             raise ValueError(
                 f"fusion {name!r} is already registered in {_entries[name].file}; choose another name"

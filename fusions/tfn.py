@@ -62,7 +62,12 @@ class TensorFusion(nn.Module):
         return out
 
 
-@register("tfn", paper="Zadeh et al., EMNLP 2017", doi="10.18653/v1/D17-1115")
+@register(
+    "tfn",
+    paper="Zadeh et al., EMNLP 2017",
+    doi="10.18653/v1/D17-1115",
+    search={"width": (2, 4, 6, 8), "hidden": (16, 32, 64)},
+)
 class TFN(VectorFusion):
     """Tensor fusion of the group vectors.
 

@@ -8,8 +8,9 @@ A new one is a class here, or in a plugin file, under the `reference` decorator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
@@ -43,15 +44,19 @@ class Reference(Method):
     """A method without a fusion.
 
     A subclass fits whatever it needs into `self.fitted`, which holds estimators of scikit-learn, arrays and
-    plain values only, and is saved by skops, whose files execute nothing.
+    plain values only, and is saved by skops, whose files execute nothing. Its options are in `spec.options`.
 
     Attributes:
         tasks: the kinds of target that it can learn.
         looks: whether it looks at the features at all.
+        search: option -> the values that `bench tune` tries, in order; None is what it does without.
+        refits: whether it learns from the validation part, too, which then says nothing of how good it is.
     """
 
     tasks: ClassVar[frozenset[str]]
     looks: ClassVar[bool] = True
+    search: ClassVar[Mapping[str, Sequence[Any]]] = MappingProxyType({})
+    refits: ClassVar[bool] = False
 
     def __init__(self, spec: RunSpec, device: torch.device) -> None:
         super().__init__(spec, device)
@@ -84,11 +89,13 @@ REFERENCES: dict[str, type[Reference]] = {}
 R = TypeVar("R", bound=type[Reference])
 
 
-def reference(name: str, *tasks: str) -> Callable[[R], R]:
+def reference(
+    name: str, *tasks: str, search: Mapping[str, Sequence[Any]] = MappingProxyType({})
+) -> Callable[[R], R]:
     """Class decorator: make a reference known under a name, for these kinds of target."""
 
     def add(cls: R) -> R:
-        cls.tasks = frozenset(tasks)
+        cls.tasks, cls.search = frozenset(tasks), search
         REFERENCES[name] = cls
         return cls
 
@@ -126,15 +133,22 @@ class ClassPrior(Reference):
         return np.tile(self.fitted, (len(rows), 1))
 
 
-@reference("ridge", "regression")
+PENALTIES = tuple(np.logspace(-3, 4, 29).tolist())
+
+
+@reference("ridge", "regression", search={"penalty": (None, *PENALTIES)})
 class Ridge(Reference):
-    """Ridge on all pooled features, its penalty chosen by leave-one-out on the learning set."""
+    """Ridge on all pooled features, its penalty chosen by leave-one-out on the learning set, or given."""
+
+    refits = True
 
     def fit(self, features: FeatureSet, parts: Parts, after_epoch: AfterEpoch | None = None) -> None:
         """Fit the scales and the ridge."""
         rows = _learning(parts)
         scales, x = _scaled(features, rows)
-        ridge = RidgeCV(alphas=np.logspace(-3, 4, 29)).fit(x[rows], features.samples["target"][rows])
+        given = self.spec.options.get("penalty")
+        ridge = RidgeCV(alphas=PENALTIES if given is None else [given])
+        ridge.fit(x[rows], features.samples["target"][rows])
         self.fitted = {"scales": scales, "model": ridge}
 
     def predict(self, features: FeatureSet, rows: np.ndarray) -> np.ndarray:
@@ -169,9 +183,19 @@ ESTIMATORS = {
     "multiclass": HistGradientBoostingClassifier,
 }
 """Kind of target -> the boosted trees for it."""
+TREES = {"learning_rate": 0.05, "max_leaf_nodes": 15, "min_samples_leaf": 10}
+"""The trees' own settings, by scikit-learn's names."""
+SEARCHED = {
+    "learning_rate": (0.01, 0.02, 0.05, 0.1, 0.2),
+    "max_leaf_nodes": (4, 7, 15, 31),
+    "min_samples_leaf": (3, 5, 10, 20),
+    "max_depth": (None, 2, 3, 5),
+    "l2_regularization": (None, 0.1, 1.0, 10.0),
+    "max_features": (None, 0.25, 0.5),
+}
 
 
-@reference("boosted-trees", *ESTIMATORS)
+@reference("boosted-trees", *ESTIMATORS, search=SEARCHED)
 class BoostedTrees(Reference):
     """Gradient-boosted trees on all pooled features, stopped early on the validation part."""
 
@@ -199,15 +223,16 @@ class BoostedTrees(Reference):
             validation = validation[np.isin(y[validation], y[parts.train])]
         stops = {"X_val": x[validation], "y_val": learned[validation]} if len(validation) else {}
         trees = ESTIMATORS[features.target.task](
-            max_iter=300, learning_rate=0.05, max_leaf_nodes=15, min_samples_leaf=10, n_iter_no_change=20,
-            early_stopping=bool(stops), random_state=derive(seed, "boosted-trees") % 2**32,
+            max_iter=300, n_iter_no_change=20, early_stopping=bool(stops),
+            random_state=derive(seed, "boosted-trees") % 2**32,
+            **TREES | {name: value for name, value in self.spec.options.items() if value is not None},
         )  # fmt: skip
         fitted["model"] = model = _fit(trees, x[parts.train], learned[parts.train], **stops)
         predicted = _answers(model, x[parts.validation], features)
         return fitted, task_of(features.target).error(predicted, y[parts.validation], 1.0)
 
 
-@reference("boosted-trees-best-entity", *ESTIMATORS)
+@reference("boosted-trees-best-entity", *ESTIMATORS, search=SEARCHED)
 class BestEntity(BoostedTrees):
     """Gradient-boosted trees on the one entity that does best on the validation part."""
 
