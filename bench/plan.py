@@ -44,6 +44,7 @@ class PlanRow(BaseModel):
         missing: what is done with incomplete samples, where that is compared: keep or drop.
         scored: on all test samples, or only on the complete ones.
         reference: whether the row is there for comparison only.
+        goal: the trained parameters that its width was chosen for; 0 for none.
         target: the column that is predicted, where the plan has several.
         runs: ids of its runs, one per seed.
     """
@@ -58,6 +59,7 @@ class PlanRow(BaseModel):
     missing: Literal["", "keep", "drop"] = ""
     scored: Literal["all", "complete"] = "all"
     reference: bool = False
+    goal: int = 0
     target: str = ""
     runs: list[RunId]
 
@@ -66,6 +68,7 @@ class PlanRow(BaseModel):
         """What sets the row apart beside method and encoders, in words; "" for the method as it is."""
         entities = self.unseen if self.arm == WITHOUT else self.seen
         arm = f"{self.arm} {', '.join(entities)}" if self.unseen else self.arm
+        arm = f"{arm} to {self.goal:,} parameters" if self.goal else arm
         return ", ".join(filter(None, [arm, self.handling]))
 
     @property
@@ -100,6 +103,7 @@ class PlanRow(BaseModel):
             missing=variant.missing,
             scored=variant.scored,
             reference=variant.reference,
+            goal=variant.goal,
             target=target,
             runs=[spec.id for spec in specs],
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -113,14 +113,21 @@ def run_all(
 def run_job(job: Job) -> Sequence[str]:
     """Execute one run in this process and store it; what the author of its method should know."""
     store = RunStore(job.out)
+    with prepared(job) as features:
+        result = execute(job.spec, features, torch.device(job.device), job.observe)
+    store.save(job.spec, result)
+    return result.remarks
+
+
+@contextmanager
+def prepared(job: Job) -> Iterator[FeatureSet]:
+    """This process as every run finds it, whatever it did before, with the features of the run."""
     load_plugins(job.plugins)
     if job.entry:
         registry.adopt(job.entry)
     with undisturbed(), threadpool_limits(1):
         torch.set_num_threads(1)  # the same bits whatever the number of processes
-        result = execute(job.spec, _shared(job.features), torch.device(job.device), job.observe)
-    store.save(job.spec, result)
-    return result.remarks
+        yield _shared(job.features)
 
 
 def execute(

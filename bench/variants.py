@@ -72,7 +72,10 @@ class Variant:
         reference: whether the row is there for comparison only.
         entities, left_out: the entities that the method sees, and the others; empty for all.
         seeds: how many seeds; None for as many as were asked for.
-        training: settings of training that differ from the request's.
+        training, model: settings that differ from the request's.
+        recipe: what its settings are chosen by: "" for the request's, "tuned" for what `bench tune` found,
+            "matched" for a width with which all fusions have as many parameters.
+        goal: the parameters that its width was chosen for; 0 for none.
         missing: what is done with incomplete samples, where that is compared.
         scored: on all test samples, or only on the complete ones.
         observe: what to record beside the result, of `bench.observe`.
@@ -87,6 +90,9 @@ class Variant:
     left_out: tuple[str, ...] = ()
     seeds: int | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Literal["", "tuned", "matched"] = ""
+    goal: int = 0
     missing: Literal["", "keep", "drop"] = ""
     scored: Literal["all", "complete"] = "all"
     observe: frozenset[str] = frozenset()

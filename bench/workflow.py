@@ -20,12 +20,14 @@ from bench.errors import UsageError
 from bench.experiments import Experiment, Facts
 from bench.features.encode import encode, with_target
 from bench.features.store import FeatureSet
+from bench.match import matching_width, parameters
 from bench.methods import catalog as methods
 from bench.plan import Plan, PlanRow, store_plan
 from bench.request import Request, Resolved, get_encoder, resolve
 from bench.runner import Job, Outcome, Summary, run_all
 from bench.spec import RunSpec
 from bench.store import RunStore
+from bench.tune import tuned
 from bench.variants import Choice, Variant
 
 log = logging.getLogger("bench")
@@ -70,6 +72,21 @@ class Report:
     encoded: int
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A request of which all is encoded and nothing trained.
+
+    Attributes:
+        plans: of its experiments, not stored yet.
+        jobs: the runs of all their rows, some perhaps more than once.
+        encoded: how many items had to be encoded.
+    """
+
+    plans: list[Plan]
+    jobs: list[Job]
+    encoded: int
+
+
 def run(request: Request, reporter: Reporter | None = None) -> Report:
     """Carry out a request: encode, train and test what is not stored yet, and write down the plans.
 
@@ -78,6 +95,27 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
     """
     asked, reporter = resolve(request), reporter or Quiet()
     store = RunStore(request.out)
+    prepared = prepare(request, asked, reporter)
+    stored = [store_plan(plan, request.out) for plan in prepared.plans]
+    summary = run_all(
+        prepared.jobs,
+        store,
+        processes=request.jobs,
+        executor=request.executor,
+        timeout=request.timeout,
+        force=request.force,
+        progress=reporter.running,
+    )
+    archived = [displaced for _, displaced in stored if displaced]
+    return Report([plan for plan, _ in stored], archived, summary, prepared.encoded)
+
+
+def prepare(request: Request, asked: Resolved, reporter: Reporter) -> Prepared:
+    """Encode what is not encoded yet, and say which runs make up which rows.
+
+    Raises:
+        UsageError: a value in the request does not go with the dataset. DataError: the dataset is at fault.
+    """
     dataset = (
         request.data
         if isinstance(request.data, Dataset)
@@ -97,12 +135,12 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
         dataset, [v for found in variants.values() for v in found], asked, request, reporter
     )
     by_target = [(one, {key: with_target(some, one) for key, some in features.items()}) for one in every]
-    plans, archived, jobs = [], [], []
+    plans, jobs = [], []
     for experiment in asked.experiments:
         rows = [
             _row(variant, asked, one, found, request, several=len(every) > 1)
             for one, found in by_target
-            for variant in variants[experiment.name]
+            for variant in _matched(variants[experiment.name], asked, one, found)
         ]
         jobs += [job for _, row_jobs in rows for job in row_jobs]
         reason = experiment.applies(choice)
@@ -127,19 +165,8 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
             left_out="" if reason else experiment.left_out(choice),
             facts={} if reason else _facts(experiment, every, asked.preset),
         )
-        plan, displaced = store_plan(plan, request.out)
         plans.append(plan)
-        archived += [displaced] if displaced else []
-    summary = run_all(
-        jobs,
-        store,
-        processes=request.jobs,
-        executor=request.executor,
-        timeout=asked.timeout,
-        force=request.force,
-        progress=reporter.running,
-    )
-    return Report(plans, archived, summary, encoded)
+    return Prepared(plans, jobs, encoded)
 
 
 def _settings(asked: Resolved, dataset: Dataset, request: Request) -> str:
@@ -221,11 +248,32 @@ def _row(
     first = _spec(variant, asked, dataset.schema.name, found)
     seeds = range(variant.seeds or asked.preset.seeds)
     specs = [first.model_copy(update={"seed": seed}) for seed in seeds]
+    if variant.recipe == "tuned":
+        specs = [tuned(spec, request.out) for spec in specs]
     observe = variant.observe | request.observe
     device = str(asked.device)
     jobs = [Job(spec, found, request.out, device, request.plugins, observe) for spec in specs]
     target = dataset.schema.target.column if several else ""
     return PlanRow.of(variant, found, specs, target), jobs
+
+
+def _matched(
+    variants: Sequence[Variant], asked: Resolved, dataset: Dataset, features: Mapping[Encoding, FeatureSet]
+) -> list[Variant]:
+    """The variants, those to be matched with a width each; among those of the same encoders."""
+    goals: dict[Encoding, int] = {}
+    specs: dict[int, RunSpec] = {}
+    for i, variant in enumerate(variants):
+        if variant.recipe == "matched":
+            key = _key(variant.encoders)
+            specs[i] = _spec(variant, asked, dataset.schema.name, features[key])
+            goals[key] = max(goals.get(key, 0), parameters(specs[i], features[key].layout))
+    found = list(variants)
+    for i, spec in specs.items():
+        key = _key(variants[i].encoders)
+        dim = matching_width(spec, features[key].layout, goals[key])
+        found[i] = replace(variants[i], model={"dim": dim}, goal=goals[key])
+    return found
 
 
 def _key(chosen: Mapping[str, str]) -> Encoding:
@@ -267,9 +315,8 @@ def _features(
 def _spec(variant: Variant, asked: Resolved, dataset: str, features: FeatureSet) -> RunSpec:
     """All that decides the run of the first seed."""
     training = asked.preset.training.model_copy(update=dict(variant.training))
-    model, training, device = methods.settings(
-        variant.method, asked.preset.model, training, asked.device.type
-    )
+    sizes = asked.preset.model.model_copy(update=dict(variant.model))
+    model, training, device = methods.settings(variant.method, sizes, training, asked.device.type)
     return RunSpec(
         method=variant.method,
         options=dict(variant.options),

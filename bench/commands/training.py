@@ -23,11 +23,21 @@ if TYPE_CHECKING:
 @click.option(
     "--experiment", default="fusion", show_default=True, help="What to compare; `bench list experiments`."
 )
+@click.option("--tuned", is_flag=True, help="Also with the settings that `bench tune` found in OUT.")
+@click.option(
+    "--match",
+    type=click.Choice(["params"]),
+    help="params: each fusion as wide as it takes to have as many parameters as the largest.",
+)
 @training
 @plain_errors
-def run(experiment: str, **options: Any) -> None:
+def run(experiment: str, tuned: bool, match: str | None, **options: Any) -> None:
     """Compare fusions: encode, train and test whatever is not stored yet, then draw tables and figures."""
     names = tuple(name.strip() for name in experiment.split(",") if name.strip())
+    if (tuned or match) and names != ("fusion",):
+        raise UsageError("--tuned and --match are of the comparison of fusions; leave out --experiment.")
+    named = {"fusion-tuned": tuned, "fusion-matched": bool(match)}
+    names = tuple(name for name, asked in named.items() if asked) or names
     carry_out(as_request(names, **options), page=False)
 
 

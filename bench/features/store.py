@@ -95,6 +95,15 @@ class FeatureSet:
         seen.__dict__["sources"] = self.sources  # what is open already need not be opened again
         return seen
 
+    def blinded(self, rows: np.ndarray) -> FeatureSet:
+        """The same with NaN as the targets of some samples (N,), for whoever may not look at them."""
+        target = np.array(self.samples["target"], dtype=float)
+        target[rows] = np.nan
+        seen = replace(self)
+        seen.__dict__["sources"] = self.sources
+        seen.__dict__["samples"] = {**self.samples, "target": target}
+        return seen
+
     @property
     def layout(self) -> Layout:
         """What they look like."""

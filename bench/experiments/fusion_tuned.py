@@ -1,0 +1,223 @@
+"""What the default recipe costs each method: every method by it, and with the settings `bench tune` found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import kendalltau
+
+from bench.compare.frame import Results, Row
+from bench.compare.tests import holm, interval
+from bench.compare.verdict import LEVEL, ONE_SEED, p_value, test_of
+from bench.experiments.base import Experiment, experiment
+from bench.experiments.fusion import FusionMethods
+from bench.report.captions import intervals_of, provenance
+from bench.report.figures.drawing import Drawing
+from bench.report.figures.forest import Mark, forest, height
+from bench.report.figures.style import (
+    TWO_COLUMNS,
+    better,
+    canvas,
+    key,
+    mark,
+    metric_label,
+    no_fusion,
+    one_seed,
+    shown,
+)
+from bench.report.figures.style import interval as interval_entry
+from bench.report.sheet import Cell, Column, Line, Sheet, interval_text
+from bench.space import is_tunable
+from bench.variants import Choice, Variant
+
+TUNED = "tuned"
+GAIN = (
+    "Gain: how much better the tuned settings are on the test part than the default recipe, above zero where "
+    "they are better. Settings were chosen by the validation part of each split, the test part was not read."
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A method by the default recipe and tuned, on the seeds that both have."""
+
+    default: Row
+    tuned: Row
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds that both have."""
+        return [seed for seed in self.default.runs if seed in self.tuned.runs]
+
+    def values(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """A metric of both, one per common seed."""
+        default, tuned = (
+            np.array([row.runs[seed].values[name] for seed in self.seeds], dtype=float)
+            for row in (self.default, self.tuned)
+        )
+        return default, tuned
+
+
+def pairs_of(results: Results) -> dict[str, Pair]:
+    """The methods with both arms, by name, in the plan's order."""
+    name = results.plan.labels()
+    tuned = {r.row.model_copy(update={"arm": ""}).identity: r for r in results.finite if r.row.arm == TUNED}
+    pairs = {name(r.row): Pair(r, tuned[r.row.identity]) for r in results.finite if r.row.identity in tuned}
+    return {label: pair for label, pair in pairs.items() if pair.seeds}
+
+
+@experiment("fusion-tuned", title="Fusion methods by the default recipe, and each with its own settings")
+class FusionTuned(Experiment):
+    """All rows of the comparison of fusions, and a tuned one beside each that has settings to tune."""
+
+    def variants(self, choice: Choice) -> list[Variant]:
+        """Two arms for every method that can be tuned."""
+        arms = [
+            [v, replace(v, arm=TUNED, recipe="tuned")] if is_tunable(v.method) else [v]
+            for v in FusionMethods().variants(choice)
+        ]
+        return [variant for both in arms for variant in both]
+
+    def verdict(self, results: Results) -> str:
+        """Whom tuning helps for sure, and whether it changes the order."""
+        pairs = pairs_of(results)
+        if not pairs:
+            return ""
+        return ONE_SEED if results.plan.seeds < 2 else " ".join([_gains(results, pairs), order(results)])
+
+    def tables(self, results: Results) -> dict[str, pd.DataFrame]:
+        """The gain of every method, and the pairs of methods whose order flips."""
+        return {"gain": gains(results), "flips": flips(results)}
+
+    def sheets(self, results: Results, tables: Mapping[str, pd.DataFrame]) -> Sequence[Sheet]:
+        """The same for people."""
+        gain, flipped = tables["gain"], tables["flips"]
+        sheets = [] if gain.empty else [_gain_sheet(results, gain)]
+        if not flipped.empty:
+            caption = f"Means over seeds of {results.primary.name}. {order(results)}"
+            columns = tuple(Column(name, "text" if i < 2 else "metric") for i, name in enumerate(flipped))
+            lines = tuple(
+                Line(tuple(Cell(value, column.kind) for column, value in zip(columns, row, strict=True)))
+                for row in flipped.itertuples(index=False)
+            )
+            sheets.append(Sheet("flips", caption, columns, lines, title="Pairs whose order flips"))
+        return sheets
+
+    def figures(self, results: Results) -> Sequence[Drawing]:
+        """Both arms of every method, and the gain."""
+        return _figure(results, pairs_of(results))
+
+
+def gains(results: Results) -> pd.DataFrame:
+    """One row per method: means of both arms, the gain with its 95 % interval, p corrected by Holm."""
+    metric, pairs = results.primary, pairs_of(results)
+    sign = 1 if metric.lower_is_better else -1
+    p = holm({name: p_value(results, pair.default, pair.tuned, metric) for name, pair in pairs.items()})
+    lines = []
+    for name, pair in pairs.items():
+        default, tuned = pair.values(metric.name)
+        low, high = interval(sign * (default - tuned), *pair.default.overlap)
+        lines.append(
+            {
+                "method": name, "metric": metric.name, "default": default.mean(), "tuned": tuned.mean(),
+                "gain": sign * (default - tuned).mean(), "gain_low": low, "gain_high": high, "p": p[name],
+                "seeds": len(default), "reference": pair.default.row.reference,
+            }
+        )  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def flips(results: Results) -> pd.DataFrame:
+    """The pairs of which another method is the better one when both are tuned: means of both arms."""
+    lines, table = [], gains(results)
+    for a, b in combinations(table.to_dict("records"), 2):
+        if (a["default"] - b["default"]) * (a["tuned"] - b["tuned"]) < 0:
+            lines.append(
+                {
+                    "one": a["method"], "other": b["method"], "one default": a["default"],
+                    "other default": b["default"], "one tuned": a["tuned"], "other tuned": b["tuned"],
+                }
+            )  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def order(results: Results) -> str:
+    """How far the order of methods is the same in both arms, in a sentence; "" for fewer than two."""
+    table = gains(results)
+    if len(table) < 2:
+        return ""
+    tau = kendalltau(table["default"], table["tuned"]).statistic
+    changed, pairs = len(flips(results)), len(table) * (len(table) - 1) // 2
+    return (
+        f"Order of the {len(table)} methods by mean {results.primary.name}, default against tuned: Kendall's "
+        f"tau {tau:.2f}, {changed} of {pairs} pairs flip."
+    )
+
+
+def _gains(results: Results, pairs: Mapping[str, Pair]) -> str:
+    table = gains(results)
+    sure = table[table["p"] < LEVEL]
+    test = test_of(results, results.plan.seeds, next(iter(pairs.values())).default.tested)
+    largest = table.loc[table["gain"].idxmax()]
+    said = ", ".join(f"{row.method} ({row.gain:+.4f})" for row in sure.itertuples())
+    first = (
+        f"Tuning changes the {results.primary.name} of {said}" if said else "No gain can be told from chance"
+    )
+    return (
+        f"{first} ({test}, Holm, 5 %; smallest p {table['p'].min():.2f}); the largest mean gain is "
+        f"{largest['method']}'s, {largest['gain']:+.4f}."
+    )
+
+
+def _gain_sheet(results: Results, table: pd.DataFrame) -> Sheet:
+    columns = (
+        Column("method"), Column("default", "metric"), Column("tuned", "metric"),
+        Column("gain [95 % interval]", "metric", "descending"), Column("p (Holm)", "plain"),
+        Column("seeds", "count"),
+    )  # fmt: skip
+    lines = []
+    for row in table.sort_values("gain", ascending=False).to_dict("records"):
+        ends = interval_text(row["gain_low"], row["gain_high"], "+")
+        cells = (
+            Cell(row["method"]), Cell(row["default"], "metric"), Cell(row["tuned"], "metric"),
+            Cell(row["gain"], "metric", f"{row['gain']:+.4f} {ends}".strip()),
+            Cell(row["p"], "plain", f"{row['p']:.2f}"), Cell(row["seeds"], "count"),
+        )  # fmt: skip
+        lines.append(Line(cells, row["reference"]))
+    caption = f"{results.primary.name} on the test part. {GAIN} Intervals: {intervals_of(results.plan)}."
+    return Sheet("gain", caption, columns, tuple(lines), title="What the default recipe costs each")
+
+
+def _figure(results: Results, pairs: Mapping[str, Pair]) -> list[Drawing]:
+    if not pairs:
+        return []
+    plan, metric = results.plan, results.primary
+    table = gains(results).set_index("method").sort_values("gain", ascending=False)
+    lanes: dict[str, list[Mark]] = {}
+    differences: dict[str, list[Mark]] = {}
+    for name, row in table.iterrows():
+        pair, reference = pairs[str(name)], bool(row["reference"])
+        lanes[str(name)] = [Mark.of(one, metric, i) for i, one in enumerate((pair.default, pair.tuned))]
+        default, tuned = pair.values(metric.name)
+        sign = 1 if metric.lower_is_better else -1
+        ends = (float(row["gain_low"]), float(row["gain_high"]))
+        gain = Mark(sign * (default - tuned), float(row["gain"]), *ends, 2, reference)
+        differences[str(name)] = [gain]
+    figure = canvas(TWO_COLUMNS, 1.0 + height(len(lanes), 2))
+    left, right = figure.subplots(1, 2, sharey=True)
+    forest(left, lanes, 2, metric)
+    left.set_xlabel(metric_label(metric, plan.target, 44))
+    left.set_title(better(metric))
+    forest(right, differences, 1, include=[0.0])
+    right.axvline(0, color="0.3", linewidth=0.8, linestyle=":")
+    right.set_xlabel(f"gain of tuning in {metric.name}")
+    right.set_title("above 0: tuned is better")
+    references = [no_fusion()] * bool(table["reference"].any())
+    spread = [one_seed(), interval_entry()] if plan.seeds > 1 else []
+    key(figure, [mark(0, "default recipe"), mark(1, "tuned"), *references, *spread])
+    text = f"{provenance(plan)} {GAIN} {shown(order(results), 400)} Intervals: {intervals_of(plan)}."
+    return [Drawing(plan.experiment, plan.title, text, figure)]
