@@ -102,7 +102,7 @@ def run(request: Request, reporter: Reporter | None = None) -> Report:
         store,
         processes=request.jobs,
         executor=request.executor,
-        timeout=request.timeout,
+        timeout=asked.timeout,
         force=request.force,
         progress=reporter.running,
     )

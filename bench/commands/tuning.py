@@ -51,7 +51,7 @@ def tune(trials: int, budget: str, force: bool, save_models: bool, **options: An
             trials,
             processes=request.jobs,
             executor=request.executor,
-            timeout=request.timeout,
+            timeout=asked.timeout,
             progress=lambda done, total: reporter.working("tuning", done, total),
         )
     written = write_tuning(prepared.plans[0], searches, request.out)
