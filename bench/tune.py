@@ -122,9 +122,14 @@ def folder_of(out: Path, spec: RunSpec) -> Path:
 
 
 def read_trials(folder: Path) -> list[Trial]:
-    """The stored trials of a search by number; one that is damaged is not there, and is made again."""
+    """The stored trials of a search by number, no more than were asked for last.
+
+    One that is damaged is not there, and is made again.
+    """
     found = [path for path in sorted((folder / "trials").glob("[0-9]*")) if not damage(path)]
-    return [Trial.model_validate_json((path / "trial.json").read_bytes()) for path in found]
+    trials = [Trial.model_validate_json((path / "trial.json").read_bytes()) for path in found]
+    asked = _asked(folder).get("trials")
+    return [trial for trial in trials if asked is None or trial.number < asked]
 
 
 def best_of(trials: Sequence[Trial], metric: Metric) -> Trial | None:
@@ -229,7 +234,7 @@ def _begin(search: Search, trials: int) -> None:
             f"{search.folder} holds a search of {search.spec.method} with another --budget or other values; "
             "go on with that one, or choose another --out."
         )
-    content = {"spec": search.spec.model_dump(), "trials": max(trials, earlier.get("trials", 0)), **asked}
+    content = {"spec": search.spec.model_dump(), "trials": trials, **asked}
     write_text(search.folder / "search.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     sweep(search.folder / "trials")
 

@@ -27,8 +27,8 @@ from bench.terminal import console, plain_errors, show
 def tune(trials: int, budget: str, force: bool, save_models: bool, **options: Any) -> None:
     """Search each method's own settings by the validation part of every split; then `bench run --tuned`.
 
-    The test part is not read. What is stored is not done again: the same command goes on where it was, and
-    more --trials add to those that are there.
+    The test part is not read. What is stored is not done again: the same command goes on where it was, more
+    --trials add to those that are there, and of fewer as many count.
     """
     from bench.errors import BenchError
     from bench.progress import TerminalReporter

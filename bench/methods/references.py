@@ -217,17 +217,16 @@ class BoostedTrees(Reference):
         x = _reduced(fitted, features)
         fitted["kept"] = np.isfinite(x[parts.train]).any(0)  # a column that is empty in training says nothing
         x = x[:, fitted["kept"]]
-        learned, validation = y, parts.validation
+        kind, validation = int if features.target.classes else float, parts.validation
         if features.target.classes:  # the trees refuse a class that they have not been fitted to
-            learned = y.astype(int)
             validation = validation[np.isin(y[validation], y[parts.train])]
-        stops = {"X_val": x[validation], "y_val": learned[validation]} if len(validation) else {}
+        stops = {"X_val": x[validation], "y_val": y[validation].astype(kind)} if len(validation) else {}
         trees = ESTIMATORS[features.target.task](
             max_iter=300, n_iter_no_change=20, early_stopping=bool(stops),
             random_state=derive(seed, "boosted-trees") % 2**32,
             **TREES | {name: value for name, value in self.spec.options.items() if value is not None},
         )  # fmt: skip
-        fitted["model"] = model = _fit(trees, x[parts.train], learned[parts.train], **stops)
+        fitted["model"] = model = _fit(trees, x[parts.train], y[parts.train].astype(kind), **stops)
         predicted = _answers(model, x[parts.validation], features)
         return fitted, task_of(features.target).error(predicted, y[parts.validation], 1.0)
 
