@@ -399,8 +399,8 @@ def test_an_unfinished_search_is_not_used(features, tmp_path):
 
 
 def test_gains_and_flips_are_those_of_the_runs(tmp_path):
-    workshop = Workshop(tmp_path)
-    rows = [("mfb", 0.6, 0.3), ("tfn", 0.5, 0.45), ("gmu", 0.9, 0.95)]
+    workshop = Workshop(tmp_path, seeds=8)
+    rows = [("mfb", 0.6, 0.2), ("tfn", 0.5, 0.4), ("gmu", 0.9, 0.95)]
     plan = workshop.plan(
         "fusion-tuned",
         [

@@ -110,7 +110,9 @@ class Workshop:
         rng = np.random.default_rng(seed)
         true = np.clip(rng.normal(4.99, 1.07, 64), 1.3, 8.0)
         # what a split makes hard is hard for every method
-        name = zlib.crc32(repr((experiment, row, seed)).encode())  # not the id, which changes with any setting
+        name = zlib.crc32(
+            repr((experiment, row, seed)).encode()
+        )  # not the id, which changes with any setting
         wobble = rng.normal(0, 0.95, 64) + np.random.default_rng(name).normal(0, 0.3, 64)
         predicted = np.full(64, 5.0) if row.blind else true + row.noise * (wobble + 0.02 * seed)
         size = name % 4096

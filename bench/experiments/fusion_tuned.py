@@ -11,11 +11,11 @@ import pandas as pd
 from scipy.stats import kendalltau
 
 from bench.compare.frame import Results, Row
-from bench.compare.tests import holm, interval
-from bench.compare.verdict import LEVEL, ONE_SEED, p_value, test_of
+from bench.compare.simultaneous import LEVEL
+from bench.compare.verdict import DECIMALS, ONE_SEED, planned, planned_procedure
 from bench.experiments.base import Experiment, experiment
 from bench.experiments.fusion import FusionMethods
-from bench.report.captions import intervals_of, provenance
+from bench.report.captions import provenance
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.forest import Mark, forest, height
 from bench.report.figures.style import (
@@ -113,18 +113,22 @@ class FusionTuned(Experiment):
 
 
 def gains(results: Results) -> pd.DataFrame:
-    """One row per method: means of both arms, the gain with its 95 % interval, p corrected by Holm."""
+    """One row per method: means of both arms, the gain with its simultaneous 95 % interval, p."""
     metric, pairs = results.primary, pairs_of(results)
     sign = 1 if metric.lower_is_better else -1
-    p = holm({name: p_value(results, pair.default, pair.tuned, metric) for name, pair in pairs.items()})
+    rows = {f"{n}, {arm}": row for n, p in pairs.items() for arm, row in ((0, p.default), (1, p.tuned))}
+    found = planned(results, rows, {n: (f"{n}, {0}", f"{n}, {1}") for n in pairs})
     lines = []
     for name, pair in pairs.items():
         default, tuned = pair.values(metric.name)
-        low, high = interval(sign * (default - tuned), *pair.default.overlap)
+        ends, p = (float("nan"), float("nan")), float("nan")
+        if name in found:
+            ends, p = (sign * found[name].low, sign * found[name].high), found[name].p
         lines.append(
             {
                 "method": name, "metric": metric.name, "default": default.mean(), "tuned": tuned.mean(),
-                "gain": sign * (default - tuned).mean(), "gain_low": low, "gain_high": high, "p": p[name],
+                "gain": sign * (default - tuned).mean(), "gain_low": min(ends), "gain_high": max(ends),
+                "p": p,
                 "seeds": len(default), "reference": pair.default.row.reference,
             }
         )  # fmt: skip
@@ -161,22 +165,20 @@ def order(results: Results) -> str:
 def _gains(results: Results, pairs: Mapping[str, Pair]) -> str:
     table = gains(results)
     sure = table[table["p"] < LEVEL]
-    test = test_of(results, results.plan.seeds, next(iter(pairs.values())).default.tested)
     largest = table.loc[table["gain"].idxmax()]
-    said = ", ".join(f"{row.method} ({row.gain:+.4f})" for row in sure.itertuples())
-    first = (
-        f"Tuning changes the {results.primary.name} of {said}" if said else "No gain can be told from chance"
-    )
+    said = ", ".join(f"{row.method} ({row.gain:+.{DECIMALS}f})" for row in sure.itertuples())
+    first = f"Tuning changes the {results.primary.name} of {said}" if said else "No gain is more than chance"
+    rows = [row for pair in pairs.values() for row in (pair.default, pair.tuned)]
     return (
-        f"{first} ({test}, Holm, 5 %; smallest p {table['p'].min():.2f}); the largest mean gain is "
-        f"{largest['method']}'s, {largest['gain']:+.4f}."
+        f"{first}; the largest mean gain is {largest['method']}'s, {largest['gain']:+.{DECIMALS}f}. "
+        f"({planned_procedure(results, rows, len(pairs))}.)"
     )
 
 
 def _gain_sheet(results: Results, table: pd.DataFrame) -> Sheet:
     columns = (
         Column("method"), Column("default", "metric"), Column("tuned", "metric"),
-        Column("gain [95 % interval]", "metric", "descending"), Column("p (Holm)", "plain"),
+        Column("gain [95 % interval]", "metric", "descending"), Column("p", "plain"),
         Column("seeds", "count"),
     )  # fmt: skip
     lines = []
@@ -188,7 +190,7 @@ def _gain_sheet(results: Results, table: pd.DataFrame) -> Sheet:
             Cell(row["p"], "plain", f"{row['p']:.2f}"), Cell(row["seeds"], "count"),
         )  # fmt: skip
         lines.append(Line(cells, row["reference"]))
-    caption = f"{results.primary.name} on the test part. {GAIN} Intervals: {intervals_of(results.plan)}."
+    caption = f"{results.primary.name} on the test part. {GAIN} Intervals are simultaneous."
     return Sheet("gain", caption, columns, tuple(lines), title="What the default recipe costs each")
 
 
@@ -219,5 +221,5 @@ def _figure(results: Results, pairs: Mapping[str, Pair]) -> list[Drawing]:
     references = [no_fusion()] * bool(table["reference"].any())
     spread = [one_seed(), interval_entry()] if plan.seeds > 1 else []
     key(figure, [mark(0, "default recipe"), mark(1, "tuned"), *references, *spread])
-    text = f"{provenance(plan)} {GAIN} {shown(order(results), 400)} Intervals: {intervals_of(plan)}."
+    text = f"{provenance(plan)} {GAIN} {shown(order(results), 400)} Intervals are simultaneous."
     return [Drawing(plan.experiment, plan.title, text, figure)]
