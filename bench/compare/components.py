@@ -5,9 +5,10 @@ Loss y[m, s, i] of method m on sample i in split s, M[m, s] its mean over the n 
 - sampling: the residuals y - M are summed over splits, as a sample keeps part of its difficulty, and samples
   of one group are summed first. G is the covariance of the methods' means from them;
 - split and training: what the means M of two methods differ by from split to split, less the sampling part
-  of it. It is small and has few splits to be seen in, so it is pooled over all pairs.
+  of it. It is small and has few splits to be seen in, so it is pooled over all pairs, in units of how noisy
+  each pair is within a split: two bad methods differ more from split to split than two good ones do.
 
-    var(a - b) = V[a, b] + g (1 / J + n_test / n_train),  V[a, b] = G[a, a] + G[b, b] - 2 G[a, b]
+    var(a - b) = V[a, b] + g[a, b] (1 / J + n_test / n_train),  V[a, b] = G[a, a] + G[b, b] - 2 G[a, b]
 
 with Satterthwaite's degrees of freedom. The last term is Nadeau and Bengio's (2003): training parts of random
 splits overlap. On one fixed split it is 0: seeds repeat the training, and samples are the other half.
@@ -32,9 +33,10 @@ class Components:
         sampling: (k, k) the part V of the variance that comes from the samples tested; 0 where values per
             split are all that is known.
         within: the part of `spread` that comes from the samples tested.
-        spread: variance of a difference of two means from split to split, the mean over pairs.
+        spread: variance of a difference of two means from split to split, for a pair of scale 1.
         samples: distinct samples, or groups of them; 0 where they are not known.
         overlap: n_test / n_train of random splits; 0 for one fixed split, or data that are drawn anew.
+        scale: (k, k) how noisy each pair is beside the mean of all; 1 where that is not known.
     """
 
     means: np.ndarray
@@ -43,6 +45,7 @@ class Components:
     spread: float
     samples: int
     overlap: float
+    scale: np.ndarray | float = 1.0
 
     @property
     def variance(self) -> np.ndarray:
@@ -65,8 +68,8 @@ class Components:
         return np.where(free < MANY, _two_digits(np.minimum(free, MANY)), np.inf)
 
     @property
-    def _factor(self) -> float:
-        return float(1 / self.means.shape[1] + self.overlap)
+    def _factor(self) -> np.ndarray:
+        return np.asarray((1 / self.means.shape[1] + self.overlap) * self.scale)
 
 
 def from_losses(
@@ -96,20 +99,25 @@ def from_losses(
     cross = (splits**2 * shared - splits * own) / (splits * (splits - 1))
     sampling = np.maximum(differences(shared), 0.0)
     pairs = np.triu_indices(k, 1)
-    within = float(differences(own - cross)[pairs].mean())
-    return Components(means, sampling, within, spread_of(means), len(names), overlap)
+    inside, apart = differences(own - cross), spreads(means)
+    within = float(inside[pairs].mean())
+    known = inside > 1e-9 * max(within, float(apart.max()))
+    scale = np.where(known, inside / within if within > 0 else 1.0, 1.0)
+    return Components(
+        means, sampling, within, float((apart / scale)[pairs].mean()), len(names), overlap, scale
+    )
 
 
 def from_values(values: np.ndarray, overlap: float = 0.0) -> Components:
     """The components of values per split (k, J), two splits or more: areas, R2, and what is no mean loss."""
     k = len(values)
-    return Components(values, np.zeros((k, k)), 0.0, spread_of(values), 0, overlap)
+    spread = float(spreads(values)[np.triu_indices(k, 1)].mean())
+    return Components(values, np.zeros((k, k)), 0.0, spread, 0, overlap)
 
 
-def spread_of(values: np.ndarray) -> float:
-    """Variance over splits of the difference of two rows of (k, J), the mean over pairs."""
-    pairs = (values[:, None] - values[None]).var(2, ddof=1)
-    return float(pairs[np.triu_indices(len(values), 1)].mean())
+def spreads(values: np.ndarray) -> np.ndarray:
+    """(k, k) variance over splits of the difference of two rows of (k, J)."""
+    return np.asarray((values[:, None] - values[None]).var(2, ddof=1))
 
 
 def differences(covariance: np.ndarray) -> np.ndarray:
