@@ -319,9 +319,7 @@ def _train(
         if proposed.should_prune():
             raise _Hopeless
 
-    refits = spec.method in REFERENCES and REFERENCES[spec.method].refits
-    fitted_to = parts._replace(validation=parts.validation[:0]) if refits else parts
-    method.fit(features, fitted_to, look)
+    method.fit(features, parts, look)
     return _judge(method, features, parts.validation)
 
 

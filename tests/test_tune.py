@@ -198,17 +198,6 @@ def test_classes_are_searched_by_the_logarithmic_loss_without_a_look_at_the_test
     assert 0 < trial.value < 2
 
 
-def test_a_ridge_is_not_judged_by_samples_that_it_was_fitted_to(features, tmp_path):
-    spec = spec_of("ridge", features).model_copy(update={"options": {"penalty": 1e-3}})
-    search, parts = search_of(spec, features, tmp_path), parts_of(spec, features)
-    make_trial(search)
-    method = REFERENCES["ridge"](spec, CPU)
-    method.fit(features, parts)
-    at = parts.validation
-    fitted = float(np.mean((method.predict(features, at) - features.samples["target"][at]) ** 2))
-    assert search.trials[0].value > 10 * fitted
-
-
 def test_a_trial_that_is_worse_than_the_median_is_stopped(features, tmp_path):
     search = search_of(spec_of("gmu", features, epochs=30, patience=30), features, tmp_path, number=6)
     for number in range(6):

@@ -18,7 +18,7 @@ FREE = ("random", "kfold")
 
 
 class Parts(NamedTuple):
-    """Row numbers of each part, sorted. The learning set of a reference model is train + validation."""
+    """Row numbers of each part, sorted: to fit on, to choose by, to be tested on once."""
 
     train: np.ndarray
     validation: np.ndarray
