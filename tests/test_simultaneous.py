@@ -83,6 +83,16 @@ def test_what_differs_from_split_to_split_is_told_from_samples(rng):
     assert np.mean(found) == pytest.approx(2 * 0.3**2, rel=0.1)
 
 
+def test_noisy_methods_hide_no_difference_of_others(rng):
+    """The part of splits is pooled in units of each pair's own noise."""
+    noise = np.array([0.05, 0.05, 1.0, 1.0, 1.0])
+    losses = [noise[:, None] * rng.normal(size=(5, 64)) + [[0.0], [0.05], [1], [1], [1]] for _ in range(5)]
+    units = [rng.permutation(320)[:64] for _ in losses]
+    gap = named(from_losses(losses, units, 0.25)).gap("m1", "m0")
+    assert gap.found
+    assert gap.high < 0.1
+
+
 def test_samples_of_one_group_count_as_one(rng):
     losses = [rng.normal(size=(3, 40)) for _ in range(3)]
     units = [rng.permutation(100)[:40] for _ in losses]

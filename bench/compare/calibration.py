@@ -11,7 +11,7 @@ import pandas as pd
 from bench.compare.components import Components, from_losses
 from bench.compare.simultaneous import Simultaneous
 
-SHAPES = ("normal", "heavy tails", "blocks")
+SHAPES = ("normal", "heavy tails", "blocks", "unequal noise")
 SEEDS = (3, 5, 10, 20)
 TRUTH = 0.3
 """The mean loss of the worst of the methods above that of the best where they differ; evenly spaced."""
@@ -29,8 +29,9 @@ class World:
         kept, fresh: variance of a loss at a sample that stays with the sample, and that is new in each split.
         training: variance of a method's mean from split and training. Splits share training samples, so they
             share part of it too: n_test / n_train as much again.
-        shape: of the losses: normal, heavy tails (t with 3 degrees of freedom), or blocks of methods whose
-            losses go together.
+        shape: of the losses: normal; heavy tails (t with 3 degrees of freedom); blocks of methods whose
+            losses go together; or unequal noise, the last method's with sixteen times the variance of the
+            first's.
     """
 
     methods: int = 16
@@ -51,13 +52,14 @@ def draw(world: World, splits: int, truth: np.ndarray, rng: np.random.Generator)
     """One comparison over random splits of one dataset, methods differing by `truth` (k,)."""
     k = world.methods
     kept = _noise(world, rng, world.samples) * np.sqrt(world.kept)
-    common = rng.standard_normal(k) * np.sqrt(world.training * world.overlap)
+    scale = np.linspace(0.5, 2.0, k) if world.shape == "unequal noise" else np.ones(k)
+    common = scale * rng.standard_normal(k) * np.sqrt(world.training * world.overlap)
     losses, units = [], []
     for _ in range(splits):
         rows = rng.choice(world.samples, world.tested, replace=False)
-        own = rng.standard_normal(k) * np.sqrt(world.training)
+        own = scale * rng.standard_normal(k) * np.sqrt(world.training)
         fresh = _noise(world, rng, world.tested) * np.sqrt(world.fresh)
-        losses.append((truth + common + own)[:, None] + kept[:, rows] + fresh)
+        losses.append((truth + common + own)[:, None] + scale[:, None] * (kept[:, rows] + fresh))
         units.append(rows)
     return from_losses(losses, units, world.overlap)
 
