@@ -8,6 +8,7 @@ What a run goes through, from top to bottom; a file imports from those below it 
     report/       sheets (one table object) and their writers, captions, parts of figures, the page
     compare/      stored predictions, or those of others, as one frame; tests, verdicts, power
     tune.py       the search for each method's own settings: space.py, budget.py; match.py: equal parameters
+    calibrate.py  how often verdicts are false where there is nothing to find
     predict.py    a kept method applied to new rows
     plan.py       which runs make up which row; store.py: runs as sealed folders
     runner.py     executes what is not stored; executors.py: where; workers.py: the processes of `local`
