@@ -16,9 +16,10 @@ from bench.plan import Plan, load_plans
 from bench.report.beside import beside_others, beside_paper
 from bench.report.figures.drawing import Figure, write_figures
 from bench.report.headline import headline
+from bench.report.numbers import numbers
 from bench.report.page import Chapter, Head, write_page
 from bench.report.sheet import Sheet
-from bench.report.tables import numbers, write_tables
+from bench.report.tables import write_tables
 from bench.store import RunStore
 from bench.variants import Choice, Variant
 
@@ -92,12 +93,12 @@ class Reading:
             return [_named(sheet, one.plan) for one in self.each for sheet in one.beside]
         if self.table.empty:
             return []
-        sheets = [beside_paper(self.plan, self.table, self.results.metrics)]
+        sheets = [beside_paper(self.results, self.table)]
         sheets += [beside_others(self.plan, self.table)] if self.plan.experiment == MAIN else []
         return [sheet for sheet in sheets if sheet is not None]
 
-    def write_tables(self, out: Path) -> list[Path]:
-        """``OUT/tables/EXPERIMENT.*``; the paths."""
+    def write_tables(self, out: Path, everything: bool = False) -> list[Path]:
+        """``OUT/tables/EXPERIMENT.*``, the Markdown with every metric if asked for; the paths."""
         return write_tables(
             self.results,
             self.table,
@@ -105,6 +106,7 @@ class Reading:
             verdicts=self.verdicts,
             beside=[*self.beside, *self.sheets],
             more=self.more,
+            everything=everything,
         )
 
     def write_figures(self, out: Path) -> list[Figure]:

@@ -61,7 +61,7 @@ def test_the_copy_has_the_codes_of_the_project(copy):
         ("fusions/new.py", "", ""),
         ("bench/metrics.py", "BINS = 10", "BINS = 12"),
         ("bench/metrics.py", '@metric("Pearson"', '@metric("New", NUMBERS, "", SHARE)\n@metric("Pearson"'),
-        ("bench/report/sheet.py", "DECIMALS = 4", "DECIMALS = 5"),
+        ("bench/report/sheet.py", "DIGITS = 3", "DIGITS = 4"),
         ("bench/executors.py", "GLANCE = 0.5", "GLANCE = 0.6"),
         ("bench/tune.py", "RANDOM_TRIALS = 8", "RANDOM_TRIALS = 9"),
         ("bench/space.py", "0.5, 1, 1.5, 2", "0.5, 1, 2"),

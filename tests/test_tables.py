@@ -22,7 +22,9 @@ from workshop import (
 from bench.compare.tests import interval
 from bench.labels import short
 from bench.metrics import METRICS, of_task
-from bench.report.sheet import decimal
+from bench.publish import read
+from bench.report.beside import beside_paper
+from bench.report.sheet import digits, interval_text
 from bench.report.tables import at_a_glance
 
 NUMBERS = [metric.name for metric in of_task("regression")]
@@ -142,7 +144,7 @@ def test_a_method_that_does_not_vary_has_no_interval_and_the_caption_says_so(wor
     assert ridge[["MSE_low", "MSE_high", "MSE_sd"]].isna().all()
     assert "The same for every seed: ridge." in caption_of(plan, workshop.store)
     (line,) = [row for row in pipe_rows(written(workshop, plan)[".md"]) if row[0] == "ridge (reference)"]
-    assert f"{first['MSE']:.4f}" in line
+    assert f"{first['MSE']:.3g}" in line
 
 
 def test_on_a_fixed_split_nothing_is_corrected_and_captions_say_what_intervals_speak_of(workshop):
@@ -172,15 +174,54 @@ def test_captions_say_which_split(tmp_path, split, said, seeds):
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.12345, "0.1235"),
-        (-0.5, "-0.5000"),
-        (1234.5, "1,234"),
-        (5_081_224.2, "5,081,224"),
-        (1e250, "1e+250"),
+        (0.12345, "0.123"), (-0.5, "-0.500"), (0.9996, "1.00"), (12.34, "12.3"), (999.6, "1,000"),
+        (1234.5, "1,230"), (5_081_224.2, "5,080,000"), (0.0, "0"), (1e-9, "1e-09"), (1e250, "1e+250"),
     ],
-)
-def test_numbers_are_short(value, text):
-    assert decimal(value) == text
+)  # fmt: skip
+def test_numbers_have_three_digits(value, text):
+    assert digits(value) == text
+
+
+def test_what_belongs_to_a_number_has_its_places():
+    assert digits(0.0312, like=0.5) == "0.031"
+    assert digits(0.0312, like=5.5) == "0.03"
+    assert digits(91_234.0, like=5_081_224.2) == "90,000"
+    assert interval_text(-0.012, 0.3456) == "[-0.012, 0.346]"
+    assert interval_text(-0.012, 0.3456, sign="+") == "[-0.012, +0.346]"
+
+
+def test_a_table_begins_with_what_is_asked_first_and_has_the_rest_on_request(workshop):
+    plan = workshop.plan("fusion", [Row("memf", 0.5), Row("mult", 0.7), Row("ridge", 0.6, reference=True)])
+    first = [
+        "method", "weights", "MSE", "gap to best", "letters", "R2_score", "gap to best reference",
+        "parameters", "FLOPs", "seconds",
+    ]  # fmt: skip
+    rest = ["MAE", "MAPE", "EVS", "RMSE", "Pearson", "Spearman", "seeds"]
+    assert pipe_rows(written(workshop, plan)[".md"])[0] == first
+    assert "RMSE is" not in (workshop.out / "tables" / "fusion.md").read_text("utf-8")
+    read(plan, workshop.store).write_tables(workshop.out, everything=True)
+    text = (workshop.out / "tables" / "fusion.md").read_text("utf-8")
+    assert pipe_rows(text)[0] == [*first, *rest]
+    assert "RMSE is on the original scale" in text
+    rows = {row[0]: row for row in pipe_rows(text.partition("## ")[0])[2:]}
+    assert [rows[n][3] for n in ("memf", "ridge (reference)")] == ["0", "+0.157"]
+    assert rows["ridge (reference)"][6] == "–", "it is the reference"
+    assert rows["mult"][6].startswith("+0.1")
+
+
+def test_beside_the_paper_every_row_says_which_encoders_differ(workshop):
+    plan = workshop.plan("fusion", [Row("memf", 0.5), Row("tfn", 0.7)])
+    plan.rows[1].encoders |= {"text": "bert", "audio": "wav2vec2"}
+    plan.rows[1].stamps = {
+        "image": "resnet50 (IMAGENET1K_V2)",
+        "text": "bert (random)",
+        "audio": "wav2vec2 (v1)",
+    }
+    sheet = beside_paper((reading := read(plan, workshop.store)).results, reading.table)
+    assert [line.cells[-1].text for line in sheet.visible().lines] == [
+        "ours: hashing, resnet50 (random), logmel; paper: BERT, Resnet50, wav2vec 2.0, pretrained",
+        "ours: bert (random); paper: BERT, pretrained",
+    ]
 
 
 # --- what each seed gave ----------------------------------------------------------------------------------

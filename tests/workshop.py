@@ -18,9 +18,10 @@ from bench.publish import read
 from bench.report.figures.drawing import Figure
 from bench.report.figures.style import settings
 from bench.report.headline import Headline, headline
+from bench.report.numbers import numbers
 from bench.report.page import write_page as write_chapters
 from bench.report.sheet import Sheet
-from bench.report.tables import caption, numbers, results_sheet, shown_metrics
+from bench.report.tables import caption, results_sheet, shown_metrics
 from bench.spec import RunSpec
 from bench.store import RunResult, RunStore
 

@@ -13,13 +13,14 @@ from bench.terminal import console, plain_errors, show
 
 @click.command()
 @OUT
+@click.option("--all", "everything", is_flag=True, help="Every metric in the Markdown too, as in the CSV.")
 @plain_errors
-def tables(out: Path) -> None:
+def tables(out: Path, everything: bool) -> None:
     """Draw the tables again from stored runs."""
     from bench.publish import read_all
 
     for reading in read_all(out):
-        for path in reading.write_tables(out):
+        for path in reading.write_tables(out, everything):
             console.print(str(path))
 
 

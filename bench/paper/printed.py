@@ -38,6 +38,8 @@ BACKBONES = {
 }
 
 TEXTS = {"bert": "BERT", "xlnet": "XLNET"}
+OTHERS = {"video": ("videomae", "VideoMAE"), "audio": ("wav2vec2", "wav2vec 2.0")}
+"""Modality -> the paper's encoder, where it has only one."""
 ENTITIES = {
     "room": "Streaming room",
     "anchor": "Anchor",
@@ -78,6 +80,14 @@ def printed_in(
     if experiment == "fusion" and image == "resnet50":
         return _find(9, None, row)
     return _find(10, BACKBONES.get(image), row) if experiment in ("fusion", "backbones") else None
+
+
+def paper_encoders(encoders: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Modality -> our name and the paper's of the encoder in its row that is printed beside ours."""
+    image, text = encoders.get("image", ""), encoders.get("text", "")
+    text = text if text in TEXTS else "bert"
+    named = {"image": (image, BACKBONES.get(image, "")), "text": (text, TEXTS[text]), **OTHERS}
+    return {modality: named[modality] for modality in encoders if modality in named}
 
 
 def _find(table: int, group: str | None, row: str | None) -> pd.Series | None:

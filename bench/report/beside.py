@@ -2,43 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
+from bench.compare.frame import Results
 from bench.data.published import PUBLISHED
-from bench.metrics import PRIMARY, Metric, leading
-from bench.plan import Plan
-from bench.report.sheet import DECIMALS, Cell, Column, Line, Sheet
+from bench.metrics import PRIMARY, leading
+from bench.paper.printed import paper_encoders
+from bench.plan import Plan, PlanRow
+from bench.report.sheet import Cell, Column, Line, Sheet, digits
 from bench.report.tables import METRIC, results_sheet, setting_apart
+from bench.report.warnings import RANDOM
 
 PAPER_DATASET = "livestream"
 """Only beside a dataset of the paper's kind do the paper's figures say anything."""
 
 
-def beside_paper(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric]) -> Sheet | None:
+def beside_paper(results: Results, table: pd.DataFrame) -> Sheet | None:
     """Our figures beside those that the paper prints; None where it prints none of them."""
-    first = f"paper_{PRIMARY[plan.target.task]}"
+    plan, first = results.plan, f"paper_{PRIMARY[results.plan.target.task]}"
     if plan.dataset != PAPER_DATASET or first not in table or table[first].isna().all():
         return None
     table = table[table[first].notna()]
-    names = setting_apart(table)
-    named = results_sheet(plan.model_copy(update={"ranked": False}), table, metrics).visible().only(names)
+    names = [name for name in setting_apart(table) if name != "weights"]
+    unranked = plan.model_copy(update={"ranked": False})
+    named = results_sheet(unranked, table, results.metrics).visible().only(names)
+    rows = [results.rows[i].row for i in table.index]
     lines = []
-    for line, row in zip(named.lines, table.to_dict("records"), strict=True):
+    for line, row, planned in zip(named.lines, table.to_dict("records"), rows, strict=True):
         cells = list(line.cells)
         for metric in leading(plan.target.task):
             ours, theirs = row[metric], row[f"paper_{metric}"]
-            label = f"{ours:.{DECIMALS}f} / {theirs:.{DECIMALS}f} ({ours - theirs:+.{DECIMALS}f})"
+            label = f"{digits(ours)} / {digits(theirs)} ({digits(ours - theirs, sign='+', like=theirs)})"
             cells.append(Cell(ours - theirs, "metric", label))
+        cells.append(Cell(unlike(planned)))
         lines.append(Line(tuple(cells)))
     columns = (
         *named.columns,
         *(Column(metric, "metric", shown=METRIC) for metric in leading(plan.target.task)),
+        Column("encoders", shown=METRIC),
     )
-    said = "Ours / the paper's (difference). Not like for like: the paper's data are not public, its weights "
-    said += "differ, and it has one run a method."
+    said = "Ours / the paper's (difference). Not like for like: the paper's data are not public, encoders "
+    said += "differ as each row says, and it has one run a method."
     return Sheet(f"paper-{plan.name}", said, columns, tuple(lines), title="Beside the paper")
+
+
+def unlike(row: PlanRow) -> str:
+    """Which encoders of a row are not those of the paper."""
+    stamps = row.encoders | row.stamps
+    theirs = {
+        modality: printed
+        for modality, (name, printed) in paper_encoders(row.encoders).items()
+        if row.encoders[modality] != name or stamps[modality].endswith(RANDOM)
+    }
+    ours = ", ".join(stamps[modality] for modality in theirs)
+    return f"ours: {ours}; paper: {', '.join(theirs.values())}, pretrained" if theirs else "the same"
 
 
 def beside_others(plan: Plan, table: pd.DataFrame) -> Sheet | None:

@@ -8,8 +8,7 @@ from bench.compare.frame import Results, Row
 from bench.compare.simultaneous import LEVEL, Simultaneous
 from bench.compare.verdict import DECIMALS, best_row, comparable, compared, procedure, resolution
 from bench.data.splits import FREE
-from bench.report.sheet import DECIMALS as SHOWN
-from bench.report.sheet import interval_text
+from bench.report.sheet import digits, interval_text
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def _entry(results: Results, role: str, row: Row) -> Entry:
     metric = results.primary
     shown = interval_text(*row.interval(metric))
     name = results.plan.labels()(row.row)
-    return Entry(role, name, f"{row.mean(metric.name):.{SHOWN}f}", shown and shown + over)
+    return Entry(role, name, digits(row.mean(metric.name)), shown and shown + over)
 
 
 def _helps(results: Results) -> tuple[str, str]:

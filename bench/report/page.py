@@ -17,7 +17,6 @@ from bench.compare.frame import Results
 from bench.plan import Plan
 from bench.report import warnings
 from bench.report.captions import intervals_of, predicted
-from bench.report.complexity import complexity_sheet
 from bench.report.figures.drawing import Figure
 from bench.report.headline import Headline
 from bench.report.provenance import encoder_sheet, environment_sheet, request_sheet, stored_runs
@@ -145,7 +144,6 @@ def _content(chapters: Sequence[Chapter]) -> dict[str, Any]:
         "warnings": warnings.collect(found),
         "heads": top.heads if top else [],
         "sections": [_section(c, c is top) for c in chapters if not c.results.plan.not_applicable],
-        "complexity": complexity_sheet(found),
         "requests": request_sheet(found),
         "environments": environment_sheet(found),
         "encoders": encoder_sheet(found),

@@ -8,16 +8,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-DECIMALS = 4
-LARGE = 1000
-"""A number from here on is shown without decimals."""
-HUGE = 1e12
-"""A number from here on is shown as a power of ten."""
+DIGITS = 3
+"""How many digits of a measured number are shown."""
+TINY, HUGE = 1e-6, 1e12
+"""A number below or from here on is shown as a power of ten."""
 LONG = 40
 """Characters above which a cell may take several lines."""
 NOTHING = "–"
 
-Kind = Literal["text", "metric", "count", "seconds", "plain"]
+Kind = Literal["text", "metric", "change", "count", "amount", "plain"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,8 @@ class Cell:
 
     Attributes:
         value: a number, a text or a flag; NaN and None are nothing.
-        kind: how a number is shown: with decimals (metric), as a count, as seconds, or as it is (plain).
+        kind: how a number is shown: measured (metric), with its sign (change), exactly (count), as a cost,
+            which is 0 where there is none (amount), or as it is (plain).
         label: shown in place of the value.
         sd: standard deviation over seeds.
         low, high: the 95 % interval of the mean.
@@ -41,32 +41,39 @@ class Cell:
     high: float = float("nan")
     best: bool = False
 
-    def shown(self, decimals: int = DECIMALS) -> str:
+    @property
+    def text(self) -> str:
         """As people read it."""
         if self.label or self.kind == "text":
             return self.label or str(self.value if self.value not in (None, "") else NOTHING)
-        if self.value is None or np.isnan(self.value):
+        if self.value is None or np.isnan(self.value) or (self.kind == "amount" and not self.value):
             return NOTHING
-        if self.kind == "metric":
-            return decimal(self.value, decimals) if np.isfinite(self.value) else "diverged"
         if self.kind == "count":
-            return f"{self.value:,.0f}" if self.value else NOTHING
-        return f"{self.value:.1f}" if self.kind == "seconds" else f"{self.value:.4g}"
+            return f"{self.value:,.0f}"
+        if self.kind == "plain":
+            return f"{self.value:.4g}"
+        if not np.isfinite(self.value):
+            return "diverged"
+        return digits(self.value, sign="+" if self.kind == "change" and self.value else "")
 
     @property
-    def text(self) -> str:
-        """As people read it, with the usual decimals."""
-        return self.shown()
-
-    def spread(self, decimals: int = DECIMALS) -> str:
-        """The deviation over seeds; "" where there is none."""
+    def spread(self) -> str:
+        """The deviation over seeds, as exact as the mean; "" where there is none."""
         known = np.isfinite(self.sd) and self.value is not None and np.isfinite(self.value)
-        return decimal(self.sd, decimals) if known else ""
+        return digits(self.sd, like=self.value) if known else ""
 
     @property
     def interval(self) -> str:
         """The interval; "" where there is none."""
-        return interval_text(self.low, self.high)
+        return interval_text(self.low, self.high, sign="+" if self.kind == "change" else "")
+
+    @property
+    def hover(self) -> str:
+        """All that is known of a measured number, as a tooltip says it; "" of others."""
+        if self.kind in ("text", "count", "plain") or not self.key:
+            return ""
+        spread = f" ± {self.sd:,.6g}" if self.spread else ""
+        return f"{self.value:,.6g}{spread}{self.interval and f', 95 % interval {self.interval}'}"
 
     @property
     def is_long(self) -> bool:
@@ -90,6 +97,9 @@ class Column:
         order: how the table is sorted by it: ascending, descending or none.
         shown: its place among those that people see; None for programs only.
         interval: whether programs get its interval too.
+        asked: whether people see it only where they ask for it.
+        title: what people read in place of its name.
+        best: which way it is sorted first: the best value at the top.
     """
 
     name: str
@@ -97,6 +107,14 @@ class Column:
     order: str = "none"
     shown: int | None = 0
     interval: bool = False
+    asked: bool = False
+    title: str = ""
+    best: str = "ascending"
+
+    @property
+    def header(self) -> str:
+        """What people read above it."""
+        return self.title or self.name
 
     @property
     def numeric(self) -> bool:
@@ -135,10 +153,16 @@ class Sheet:
         """Whether any cell has an interval to show."""
         return any(cell.interval for line in self.lines for cell in line.cells)
 
-    def visible(self) -> Sheet:
-        """What people see, in the order they see it."""
-        places = [i for i, column in enumerate(self.columns) if column.shown is not None]
+    def visible(self, everything: bool = False) -> Sheet:
+        """What people see, in the order they see it; with `everything` also what they may ask for."""
+        places = [
+            i for i, c in enumerate(self.columns) if c.shown is not None and (everything or not c.asked)
+        ]
         return self._with(sorted(places, key=lambda i: (self.columns[i].shown or 0, i)))
+
+    def top(self, lines: int) -> Sheet:
+        """The first lines."""
+        return replace(self, lines=self.lines[:lines])
 
     def only(self, names: Iterable[str]) -> Sheet:
         """The columns of these names, as far as there are any."""
@@ -169,15 +193,20 @@ def _is_number(value: Any) -> bool:
     return value is None or isinstance(value, int | float | np.number)
 
 
-def decimal(value: float, decimals: int = DECIMALS) -> str:
-    """A number as tables show it: with decimals, unless it is so large that they mean nothing."""
-    if abs(value) >= HUGE:
-        return f"{value:.3g}"
-    return f"{value:.{decimals}f}" if abs(value) < LARGE else f"{value:,.0f}"
+def digits(value: float, *, sign: str = "", like: float | None = None) -> str:
+    """A number as people read it: three digits that count, thousands apart; or with the places of another."""
+    size = abs(value if like is None else like)
+    if max(size, abs(value)) >= HUGE or 0 < size < TINY:
+        return f"{value:{sign}.{DIGITS}g}"
+    # rounding may carry: 0.9996 is 1.00
+    places = DIGITS - 1 - int(np.floor(np.log10(float(f"{size:.{DIGITS - 1}e}")))) if size else 0
+    rounded = round(value, places)
+    return f"{rounded:{sign},.{max(0, places)}f}"
 
 
 def interval_text(low: float, high: float, sign: str = "") -> str:
-    """An interval as text; "" where there is none."""
+    """An interval as text, both ends to the places of the larger one; "" where there is none."""
     if not (np.isfinite(low) and np.isfinite(high)):
         return ""
-    return f"[{low:{sign}.{DECIMALS}f}, {high:{sign}.{DECIMALS}f}]"
+    size = max(abs(low), abs(high))
+    return f"[{digits(low, sign=sign, like=size)}, {digits(high, sign=sign, like=size)}]"

@@ -1,143 +1,42 @@
-"""The table of an experiment: numbers from its results, a sheet from the numbers, files from the sheet."""
+"""The table of an experiment: a sheet from its numbers, files from the sheet."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bench.compare.frame import COSTS, Results, Row
-from bench.compare.tests import varies
-from bench.compare.verdict import comparable, compared
-from bench.labels import differing, short
-from bench.metrics import COMPANION, METRICS, PRIMARY, Metric, leading, of_task
-from bench.plan import Plan, PlanRow
+from bench.compare.frame import Results
+from bench.labels import short
+from bench.metrics import COMPANION, METRICS, PRIMARY, Metric, leading
+from bench.plan import Plan
 from bench.report.captions import about, intervals_of, listed, seeds_of, settings_of
+from bench.report.numbers import GAPS, per_seed
 from bench.report.sheet import Cell, Column, Line, Sheet, plain_sheet
 from bench.report.writers import comma_separated, glance, latex, markdown
 
-Printed = Callable[[PlanRow], Mapping[str, Any] | None]
-"""Row -> what the paper prints for it, by metric; None for nothing."""
-
-COLUMNS = {"image": "backbone", "text": "text"}
-"""Modality -> the column that has its encoder in every table; others have one where they differ."""
 HIDDEN_FACTS = frozenset({"histogram"})
 """Facts that are drawn, not tabulated."""
-
-
-# -- numbers ------------------------------------------------------------------------------------------------
-
-
-def numbers(results: Results, printed: Printed = lambda row: None) -> pd.DataFrame:
-    """One row per row of the plan that has results; the columns up to `seconds` are a contract.
-
-    They are those of the CSV file, with the standard deviation over seeds of every metric, ``MSE_sd``.
-    """
-    first = leading(results.plan.target.task)
-    others = [m for m in of_task(results.plan.target.task) if not m.leading]
-    measures = [m for m in results.metrics.values() if m.name not in METRICS]
-    gaps: dict[str, dict[str, Any]] = {}
-    for one in results.each:
-        gaps |= gaps_of(one)
-    lines = []
-    for row in results.rows:
-        measured = row.first.measured
-        line: dict[str, Any] = {**_names(row.row, results.plan)}
-        line |= _measured(row, [results.metrics[name] for name in first])
-        line |= {"seeds": len(row.runs), "n_test": row.tested, "params": measured["params"]}
-        line |= {"seconds": row.cost("seconds")} | gaps.get(row.row.identity, NO_GAP)
-        line |= {"flops": measured["flops"], "capped": row.capped}
-        line |= _measured(row, others)
-        line |= {"reference": row.row.reference, "variant": row.row.variant}
-        theirs = printed(row.row)
-        theirs = {} if theirs is None else theirs  # which has no metrics of classes
-        line |= {f"paper_{m}": float(theirs.get(m, "nan")) for m in first}
-        lines.append(line | _measured(row, measures))
-    return pd.DataFrame(lines)
-
-
-GAPS = ("gap", "gap_reference")
-NO_GAP: dict[str, Any] = {
-    **dict.fromkeys(("gap", "gap_low", "gap_high"), float("nan")),
-    "letters": "",
-    **dict.fromkeys(("gap_reference", "gap_reference_low", "gap_reference_high"), float("nan")),
-}
-
-
-def gaps_of(results: Results) -> dict[str, dict[str, Any]]:
-    """Identity of a row -> its gaps to the best row and the best reference, its letters: all simultaneous."""
-    rows = comparable(results, references=True)
-    found = compared(results, rows)
-    if found is None:
-        return {}
-    letters = found.letters()
-    reference = next((name for name in found.order if rows[name].row.reference), None)
-    gaps = {}
-    for name, row in rows.items():
-        line = NO_GAP | {"letters": letters[name]} | ({"gap": 0.0} if name == found.best else {})
-        for column, other in zip(GAPS, (found.best, reference), strict=True):
-            if other not in (None, name):
-                gap = found.gap(name, other)
-                line |= {column: gap.value, f"{column}_low": gap.low, f"{column}_high": gap.high}
-        gaps[row.row.identity] = line
-    return gaps
-
-
-def per_seed(results: Results) -> pd.DataFrame:
-    """One row per row of the plan and stored seed: names, metrics, sizes, cost, and what a method chose."""
-    lines = []
-    for row in results.rows:
-        names = _names(row.row, results.plan) | {"variant": row.row.variant}
-        for run in row.runs.values():
-            scores = {name: run.values.get(name, float("nan")) for name in results.metrics}
-            sizes = {"n_train": run.measured["n_train"], "n_test": len(run.answers.true)}
-            costs = {name: run.measured[name] for name in (*COSTS, "chosen")}
-            lines.append(names | {"seed": run.seed} | scores | sizes | costs)
-    return pd.DataFrame(lines)
-
-
-def _names(row: PlanRow, plan: Plan) -> dict[str, str]:
-    """The columns that name a row."""
-    more = differing([other.encoders for other in plan.rows if not other.reference])
-    columns = {**COLUMNS, **{m: m for m in more if m not in COLUMNS}}
-    encoders = {column: row.encoders.get(modality, "") for modality, column in columns.items()}
-    target = {"target": row.target} if plan.targets else {}
-    return {"method": row.method, **encoders, "weights": row.weights, **target}
-
-
-def _measured(row: Row, metrics: Sequence[Metric]) -> dict[str, float]:
-    """Mean, interval and deviation over seeds of each metric."""
-    values: dict[str, float] = {}
-    for metric in metrics:
-        x = row.values(metric.name)
-        values[metric.name] = float(np.mean(x))
-        values[f"{metric.name}_low"], values[f"{metric.name}_high"] = row.interval(metric)
-        with np.errstate(over="ignore"):  # a run that diverged
-            values[f"{metric.name}_sd"] = float(np.std(x, ddof=1)) if varies(x) else float("nan")
-    return values
+LETTERS = "Rows that share a letter cannot be distinguished (all pairs at once, 5 %)."
 
 
 # -- the sheet ----------------------------------------------------------------------------------------------
 
+ENCODER, METRIC = 2, 12
 ORDER = {
-    "method": 0,
-    "target": 0,
-    "variant": 1,
-    "weights": 3,
-    "letters": 4,
-    "params": 7,
-    "seconds": 7,
-    "seeds": 8,
-}
-"""The order of columns that people see; encoders are 2, metrics 5."""
-ENCODER, METRIC, GAP = 2, 5, 6
-FOR_PROGRAMS = ("n_test", "flops", "capped", "reference")
+    "method": 0, "target": 0, "variant": 1, "weights": 3, "gap": 5, "letters": 6, "gap_reference": 8,
+    "params": 9, "flops": 10, "seconds": 11, "seeds": 13,
+}  # fmt: skip
+"""The places of columns that people see; encoders are 2, the primary metric 4, its companion 7, others 12."""
+TITLES = {
+    "gap": "gap to best", "gap_reference": "gap to best reference", "params": "parameters", "flops": "FLOPs"
+}  # fmt: skip
+FOR_PROGRAMS = ("n_test", "capped", "reference")
 
 
 def results_sheet(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric]) -> Sheet:
@@ -149,13 +48,14 @@ def results_sheet(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric]
         rising = primary.lower_is_better
         parts = [part.sort_values(primary.name, ascending=rising, kind="stable") for part in parts]
     table = pd.concat(parts)
-    compared_by = [name for name in (*GAPS, "letters") if (table[name].notna() & (table[name] != "")).any()]
+    known = (table.notna() & (table != "")).any()
+    compared_by = [name for name in (*GAPS, "letters") if known.get(name, False)]
     apart, shown = [*setting_apart(table), *compared_by], shown_metrics(table, metrics)
     best = pd.concat([best_of(part, shown, metrics) for part in parts])
-    way = "ascending" if primary.lower_is_better else "descending"
+    sorts = ranked and len(parts) == 1
     columns = [
-        replace(column, order=way) if ranked and len(parts) == 1 and column.name == primary.name else column
-        for column in (_column(name, apart, shown, metrics) for name in table)
+        replace(column, order=column.best) if sorts and column.name == primary.name else column
+        for column in (_column(name, apart, shown, plan.target.task, metrics) for name in table)
         if column is not None
     ]
     paths = {name: short(table[name]) for name in encoder_columns(table)}
@@ -174,21 +74,30 @@ def results_sheet(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric]
 
 
 def _column(
-    name: str, apart: Sequence[str], shown: Sequence[str], metrics: Mapping[str, Metric]
+    name: str, apart: Sequence[str], shown: Sequence[str], task: str, metrics: Mapping[str, Metric]
 ) -> Column | None:
     """The column of a sheet for one of the numbers; None for an interval's end or a deviation."""
+    title = TITLES.get(name, "")
     if name in metrics:
-        return Column(name, "metric", shown=METRIC if name in shown else None, interval=True)
+        way = "ascending" if metrics[name].lower_is_better else "descending"
+        places = {PRIMARY[task]: 4, COMPANION[task]: 7}
+        # what an experiment measures beside the metrics is what it is about
+        place = places.get(name, METRIC if name in METRICS else 7) if name in shown else None
+        return Column(name, "metric", shown=place, interval=True, asked=place == METRIC, best=way)
     if name in GAPS:
-        return Column(name, "metric", shown=GAP if name in apart else None, interval=True)
+        way = "ascending" if metrics[PRIMARY[task]].lower_is_better else "descending"
+        place = ORDER[name] if name in apart else None
+        return Column(name, "change", shown=place, interval=True, title=title, best=way)
     if name.removesuffix("_low").removesuffix("_high") in GAPS:
         return None
     if name.removesuffix("_sd").removesuffix("_low").removesuffix("_high") in metrics:
         return None
     if name in FOR_PROGRAMS or name.startswith("paper_"):
         return Column(name, "text" if name == "reference" else "plain", shown=None)
-    if name in ("params", "seeds", "seconds"):
-        return Column(name, "seconds" if name == "seconds" else "count", shown=ORDER[name])
+    if name in ("params", "flops", "seconds"):
+        return Column(name, "amount", shown=ORDER[name], title=title)
+    if name == "seeds":
+        return Column(name, "count", shown=ORDER[name], asked=True, best="descending")
     return Column(name, shown=ORDER.get(name, ENCODER) if name in apart else None)
 
 
@@ -197,7 +106,7 @@ def _cell(row: pd.Series, column: Column, best: bool) -> Cell:
     if not column.interval:
         return Cell(value, column.kind)
     sd, low, high = (float(row.get(f"{column.name}_{end}", np.nan)) for end in ("sd", "low", "high"))
-    return Cell(float(value), "metric", sd=sd, low=low, high=high, best=best)
+    return Cell(float(value), column.kind, sd=sd, low=low, high=high, best=best)
 
 
 def _tag(row: pd.Series, seeds: int) -> str:
@@ -258,9 +167,13 @@ def best_of(table: pd.DataFrame, shown: Sequence[str], metrics: Mapping[str, Met
     return best
 
 
-def shown_metrics(table: pd.DataFrame, metrics: Mapping[str, Metric]) -> list[str]:
-    """The metrics that say something about some row."""
-    return [name for name in metrics if name in table and table[name].notna().any()]
+def shown_metrics(table: pd.DataFrame, metrics: Mapping[str, Metric], everything: bool = True) -> list[str]:
+    """The metrics that say something about some row; without `everything` those that people see unasked."""
+    few = {*PRIMARY.values(), *COMPANION.values()}
+    return [
+        name for name in metrics
+        if name in table and table[name].notna().any() and (everything or name in few or name not in METRICS)
+    ]  # fmt: skip
 
 
 def printed_columns(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric]) -> list[str]:
@@ -272,7 +185,7 @@ def printed_columns(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metri
 
 def at_a_glance(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric]) -> pd.DataFrame:
     """The few columns that fit a terminal, among them all that set rows apart."""
-    few = [PRIMARY[plan.target.task], COMPANION[plan.target.task], "seconds"]
+    few = [PRIMARY[plan.target.task], "letters", COMPANION[plan.target.task], "seconds"]
     return glance(results_sheet(plan, table, metrics), [*setting_apart(table), *few])
 
 
@@ -287,7 +200,8 @@ def caption(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric], show
     common = common_encoders(table)
     over += f" All on {listed(common)}." if common else ""
     unit = f" [{plan.target.unit}]" if plan.target.unit else ""
-    notes = [m.note if m.name in shown else m.blank for m in metrics.values()]
+    measured = shown_metrics(table, metrics)
+    notes = [m.note if m.name in shown else m.blank * (m.name not in measured) for m in metrics.values()]
     said = "".join(f" {note.format(unit=unit)}" for note in dict.fromkeys(filter(None, notes)))
     return (
         f"{about(plan)} {tested} samples in each test part. {seeds_of(plan)}{over} "
@@ -317,6 +231,7 @@ def write_tables(
     verdicts: Sequence[str] = (),
     beside: Sequence[Sheet] = (),
     more: Mapping[str, pd.DataFrame] = MappingProxyType({}),
+    everything: bool = False,
 ) -> list[Path]:
     """Write ``tables/EXPERIMENT.{md,csv,tex}``; the paths, none if there is nothing to show.
 
@@ -329,13 +244,14 @@ def write_tables(
         verdicts: what the results allow to be said, one for every target.
         beside: further tables of the Markdown file.
         more: further tables by name, each a file ``EXPERIMENT-NAME.csv``.
+        everything: whether the Markdown file has every metric, as the CSV file always has.
     """
     plan = results.plan
     facts = facts_of(plan)
     if not table.empty:
         sheet = results_sheet(plan, table, results.metrics)
         few = printed_columns(plan, table, results.metrics)
-        text = markdown_page(results, table, sheet, verdicts, beside)
+        text = markdown_page(results, table, sheet, verdicts, beside, everything)
         tex = latex(sheet, caption(plan, table, results.metrics, few), few)
     elif facts:
         sheet = facts[0]
@@ -371,17 +287,26 @@ def stated(plan: Plan) -> str:
 
 
 def markdown_page(
-    results: Results, table: pd.DataFrame, sheet: Sheet, verdicts: Sequence[str], beside: Sequence[Sheet]
+    results: Results,
+    table: pd.DataFrame,
+    sheet: Sheet,
+    verdicts: Sequence[str],
+    beside: Sequence[Sheet],
+    everything: bool,
 ) -> str:
-    """The table for people: caption, rows best first, what can be said, other tables beside it."""
-    plan, shown = results.plan, shown_metrics(table, results.metrics)
-    lines = [f"# {plan.title}", "", caption(plan, table, results.metrics, shown), "", markdown(sheet), ""]
+    """The table for people: what can be said, rows best first, caption, other tables beside it."""
+    plan, shown = results.plan, shown_metrics(table, results.metrics, everything)
+    lines = [f"# {plan.title}", "", caption(plan, table, results.metrics, shown), ""]
+    lines += [markdown(sheet, everything), ""]
     lines += [line for said in (*verdicts, *chosen_of(results)) for line in (said, "")]
     reading = ["Bold: best fusion by mean."] if any(c.best for r in sheet.lines for c in r.cells) else []
     if table["reference"].any():
         reading.append("Rows marked (reference) use no fusion: does fusion help at all?")
     if sheet.has_intervals:
-        reading.append(f"The CSV file beside this one has 95 % intervals ({intervals_of(plan)}).")
+        more = "" if everything else "all metrics and "
+        reading.append(f"The CSV file beside this one has {more}95 % intervals ({intervals_of(plan)}).")
+    if "letters" in [column.name for column in sheet.visible().columns]:
+        reading.append(LETTERS)
     lines += [" ".join(reading), ""] if reading else []
     for other in beside:
         lines += [f"## {other.title}", "", *([other.caption, ""] if other.caption else [])]

@@ -11,13 +11,13 @@ import pandas as pd
 from bench.report.sheet import NOTHING, Cell, Line, Sheet
 
 
-def markdown(sheet: Sheet) -> str:
-    """What people see, in pipes."""
-    seen = sheet.visible()
+def markdown(sheet: Sheet, everything: bool = False) -> str:
+    """What people see, in pipes; with `everything` also what they may ask for."""
+    seen = sheet.visible(everything)
     rows = [[_marked(cell, "**{}**", " ± {}") for cell in line.cells] for line in seen.lines]
     for row, line in zip(rows, seen.lines, strict=True):
         row[0] += " (reference)" if line.reference else ""
-    header = [column.name for column in seen.columns]
+    header = [column.header for column in seen.columns]
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
@@ -40,7 +40,7 @@ def comma_separated(sheet: Sheet) -> str:
 
 def latex(sheet: Sheet, caption: str, columns: Iterable[str]) -> str:
     """Some columns for a paper; its preamble needs the package booktabs."""
-    seen = sheet.visible().only(columns)
+    seen = sheet.visible(everything=True).only(columns)
     body = [" & ".join(_latex_cells(line)) + r" \\" for line in seen.lines]
     lines = [
         r"\begin{table*}",
@@ -51,7 +51,7 @@ def latex(sheet: Sheet, caption: str, columns: Iterable[str]) -> str:
         rf"\label{{tab:{sheet.name}}}",
         rf"\sbox0{{\begin{{tabular}}{{{''.join('r' if c.numeric else 'l' for c in seen.columns)}}}",
         r"\toprule",
-        " & ".join(escaped(column.name) for column in seen.columns) + r" \\",
+        " & ".join(escaped(column.header) for column in seen.columns) + r" \\",
         r"\midrule",
         *body,
         r"\bottomrule",
@@ -71,20 +71,20 @@ def glance(sheet: Sheet, columns: Iterable[str]) -> pd.DataFrame:
     rows = [[_marked(cell, "{}", " ± {}") for cell in line.cells] for line in seen.lines]
     for row, line in zip(rows, seen.lines, strict=True):
         row[0] += " *" if line.reference else ""
-    return pd.DataFrame(rows, columns=[column.name for column in seen.columns])
+    return pd.DataFrame(rows, columns=[column.header for column in seen.columns])
 
 
 def _marked(cell: Cell, bold: str, spread: str) -> str:
     text = bold.format(cell.text) if cell.best else cell.text
-    return text + (spread.format(cell.spread()) if cell.spread() else "")
+    return text + (spread.format(cell.spread) if cell.spread else "")
 
 
 def _latex_cells(line: Line) -> list[str]:
     cells = []
     for cell in line.cells:
-        text = escaped(cell.shown(3)) if cell.shown() != NOTHING else "--"
+        text = escaped(cell.text) if cell.text != NOTHING else "--"
         text = rf"\textbf{{{text}}}" if cell.best else text
-        cells.append(text + (rf"{{\tiny$\pm${cell.spread(3)}}}" if cell.spread() else ""))
+        cells.append(text + (rf"{{\tiny$\pm${cell.spread}}}" if cell.spread else ""))
     if line.reference:
         cells[0] = rf"\textit{{{cells[0]}}}"
     return cells
