@@ -33,7 +33,7 @@ from bench.report.figures.style import settings, shown, unit
 from bench.store import RunStore
 
 NAMES = {
-    "fusion", "cost", "entity-fusion", "order", "entities", "backbones", "training", "scatter",
+    "fusion", "cost", "errors", "entity-fusion", "order", "entities", "backbones", "training", "scatter",
     "attention-samples", "attention-mean", "data", "missing",
 }  # fmt: skip
 
@@ -185,7 +185,7 @@ def test_one_seed_two_methods_one_backbone_and_hard_names(tmp_path, monkeypatch)
         warnings.simplefilter("error")
         written = workshop.draw()
     assert written.keys() == canvases.keys() == {
-        "fusion", "cost", "order", "entities", "attention-samples", "attention-mean"
+        "fusion", "cost", "errors", "order", "entities", "attention-samples", "attention-mean"
     }  # fmt: skip
     for name, figure in written.items():
         check_files(figure)
@@ -248,7 +248,7 @@ def test_rollout_is_the_product_of_layers_with_half_a_residual():
 def test_an_outlying_mean_does_not_stretch_the_axis():
     means = (0.4, 0.42, 0.45, 0.6, 40.0)
     marks = [Mark(np.array([m]), m, np.nan, np.nan) for m in means]
-    low, high = view(marks, METRICS["MSE"])
+    low, high = view(marks, METRICS["MSE"].bounds)
     assert 0 <= low < 0.4
     assert 0.6 < high < 1
 
@@ -276,13 +276,71 @@ def kept_and_dropped(tmp_path) -> Workshop:
 
 def test_every_point_beyond_the_axis_has_its_value(kept_and_dropped, monkeypatch):
     canvases = record(monkeypatch)
-    kept_and_dropped.draw()
+    figures = kept_and_dropped.draw()
     mse = rows_of(kept_and_dropped.plans[0], kept_and_dropped.store).set_index(["method", "variant"])["MSE"]
     beyond = f"{mse['mult', 'drop, on complete samples']:.3g}"
-    assert words(canvases["cost"]).count(f"mult {beyond} ↑") == 2, "in both panels"
-    assert words(canvases["cost"]).count("mult") == 2, "and its best point by its name"
+    assert words(canvases["cost"]).count(f"mult {beyond} ↑") == 3, "in all panels"
+    assert "mult" not in words(canvases["cost"]), "cheaper rows are better than its other point"
+    assert "An arrow with a number lies beyond the axis" in figures["cost"].caption
     assert f"{beyond} →" in words(canvases["fusion"])
     check_legible("cost", canvases["cost"])
+
+
+def test_gaps_and_letters_are_those_of_the_table(drawn):
+    plan = next(p for p in drawn.workshop.plans if p.experiment == "fusion")
+    table = rows_of(plan, drawn.workshop.store).set_index(["method", "backbone"])
+    _, gaps = drawn.canvases["fusion"].axes
+    # marks of a method are drawn one under the other
+    found = [line.get_xdata()[0] for line in gaps.lines if (line.get_gid() or "").startswith("tip:")]
+    assert sorted(found) == pytest.approx(sorted(table["gap"].dropna()))
+    assert sorted(t.get_text() for t in gaps.texts) == sorted(filter(None, table["letters"]))
+    finding = drawn.figures["fusion"].finding
+    shared = (table["letters"].str.contains("a")).sum() - 1
+    assert finding.startswith("memf (resnet50) has the lowest mean MSE, ")
+    assert f"; {shared} of the {len(found) - 1} other rows cannot be distinguished from it." in finding
+
+
+def test_values_are_said_where_the_pointer_rests(drawn):
+    svg = drawn.figures["fusion"].path_svg.read_text("utf-8")
+    mse = rows_of(drawn.workshop.plans[0], drawn.workshop.store).iloc[0]
+    assert f"<title>memf, resnet50: {mse['MSE']:.4g}, 95 % interval [{mse['MSE_low']:.3g}, " in svg
+    assert "tip:" not in svg
+
+
+def test_order_is_drawn_as_paired_differences(drawn):
+    plan = next(p for p in drawn.workshop.plans if p.experiment == "order")
+    table = rows_of(plan, drawn.workshop.store).set_index("variant")
+    mse = drawn.canvases["order"].axes[1]
+    (mark,) = [line for line in mse.lines if line.get_gid()]
+    assert mark.get_xdata()[0] == pytest.approx(table["MSE"]["modality-first"] - table["MSE"]["entity-first"])
+
+
+def test_the_line_of_costs_has_what_no_cheaper_row_beats(tmp_path):
+    workshop = Workshop(tmp_path)
+    plan = workshop.plan("fusion", [Row("memf", 0.5), Row("tfn", 0.7), Row("mult", 0.9), Row("lmf", 0.8)])
+    for row, params in zip(plan.rows, (400, 300, 200, 350), strict=True):
+        for run in row.runs:
+            workshop.measure(run, params=params)
+    assert "by trainable parameters: mult, tfn and memf;" in workshop.draw()["cost"].finding
+
+
+@pytest.mark.parametrize(("sure", "said"), [(0.99, "sure"), (0.6, "unsure")])
+def test_errors_of_parts_average_to_those_of_all(tmp_path, sure, said, monkeypatch):
+    """Of classes: how often a prediction is right against its probability, and the loss of every class."""
+    canvases = record(monkeypatch)
+    workshop = Workshop(tmp_path, target=Target(column="kind", task="binary", classes=["no", "yes"]))
+    plan = workshop.plan("fusion", [Row("memf", 0.5), Row("tfn", 0.7)])
+    for row in plan.rows:
+        for run in row.runs:
+            true, right = np.arange(64) % 2, np.arange(64) % 4 > 0
+            yes = np.where(right == (true == 1), sure, 1 - sure)
+            names = np.array(["no", "yes"])
+            workshop.predict(run, names[(yes > 0.5).astype(int)], y_true=names[true], p_no=1 - yes, p_yes=yes)
+    assert workshop.draw()["errors"].finding == "memf errs most where true class no: log_loss " + {
+        "sure": "2.31.", "unsure": "0.714."
+    }[said]  # fmt: skip
+    (mark,) = [line for line in canvases["errors"].axes[0].lines if line.get_gid()]
+    assert mark.get_xydata().tolist() == [pytest.approx([sure, 0.75])]
 
 
 def test_methods_are_ordered_by_rows_of_the_same_samples(kept_and_dropped):

@@ -282,7 +282,7 @@ def test_what_is_left_of_a_store_is_drawn(workshop, split):
         (workshop.store.root / row.runs[2] / "predictions.parquet").write_bytes(b"PAR1")
     assert pipe_rows(written(workshop, plan)[".md"])[2:], "three rows with a seed less, one with two less"
     figures = workshop.draw()
-    assert figures.keys() == {"fusion", "cost"}
+    assert figures.keys() == {"fusion", "cost", "errors"}
     page = write_page([plan], workshop.store, workshop.out).read_text("utf-8")
     assert "Missing runs: 4" in page
     assert "2 of 3 seeds" in page

@@ -16,7 +16,7 @@ from bench.experiments.base import Experiment, experiment, several_entities
 from bench.plan import Plan
 from bench.report.captions import provenance_of
 from bench.report.figures.drawing import Drawing
-from bench.report.figures.style import MAP, TWO_COLUMNS, canvas, colour_bar, shown
+from bench.report.figures.style import MAP, TWO_COLUMNS, canvas, colour_bar, shown, write_cells
 from bench.seeds import derive
 from bench.variants import Choice, Variant
 
@@ -169,10 +169,8 @@ def _map(ax: Axes, values: np.ndarray, norm: Normalize, cmap: str, spread: np.nd
     ax.tick_params(length=0, labelleft=False, labelbottom=False)
     if spread is None or len(values) > WRITTEN:
         return
-    for (i, j), value in np.ndenumerate(values):
-        dark = norm(value) < DARK
-        text = f"{value:.2f}\n±{spread[i, j]:.2f}"
-        ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=7, color="w" if dark else "k")
+    texts = [f"{v:.2f}\n±{s:.2f}" for v, s in zip(values.flat, spread.flat, strict=True)]
+    write_cells(ax, np.reshape(texts, values.shape), norm(values) < DARK)
 
 
 def _name_axes(ax: Axes, groups: list[str], *, rows: bool, columns: bool) -> None:

@@ -75,7 +75,7 @@ class Backbones(Experiment):
         panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
         for ax, (modality, part) in zip(panels, parts.items(), strict=True):
             lanes = {name: _marks(name, part, results.primary) for name in methods}
-            forest(ax, lanes, len(part), results.primary, connect=True)
+            forest(ax, lanes, len(part), results.primary.bounds, connect=True)
             ax.set_xlabel(metric_label(results.primary, plan.target, 44))
             _legend(ax, list(part), f"{modality} encoders")
         key(figure, legend([], references=False, seeds=plan.seeds))

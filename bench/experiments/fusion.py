@@ -14,6 +14,7 @@ from bench.plan import PlanRow
 from bench.report.figures.comparison import comparison
 from bench.report.figures.cost import cost
 from bench.report.figures.drawing import Drawing
+from bench.report.figures.errors import errors
 from bench.variants import Choice, Variant
 
 
@@ -39,5 +40,5 @@ class FusionMethods(Experiment):
         return printed_in("fusion", row.method, row.encoders)
 
     def figures(self, results: Results) -> Sequence[Drawing]:
-        """Methods beside each other, and what their accuracy costs."""
-        return [*comparison(results), *cost(results)]
+        """Methods beside each other, what their accuracy costs, and where the best one errs."""
+        return [*comparison(results), *cost(results), *errors(results)]

@@ -75,6 +75,11 @@ class Curves:
         """The area under the metric, (seeds,); the mean over sources unless one is named."""
         return np.asarray(np.trapezoid(self.values(metric, source), self.shares, axis=-1))
 
+    def rise(self, metric: str, source: str) -> np.ndarray:
+        """The metric with the source missing from all test samples less that with it missing from none."""
+        values = self.values(metric, source)
+        return np.asarray(values[:, -1] - values[:, 0])
+
     def interval(self, values: np.ndarray, metric: Metric | None = None) -> tuple[float, float]:
         """The 95 % interval of a mean over seeds, in the metric's range; (nan, nan) for one seed."""
         bounds = metric.bounds if metric else (-np.inf, np.inf)
@@ -152,17 +157,18 @@ class Missing(Experiment):
         return [] if table.empty else [_sheet(table, METRICS[COMPANION[results.plan.target.task]])]
 
     def figures(self, results: Results) -> Sequence[Drawing]:
-        """The mean over sources of each arm with intervals, and the curves of every source."""
-        metric, found = METRICS[COMPANION[results.plan.target.task]], curves_of(results)
+        """The mean over sources of each arm with intervals, and what every method loses without each."""
+        primary, metric = results.primary, METRICS[COMPANION[results.plan.target.task]]
+        found = curves_of(results)
         lines = [
             Curve(
                 c.row.row.method, c.row.row.variant, c.values(metric.name), 100 * c.shares,
-                {source: c.values(metric.name, source).mean(0) for source in c.sources},
+                {source: float(c.rise(primary.name, source).mean()) for source in c.sources},
                 partial(c.interval, metric=metric),
             )
             for c in found
         ]  # fmt: skip
-        return [draw_curves(results.plan, metric, lines, REMOVAL)] if lines else []
+        return [draw_curves(results.plan, (primary, metric), lines, REMOVAL)] if lines else []
 
 
 def _area(found: pd.DataFrame, metric: str) -> float:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from bench.compare.frame import Results, Row
 from bench.compare.handling import handling_verdict
@@ -13,6 +12,7 @@ from bench.compare.verdict import (
     DECIMALS,
     ONE_SEED,
     comparable,
+    compared,
     planned,
     planned_procedure,
     resolution,
@@ -20,10 +20,11 @@ from bench.compare.verdict import (
 from bench.experiments.base import Experiment, experiment, several_entities
 from bench.labels import condition
 from bench.metrics import Metric, leading
-from bench.report.captions import provenance, reading
+from bench.report.captions import provenance
 from bench.report.figures.comparison import legend
 from bench.report.figures.drawing import Drawing
-from bench.report.figures.style import TWO_COLUMNS, arrow, canvas, key, look, shown, unit
+from bench.report.figures.forest import Mark, forest
+from bench.report.figures.style import TWO_COLUMNS, arrow, canvas, key
 from bench.variants import Choice, Variant
 
 ENTITY, MODALITY = "entity-first", "modality-first"
@@ -73,32 +74,49 @@ class Order(Experiment):
         )
 
     def figures(self, results: Results) -> Sequence[Drawing]:
-        """One panel per leading metric: every order's mean, and lines that join the runs of one seed."""
-        rows, plan = [row for row in results.finite if not row.row.reference], results.plan
-        orders = list(dict.fromkeys(row.row.variant for row in rows))
-        if len(orders) < 2:
+        """One panel per leading metric: what the other order changes, seed by seed and with intervals."""
+        plan = results.plan
+        rows = [row for row in results.finite if not row.row.reference and row.row.scored == "all"]
+        both = {name: group for name, group in _groups(rows).items() if {ENTITY, MODALITY} <= {*group}}
+        if not both:
             return []
-        groups = _groups(rows)
-        figure = canvas(TWO_COLUMNS, 2.4 if len(groups) == 1 else 2.7)
+        figure = canvas(TWO_COLUMNS, 1.3 + 0.3 * len(both))
         metrics = [results.metrics[name] for name in leading(plan.target.task)]
-        for ax, metric in zip(figure.subplots(1, len(metrics)), metrics, strict=True):
-            for i, group in enumerate(groups.values()):
-                _group(ax, group, orders, metric, i, len(groups))
+        marks = {metric.name: _changes(results, both, metric) for metric in metrics}
+        for ax, metric in zip(figure.subplots(1, len(metrics), sharey=True), metrics, strict=True):
+            forest(
+                ax, {name: [mark] for name, mark in marks[metric.name].items()}, 1, include=[0.0], whole=True
+            )
+            ax.axvline(0, color="0.3", linewidth=0.8)
             ax.set_title(f"{metric.name}\n{arrow(metric)}")
-            ax.set_ylabel(unit(metric, plan.target))
-            _name_orders(ax, orders)
-            ax.locator_params(axis="y", nbins=5)
-            ax.grid(axis="y")
-        key(figure, legend(list(groups), references=False, seeds=plan.seeds))
-        joined = " Thin lines join the two runs of one seed." if plan.seeds > 1 else ""
-        return [Drawing("order", plan.title, f"{provenance(plan)} {reading(plan)}{joined}", figure)]
+            ax.locator_params(axis="x", nbins=3)
+        figure.supxlabel(f"{MODALITY} less {ENTITY}", fontsize=7.5)
+        key(figure, legend([], references=False, seeds=plan.seeds))
+        means = (f"{mark.mean:+.3g} for {name}" for name, mark in marks[results.primary.name].items())
+        finding = f"{MODALITY} in place of {ENTITY} changes {results.primary.name} by {', '.join(means)}."
+        text = f"Each dot: both orders on one seed. One seed has no spread. {provenance(plan)}"
+        if plan.seeds > 1:
+            text = (
+                "Large marks: mean of the paired differences; small dots: one seed each; bars: 95 % "
+                "intervals, in each panel for all its rows at once. Where one reaches the line at 0, the "
+                f"orders cannot be distinguished. {provenance(plan)}"
+            )
+        return [Drawing("order", plan.title, text, figure, finding)]
 
 
-def _name_orders(ax: Axes, orders: Sequence[str]) -> None:
-    names = [shown(name).replace("-", "-\n", 1) for name in orders]
-    fits = len(names) == 2 and max(len(line) for name in names for line in name.split("\n")) < 10
-    ax.set_xticks(range(len(orders)), names, rotation=0 if fits else 90)
-    ax.set_xlim(-0.35, len(orders) - 0.65)
+def _changes(results: Results, both: Mapping[str, Mapping[str, Row]], metric: Metric) -> dict[str, Mark]:
+    """Name of a group -> what a metric changes by with the other order."""
+    rows = {f"{name}, {order}": row for name, group in both.items() for order, row in group.items()}
+    found = compared(results, rows, metric)
+    pairs = {name: (f"{name}, {MODALITY}", f"{name}, {ENTITY}") for name in both}
+    gaps = {} if found is None else found.planned(pairs)
+    marks = {}
+    for name, group in both.items():
+        values = group[MODALITY].against(group[ENTITY], metric.name)
+        low, high = (gaps[name].low, gaps[name].high) if gaps else (np.nan, np.nan)
+        mean = gaps[name].value if gaps else float(values.mean())
+        marks[name] = Mark(values, mean, low, high, name=name)
+    return marks
 
 
 def _groups(rows: Sequence[Row]) -> dict[str, dict[str, Row]]:
@@ -107,23 +125,5 @@ def _groups(rows: Sequence[Row]) -> dict[str, dict[str, Row]]:
     groups: dict[str, dict[str, Row]] = {}
     for row in rows:
         name = ", ".join(part for part in (row.row.method, condition(row.row, planned)) if part)
-        groups.setdefault(name, {})[row.row.variant] = row
+        groups.setdefault(name, {})[row.row.arm] = row
     return groups
-
-
-def _group(
-    ax: Axes, group: dict[str, Row], orders: Sequence[str], metric: Metric, index: int, groups: int
-) -> None:
-    shift = (index - (groups - 1) / 2) * 0.6 / groups
-    at = {name: i + shift for i, name in enumerate(orders) if name in group}
-    for seed in sorted({seed for row in group.values() for seed in row.runs}):
-        runs = [(x, group[name].runs[seed]) for name, x in at.items() if seed in group[name].runs]
-        x, y = zip(*((x, run.values[metric.name]) for x, run in runs), strict=True)
-        ax.plot(x, y, color="0.4", marker=".", ms=4.5, mew=0, linewidth=0.6, zorder=3)
-    colour, marker = look(index)
-    for name, at_x in at.items():
-        low, high = group[name].interval(metric)
-        if np.isfinite(low):
-            ax.plot([at_x, at_x], [low, high], color=colour, alpha=0.35, linewidth=2.5, zorder=2)
-        mean = group[name].mean(metric.name)
-        ax.plot([at_x], [mean], marker=marker, ms=5, color=colour, mec="white", mew=0.7, zorder=4)

@@ -15,7 +15,7 @@ from bench.experiments.base import Experiment, experiment
 from bench.metrics import leading
 from bench.report.captions import provenance_of
 from bench.report.figures.drawing import Drawing
-from bench.report.figures.style import MAP, ONE_COLUMN, canvas, colour_bar, shown
+from bench.report.figures.style import MAP, ONE_COLUMN, canvas, colour_bar, shown, write_cells
 from bench.variants import Choice, Variant
 
 MOST = 2000
@@ -86,9 +86,7 @@ def _confusion(run: Run) -> tuple[Canvas, str]:
     ax.set_yticks(at, names)
     ax.set_xlabel(f"predicted {shown(answers.target.label, 40)}")
     ax.set_ylabel(f"true {shown(answers.target.label, 40)}")
-    for (i, j), count in np.ndenumerate(counts):
-        colour = "k" if shares[i, j] > 0.6 else "w"
-        ax.text(j + 0.5, i + 0.5, f"{count}", ha="center", va="center", fontsize=7, color=colour)
+    write_cells(ax, counts.astype(str), shares <= 0.6)
     colour_bar(figure, drawn, ax, "share of the true class")
     never = [name for name, count in zip(names, counts.sum(0), strict=True) if not count]
     said = f" Never predicted: {some(never)}." if never else ""

@@ -23,6 +23,10 @@ _ONE_SPLIT = {
 }
 
 
+BEYOND = "An arrow with a number lies beyond the axis; a bar that ends in an arrowhead goes on beyond it."
+"""What is not drawn to scale."""
+
+
 def seeds_of(plan: Plan) -> str:
     """How many seeds, and what differs between them."""
     if plan.seeds == 1:

@@ -200,7 +200,7 @@ def digits(value: float, *, sign: str = "", like: float | None = None) -> str:
         return f"{value:{sign}.{DIGITS}g}"
     # rounding may carry: 0.9996 is 1.00
     places = DIGITS - 1 - int(np.floor(np.log10(float(f"{size:.{DIGITS - 1}e}")))) if size else 0
-    rounded = round(value, places)
+    rounded = round(value, places) or 0.0  # not -0.0
     return f"{rounded:{sign},.{max(0, places)}f}"
 
 

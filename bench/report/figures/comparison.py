@@ -1,16 +1,21 @@
-"""Methods beside each other: the figure of Table 9, and of Table 7."""
+"""Methods beside each other: what each reaches, and how far it is from the best; Tables 9 and 7."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from bench.compare.frame import Results
-from bench.metrics import COMPANION, METRICS
-from bench.report.captions import provenance, reading
+from bench.compare.frame import Results, Row
+from bench.compare.simultaneous import Simultaneous
+from bench.compare.verdict import comparable, compared
+from bench.labels import condition
+from bench.metrics import COMPANION, METRICS, Metric
+from bench.report.captions import BEYOND, provenance, reading
 from bench.report.figures.drawing import Drawing
-from bench.report.figures.forest import conditions, forest, height, lanes_of, ordered
+from bench.report.figures.forest import ANYWHERE, Mark, conditions, forest, height, lanes_of, ordered
 from bench.report.figures.style import (
     TWO_COLUMNS,
     better,
@@ -26,30 +31,87 @@ from bench.report.figures.style import (
 
 
 def comparison(results: Results) -> list[Drawing]:
-    """Every method's primary metric and its companion over seeds, the best at the top."""
+    """Every method's primary metric over seeds, the best at the top, and its gap to the best row.
+
+    With one seed there are no gaps, and the primary metric's companion has their place.
+    """
     plan, rows = results.plan, results.finite
     if all(row.row.reference for row in rows):
         return []
     names = conditions(rows) or [""]
     methods, order = ordered(rows, results.primary)
-    panels = [results.primary, METRICS[COMPANION[plan.target.task]]]
-    lanes = {metric.name: lanes_of(rows, methods, names, metric) for metric in panels}
+    compare = comparable(results, references=True)
+    found = compared(results, compare)
     figure = canvas(TWO_COLUMNS, 1.0 + height(len(methods), len(names)))
-    for ax, metric in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
-        forest(ax, lanes[metric.name], len(names), metric)
-        ax.set_xlabel(metric_label(metric, plan.target, 44))
-        ax.set_title(better(metric))
+    left, right = figure.subplots(1, 2, sharey=True)
+    cut = _metric(left, rows, methods, names, results.primary, results)
+    if found is None:
+        cut |= _metric(right, rows, methods, names, METRICS[COMPANION[plan.target.task]], results)
+        said = finding = ""
+    else:
+        lanes = _gaps(found, compare, methods, names)
+        cut |= forest(right, lanes, len(names), ANYWHERE, include=[0.0], whole=True)
+        right.axvline(0, color="0.3", linewidth=0.8)
+        right.set_xlabel(f"{results.primary.name} less that of\n{shown(found.best, 44)}")
+        right.set_title("gap to the best row")
+        said, finding = _reading(found), _finding(found, results.primary)
     references = any(row.row.reference for row in rows)
     key(figure, legend(names, references=references, seeds=plan.seeds))
-    text = f"{provenance(plan)} {order} {reading(plan)}"
+    text = f"{said}{order} {reading(plan)}"
     if len(names) > 1:
         text += f" In each row, from top to bottom: {', '.join(names)}."
-    if references:
-        text += " Grey: reference methods without fusion. An arrow with a number lies beyond the axis."
-    return [Drawing(plan.experiment, plan.title, text, figure)]
+    text += " Grey: reference methods without fusion." if references else ""
+    text += f" {BEYOND}" if cut else ""
+    return [Drawing(plan.experiment, plan.title, f"{text} {provenance(plan)}", figure, finding)]
 
 
 def legend(names: Sequence[str], *, references: bool, seeds: int) -> list[Line2D]:
     """Entries for the conditions, the references, and what is drawn over seeds."""
     groups = [mark(i, shown(name, 44)) for i, name in enumerate(names) if len(names) > 1]
     return [*groups, *[no_fusion()] * references, *([one_seed(), interval()] if seeds > 1 else [])]
+
+
+def _metric(
+    ax: Axes, rows: Sequence[Row], methods: list[str], names: list[str], metric: Metric, results: Results
+) -> bool:
+    cut = forest(ax, lanes_of(rows, methods, names, metric), len(names), metric.bounds)
+    ax.set_xlabel(metric_label(metric, results.plan.target, 44))
+    ax.set_title(better(metric))
+    return cut
+
+
+def _gaps(
+    found: Simultaneous, rows: Mapping[str, Row], methods: Sequence[str], names: Sequence[str]
+) -> dict[str, list[Mark]]:
+    """Method -> the gap of each of its rows to the best row, with its letters."""
+    letters = found.letters() if found.any_found else {}
+    planned = [row.row for row in rows.values()]
+    lanes: dict[str, list[Mark]] = {method: [] for method in methods}
+    for name, row in rows.items():
+        gap, where = found.gap(name, found.best), condition(row.row, planned)
+        group = names.index(where) if where in names else 0
+        ends = (np.nan, np.nan) if name == found.best else (gap.low, gap.high)
+        note, label = letters.get(name, ""), f"{name} less {found.best}"
+        lanes[row.row.method].append(
+            Mark(np.array([]), gap.value, *ends, group, row.row.reference, label, note)
+        )
+    return lanes
+
+
+def _reading(found: Simultaneous) -> str:
+    letters = "rows that share a letter cannot be distinguished" if found.any_found else "no two rows can be"
+    return (
+        f"Right: each row less the best, {found.best}, with 95 % intervals that hold for all pairs at once. "
+        f"Where one reaches the line at 0, the two cannot be distinguished; {letters}. Left: the values. "
+    )
+
+
+def _finding(found: Simultaneous, metric: Metric) -> str:
+    """What the figure shows."""
+    same = sum(not found.distinguished(name, found.best) for name in found.names) - 1
+    way = "lowest" if metric.lower_is_better else "highest"
+    best = float(found.means[found.names.index(found.best)])
+    return (
+        f"{found.best} has the {way} mean {metric.name}, {best:.3g}; {same} of the {len(found.names) - 1} "
+        "other rows cannot be distinguished from it."
+    )

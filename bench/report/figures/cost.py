@@ -8,136 +8,158 @@ from typing import NamedTuple
 import numpy as np
 import textalloc
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from bench.compare.frame import Results, Row
 from bench.labels import condition
 from bench.metrics import Metric
-from bench.plan import PlanRow
-from bench.report.captions import provenance
+from bench.report.captions import BEYOND, listed, provenance
 from bench.report.figures.comparison import legend
 from bench.report.figures.drawing import Drawing, settle
 from bench.report.figures.forest import Mark, conditions, view
-from bench.report.figures.style import GREY, TWO_COLUMNS, canvas, key, look, metric_label, shown
+from bench.report.figures.style import GREY, TWO_COLUMNS, canvas, key, look, metric_label, shown, tip
 
-PANELS = {"params": "trainable parameters", "seconds": "seconds per run, training and test"}
+PANELS = {"params": "trainable parameters", "flops": "FLOPs of one prediction", "seconds": "seconds per run"}
+
+
+class Point(NamedTuple):
+    """A row of the plan: its name and method, how it looks, what it costs, how good it is.
+
+    `spread` is the standard deviation over seeds, of the cost and of the metric.
+    """
+
+    name: str
+    method: str
+    group: int
+    reference: bool
+    cost: float
+    mean: float
+    spread: tuple[float, float]
 
 
 def cost(results: Results) -> list[Drawing]:
-    """The primary metric against the number of parameters and against seconds, both on logarithmic axes."""
+    """The primary metric against parameters, operations and seconds, and which rows no cheaper one beats."""
     plan, metric = results.plan, results.primary
     # what sees no features (the mean) costs nothing and would stretch the axis
     rows = [row for row in results.finite if row.row.encoders]
     if all(row.row.reference for row in rows):
         return []
     names = conditions(rows) or [""]
-    figure = canvas(TWO_COLUMNS, 4.0)
-    panels = figure.subplots(1, 2, sharey=True)
-    low, high = view([_without_interval(row, metric) for row in rows], metric)
+    figure = canvas(TWO_COLUMNS, 3.3)
+    panels = figure.subplots(1, len(PANELS), sharey=True)
+    drawn = {q: _points(results, rows, names, q) for q in PANELS}
+    low, high = view([_mark(point) for point in drawn["seconds"]], metric.bounds, whole=True)
     panels[0].set_ylim(low - 0.04 * (high - low), high + 0.04 * (high - low))
     panels[0].set_ylabel(metric_label(metric, plan.target))
-    drawn = {
-        quantity: [_point(row, metric, quantity) for row in rows if row.cost(quantity) > 0]
-        for quantity in PANELS
-    }
     for ax, (quantity, label) in zip(panels, PANELS.items(), strict=True):
-        _points(ax, drawn[quantity], rows, names, quantity, (low, high))
-        ax.set_xlabel(f"{label} (log scale)")
+        _draw(ax, drawn[quantity], metric, quantity, (low, high))
+        ax.set_xlabel(label)
     references = any(row.row.reference for row in rows)
-    key(figure, legend(names, references=references, seeds=1))
+    best = Line2D([], [], color="0.3", linewidth=1, label="best at its cost")
+    spread = [Line2D([], [], color="0.75", linewidth=0.8, label="± standard deviation")] * (plan.seeds > 1)
+    key(figure, [*legend(names, references=references, seeds=1), best, *spread])
     settle(figure)
     for ax, quantity in zip(panels, PANELS, strict=True):
         _names(ax, drawn[quantity], metric, (low, high))
+    on_line = {q: listed([p.name for p in _pareto(points, metric)]) for q, points in drawn.items() if points}
+    finding = "; ".join(f"by {PANELS[q]}: {names}" for q, names in on_line.items())
     side = "lower left" if metric.lower_is_better else "upper left"
     text = (
-        f"{provenance(plan)} Means over seeds; {side} is better. Seconds depend on the machine and on "
-        "what else it ran. "
+        f"Means over seeds against cost on logarithmic axes; {side} is better. On the line, and named, is "
+        f"what no cheaper row beats: {finding}. Seconds, of training and test, depend on the machine and "
+        "on what else it ran; parameters and FLOPs are without encoders."
     )
-    if len(names) > 1:
-        text += "A line joins one method's points. "
-    text += "An arrow with a number lies beyond the axis."
-    return [Drawing("cost", f"{metric.name} against parameters and seconds", text, figure)]
+    text += (
+        f" {BEYOND}"
+        if any(
+            not low <= end <= high
+            for p in drawn["seconds"]
+            for end in (p.mean - p.spread[1], p.mean + p.spread[1])
+        )
+        else ""
+    )
+    title = f"{metric.name} against parameters, FLOPs and seconds"
+    return [Drawing("cost", title, f"{text} {provenance(plan)}", figure, f"No cheaper row beats {finding}.")]
 
 
-class Point(NamedTuple):
-    """A row of the plan, what it costs, and how good it is."""
-
-    row: PlanRow
-    cost: float
-    mean: float
-
-
-def _point(row: Row, metric: Metric, quantity: str) -> Point:
-    return Point(row.row, row.cost(quantity), row.mean(metric.name))
-
-
-def _without_interval(row: Row, metric: Metric) -> Mark:
-    mean = row.mean(metric.name)
-    return Mark(np.array([mean]), mean, np.nan, np.nan)
-
-
-def _by_method(points: Sequence[Point]) -> dict[str, list[Point]]:
-    methods: dict[str, list[Point]] = {}
-    for point in points:
-        methods.setdefault(point.row.method, []).append(point)
-    return methods
+def _points(results: Results, rows: Sequence[Row], names: Sequence[str], quantity: str) -> list[Point]:
+    """The rows that have such a cost."""
+    planned, metric, name = [row.row for row in rows], results.primary.name, results.plan.labels()
+    points = []
+    for row in rows:
+        costs = np.array([run.measured[quantity] or 0 for run in row.runs.values()], dtype=float)
+        spread = (
+            (float(costs.std(ddof=1)), float(row.values(metric).std(ddof=1))) if len(costs) > 1 else (0, 0)
+        )
+        group = names.index(condition(row.row, planned))
+        point = Point(
+            name(row.row), row.row.method, group, row.row.reference, costs.mean(), row.mean(metric), spread
+        )
+        points += [point] if point.cost > 0 else []
+    return points
 
 
-def _points(
-    ax: Axes,
-    drawn: Sequence[Point],
-    rows: Sequence[Row],
-    names: list[str],
-    quantity: str,
-    limits: tuple[float, float],
+def _pareto(points: Sequence[Point], metric: Metric) -> list[Point]:
+    """Those that are better than all that cost no more, the cheapest first."""
+    sign = 1 if metric.lower_is_better else -1
+    kept: list[Point] = []
+    for point in sorted(points, key=lambda p: (p.cost, sign * p.mean)):
+        if not kept or sign * point.mean < sign * kept[-1].mean:
+            kept.append(point)
+    return kept
+
+
+def _mark(point: Point) -> Mark:
+    low, high = point.mean - point.spread[1], point.mean + point.spread[1]
+    return Mark(np.array([]), point.mean, low, high, reference=point.reference)
+
+
+def _draw(
+    ax: Axes, points: Sequence[Point], metric: Metric, quantity: str, limits: tuple[float, float]
 ) -> None:
-    planned = [row.row for row in rows]
-    for lane in _by_method(drawn).values():
-        x, y = _places(lane, limits)
-        ax.plot(x, y, color="0.8", linewidth=0.7, zorder=1)
-        for point, at_x, at_y in zip(lane, x, y, strict=True):
-            colour, marker = look(names.index(condition(point.row, planned)))
-            if point.row.reference:
-                ax.plot([at_x], [at_y], marker="D", ms=4, mfc="white", mec=GREY, mew=0.8, zorder=3)
-            else:
-                ax.plot([at_x], [at_y], marker=marker, ms=4.5, color=colour, mec="white", mew=0.5, zorder=3)
+    for point in points:
+        x, y = point.cost, float(np.clip(point.mean, *limits))
+        wide, tall = point.spread
+        ax.plot([x, x], np.clip([y - tall, y + tall], *limits), color="0.75", linewidth=0.8, zorder=1)
+        ax.plot([max(x - wide, x / 3), x + wide], [y, y], color="0.75", linewidth=0.8, zorder=1)
+        colour, marker = (GREY, "D") if point.reference else look(point.group)
+        face, rim = ("white", GREY) if point.reference else (colour, "white")
+        (mark,) = ax.plot([x], [y], marker=marker, ms=4.5, mfc=face, mec=rim, mew=0.6, zorder=3)
+        tip(mark, f"{point.name}: {metric.name} {point.mean:.3g} ± {tall:.2g}, {PANELS[quantity]} {x:,.6g}")
+    best = _pareto(points, metric)
+    ends = np.clip([p.mean for p in best], *limits)
+    ax.step([p.cost for p in best], ends, where="post", color="0.3", linewidth=1, zorder=2)
     ax.set_xscale("log")
-    costs = [point.cost for point in drawn]
+    costs = [point.cost for point in points]
     if costs:
         # room at the sides for names, and for at least one tick
-        ax.set_xlim(min(costs) / 1.8, max(costs) * 1.8)
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(costs) < 60 * min(costs) else (1,)))
-    ax.xaxis.set_major_formatter(EngFormatter(sep="") if quantity == "params" else "{x:g}")
+        ax.set_xlim(min(costs) / 2, max(costs) * 2)
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(costs) < 30 * min(costs) else (1,)))
+    ax.xaxis.set_major_formatter("{x:g}" if quantity == "seconds" else EngFormatter(sep=""))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.grid()
 
 
-def _names(ax: Axes, drawn: Sequence[Point], metric: Metric, limits: tuple[float, float]) -> None:
-    """Name every method at its best point, and wherever its value is not where the point is.
+def _names(ax: Axes, points: Sequence[Point], metric: Metric, limits: tuple[float, float]) -> None:
+    """Name what is on the line, and whatever is beyond the axis, with its value.
 
     Names keep clear of points and each other; thin lines join them to theirs. The layout must be settled.
     """
-    labels, named, others = [], [], []
-    sign = 1 if metric.lower_is_better else -1
-    for method, lane in _by_method(drawn).items():
-        best = int(np.argmin([sign * point.mean for point in lane]))
-        for i, spot in enumerate(zip(*_places(lane, limits), strict=True)):
-            mean = lane[i].mean
-            beyond = f" {mean:.3g} {'↑' if mean > limits[1] else '↓'}" if mean != spot[1] else ""
-            if i == best or beyond:
-                labels.append(shown(method, 26) + beyond)
-                named.append(spot)
-            else:
-                others.append(spot)
+    best, labels, named = _pareto(points, metric), [], []
+    for point in points:
+        beyond = not limits[0] <= point.mean <= limits[1]
+        if point in best or beyond:
+            value = f" {point.mean:.3g} {'↑' if point.mean > limits[1] else '↓'}" if beyond else ""
+            labels.append(shown(point.method, 26) + value)
+            named.append((point.cost, float(np.clip(point.mean, *limits))))
     if named:
-        (x, y), (all_x, all_y) = (np.transpose(spots) for spots in (named, [*named, *others]))
+        (x, y), (all_x, all_y) = (
+            np.transpose(spots)
+            for spots in (named, [(p.cost, float(np.clip(p.mean, *limits))) for p in points])
+        )
         textalloc.allocate(
             ax, x, y, labels, x_scatter=all_x, y_scatter=all_y, textsize=7, linecolor="0.7", linewidth=0.5,
-            margin=0.015, min_distance=0.015, max_distance=0.3, nbr_candidates=600,
+            margin=0.015, min_distance=0.015, max_distance=0.4, nbr_candidates=600,
             avoid_crossing_label_lines=True,
         )  # fmt: skip
-
-
-def _places(lane: Sequence[Point], limits: tuple[float, float]) -> tuple[list[float], list[float]]:
-    """Where points are drawn: at the edge of the axis where they are beyond it."""
-    return [point.cost for point in lane], [float(np.clip(point.mean, *limits)) for point in lane]

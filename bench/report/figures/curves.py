@@ -1,4 +1,4 @@
-"""Curves over the share of test samples without a source: means with bars above, every source below."""
+"""What missing sources cost: curves over the share of test samples without one, and a map of every source."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.lines import Line2D
 
 from bench.metrics import Metric
@@ -15,11 +16,26 @@ from bench.plan import Plan
 from bench.report.captions import intervals_of, provenance
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.forest import Mark, view
-from bench.report.figures.style import TWO_COLUMNS, canvas, interval, key, look, mark, shown, unit
+from bench.report.figures.style import (
+    CHANGE_MAP,
+    TWO_COLUMNS,
+    canvas,
+    interval,
+    key,
+    look,
+    mark,
+    shown,
+    unit,
+    write_cells,
+)
+from bench.report.sheet import digits
 
 STYLES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 """Of the arms: trained on full data, with source dropout."""
-COLUMNS = 4
+ROW = 0.19
+"""Inches of a map's row."""
+WRITTEN = 84
+"""Characters for which there is room across a map."""
 SPREAD = 14.0
 """Percent of the axis over which the marks of one share stand side by side."""
 
@@ -32,7 +48,7 @@ class Curve:
         method, arm: names.
         values: (seeds, S) the mean over sources.
         shares: (S,) in percent.
-        by_source: source -> (S,) means over seeds.
+        rises: source -> rise of the primary metric where all test samples lack it, the mean over seeds.
         interval: of the mean over seeds of one column of `values`.
     """
 
@@ -40,35 +56,55 @@ class Curve:
     arm: str
     values: np.ndarray
     shares: np.ndarray
-    by_source: Mapping[str, np.ndarray]
+    rises: Mapping[str, float]
     interval: Callable[[np.ndarray], tuple[float, float]]
 
 
-def draw_curves(plan: Plan, metric: Metric, found: Sequence[Curve], removal: str) -> Drawing:
-    """A panel per arm, and below them a panel per source."""
+def draw_curves(plan: Plan, metrics: tuple[Metric, Metric], found: Sequence[Curve], removal: str) -> Drawing:
+    """A panel of curves per arm, and below them a map per arm: method by source.
+
+    Args:
+        plan: of the experiment.
+        metrics: the primary one, of the maps, and its companion, of the curves.
+        found: a curve for every method and arm.
+        removal: how sources were removed.
+    """
+    primary, metric = metrics
     methods = list(dict.fromkeys(curve.method for curve in found))
     arms = list(dict.fromkeys(curve.arm for curve in found))
-    sources = list(found[0].by_source)
-    rows, columns = -(-len(sources) // COLUMNS), min(COLUMNS, len(sources))
-    figure = canvas(TWO_COLUMNS, 3.3 + 1.3 * rows)
-    grid = figure.add_gridspec(2, 1, height_ratios=[2.3, 1.3 * rows])
-    means = grid[0].subgridspec(1, len(arms)).subplots(sharey=True, squeeze=False)[0]
+    below = [0.35 + ROW * sum(curve.arm == arm for curve in found) for arm in arms]
+    longest = max(len(shown(source, 26)) for source in found[0].rises)
+    figure = canvas(TWO_COLUMNS, 3.4 + sum(below) + 0.065 * longest)
+    heights = [3.0, sum(below) + 0.065 * longest]
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
+    means = upper.subplots(1, len(arms), sharey=True, squeeze=False)[0]
     for ax, arm in zip(means, arms, strict=True):
         _mean(ax, [curve for curve in found if curve.arm == arm], methods, arms)
-        ax.set_title(f"mean over sources, trained with {shown(arm, 44)}")
-    means[0].set_ylim(*_limits_of_seeds(found, metric))
-    panels = grid[1].subgridspec(rows, columns).subplots(sharex=True, sharey=True, squeeze=False)
-    for i, ax in enumerate(panels.flat):
-        if i >= len(sources):
-            ax.remove()
-            continue
-        _source(ax, found, sources[i], methods, arms)
-        ax.tick_params(labelbottom=i + columns >= len(sources))
-    panels[0, 0].set_ylim(*_limits_of_means(found))
-    figure.supxlabel("test samples without the source [%]", fontsize=7.5)
-    figure.supylabel(f"{metric.name} [{unit(metric, plan.target)}]", fontsize=7.5)
+        ax.set_title(f"trained with {shown(arm, 44)}")
+    means[0].set_ylim(*_limits(found, metric))
+    means[0].set_ylabel(f"{metric.name} [{unit(metric, plan.target)}]")
+    upper.supxlabel("test samples without one source [%]", fontsize=7.5)
+    panels = lower.subplots(len(arms), 1, sharex=True, squeeze=False, height_ratios=below)[:, 0]
+    rises = np.array([list(curve.rises.values()) for curve in found])
+    # one method that cannot do without a source must not take the colours of all others
+    reach = float(np.quantile(np.abs(rises), 0.95)) or 1.0
+    for ax, arm in zip(panels, arms, strict=True):
+        drawn = _map(ax, [curve for curve in found if curve.arm == arm], reach, primary)
+        ax.set_title(f"trained with {shown(arm, 44)}")
+        ax.tick_params(labelbottom=ax is panels[-1])
+    beyond = bool((np.abs(rises) > 1.01 * reach).any())
+    bar = lower.colorbar(drawn, ax=list(panels), extend="both" if beyond else "neither", shrink=0.8)
+    bar.set_label(f"rise of {primary.name} without the source")
+    bar.outline.set_visible(False)
     key(figure, _legend(methods, arms, plan.seeds))
-    return Drawing("missing", plan.title, f"{provenance(plan)} {removal} {_reading(plan)}", figure)
+    worst = max(found, key=lambda curve: max(curve.rises.values()))
+    source = max(worst.rises, key=worst.rises.__getitem__)
+    finding = (
+        f"Most is lost by {worst.method}, trained with {worst.arm}, without {source}: {primary.name} rises "
+        f"by {worst.rises[source]:.3g}."
+    )
+    text = f"{_reading(plan, primary, metric)} {removal} {provenance(plan)}"
+    return Drawing("missing", plan.title, text, figure, finding)
 
 
 def _mean(ax: Axes, found: Sequence[Curve], methods: Sequence[str], arms: Sequence[str]) -> None:
@@ -87,19 +123,20 @@ def _mean(ax: Axes, found: Sequence[Curve], methods: Sequence[str], arms: Sequen
     _percent(ax)
 
 
-def _source(
-    ax: Axes, found: Sequence[Curve], source: str, methods: Sequence[str], arms: Sequence[str]
-) -> None:
-    """One source: the means of all methods and arms, without bars, which would cover each other."""
-    for curve in found:
-        colour, marker = look(methods.index(curve.method))
-        style = STYLES[arms.index(curve.arm) % len(STYLES)]
-        ax.plot(
-            curve.shares, curve.by_source[source], color=colour, linestyle=style, linewidth=0.8,
-            marker=marker, ms=2.5, mew=0,
-        )  # fmt: skip
-    ax.set_title(shown(source, 26))
-    _percent(ax)
+def _map(ax: Axes, found: Sequence[Curve], reach: float, metric: Metric) -> QuadMesh:
+    """One arm: a row per method, a column per source, the rise in every cell."""
+    rises = np.array([list(curve.rises.values()) for curve in found])
+    drawn = ax.pcolormesh(rises, vmin=-reach, vmax=reach, cmap=CHANGE_MAP)
+    ax.set_ylim(len(found), 0)
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    ax.set_yticks(np.arange(len(found)) + 0.5, [shown(curve.method, 26) for curve in found])
+    sources = list(found[0].rises)
+    ax.set_xticks(np.arange(len(sources)) + 0.5, [shown(source, 26) for source in sources], rotation=90)
+    texts = [digits(rise, like=reach, sign="+") for rise in rises.flat]
+    if max(map(len, texts)) * len(sources) <= WRITTEN:
+        write_cells(ax, np.reshape(texts, rises.shape), np.abs(rises) > 0.7 * reach)
+    return drawn
 
 
 def _percent(ax: Axes) -> None:
@@ -109,18 +146,10 @@ def _percent(ax: Axes) -> None:
     ax.grid(axis="y")
 
 
-def _limits_of_seeds(found: Sequence[Curve], metric: Metric) -> tuple[float, float]:
+def _limits(found: Sequence[Curve], metric: Metric) -> tuple[float, float]:
     """Limits for all seeds of the mean over sources, and the intervals as far as they fit."""
     columns = [(curve, column) for curve in found for column in curve.values.T]
-    return view([Mark(c, float(c.mean()), *curve.interval(c)) for curve, c in columns], metric)
-
-
-def _limits_of_means(found: Sequence[Curve]) -> tuple[float, float]:
-    """Limits for the means by source; a method that is far off is not followed below -1."""
-    means = np.array([values for curve in found for values in curve.by_source.values()])
-    low, high = max(float(means.min()), -1.0), float(means.max())
-    margin = 0.06 * max(high - low, 0.05)
-    return low - margin, high + margin
+    return view([Mark(c, float(c.mean()), *curve.interval(c)) for curve, c in columns], metric.bounds)
 
 
 def _legend(methods: Sequence[str], arms: Sequence[str], seeds: int) -> list[Line2D]:
@@ -132,12 +161,13 @@ def _legend(methods: Sequence[str], arms: Sequence[str], seeds: int) -> list[Lin
     return [*names, *styles, *([interval()] if seeds > 1 else [])]
 
 
-def _reading(plan: Plan) -> str:
-    """How to read lines and bars."""
-    text = "Higher is better; what reaches the edge of a panel goes on beyond it."
+def _reading(plan: Plan, primary: Metric, metric: Metric) -> str:
+    """How to read curves and maps."""
+    text = (
+        f"Above: {metric.name}, the mean over sources, higher is better; what reaches the edge of a panel "
+        f"goes on beyond it. Below: by how much {primary.name} rises where all test samples lack the source; "
+        "red: the method needs it. Numbers are exact where colours end."
+    )
     if plan.seeds == 1:
         return f"{text} One seed has no spread: differences may be chance."
-    return (
-        f"{text} Means over seeds. Above, moved apart: the mean over sources with 95 % intervals "
-        f"({intervals_of(plan)})."
-    )
+    return f"{text} Means over seeds; bars above, moved apart: 95 % intervals ({intervals_of(plan)})."

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure as Canvas
 
 from bench.plan import Plan
 from bench.report.figures.style import settings
+from bench.report.figures.vector import with_tips
 
 DPI = 200
 
@@ -25,12 +26,14 @@ class Drawing:
         title: one line.
         caption: where the numbers come from, what is shown, how to read it.
         canvas: what is drawn.
+        finding: what it shows, in a sentence for those who cannot see it.
     """
 
     name: str
     title: str
     caption: str
     canvas: Canvas
+    finding: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Figure:
         path_png, path_svg: the files.
         title: one line.
         caption: where the numbers come from, what is shown, how to read it.
+        finding: what it shows, in a sentence for those who cannot see it.
     """
 
     name: str
@@ -49,6 +53,7 @@ class Figure:
     path_svg: Path
     title: str
     caption: str
+    finding: str = ""
 
 
 def settle(canvas: Canvas) -> None:
@@ -73,4 +78,5 @@ def save(drawing: Drawing, folder: Path) -> Figure:
     settle(drawing.canvas)
     drawing.canvas.savefig(png, dpi=DPI)
     drawing.canvas.savefig(svg, dpi=DPI, metadata={"Date": None})
-    return Figure(drawing.name, png, svg, drawing.title, drawing.caption)
+    svg.write_text(with_tips(svg.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+    return Figure(drawing.name, png, svg, drawing.title, drawing.caption, drawing.finding)

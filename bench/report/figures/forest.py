@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,8 +12,10 @@ from matplotlib.axes import Axes
 from bench.compare.frame import Row
 from bench.labels import condition
 from bench.metrics import Metric
-from bench.report.figures.style import GREY, look, name_rows
+from bench.report.figures.style import GREY, look, name_rows, tip
 
+Bounds = tuple[float, float]
+ANYWHERE: Bounds = (-np.inf, np.inf)
 OUTLYING = 6.0
 """A mean this many median absolute deviations off, and off by more than the median itself, is named at the
 edge instead of drawn to scale: the mean predictor, or a run that diverged."""
@@ -27,6 +30,8 @@ class Mark:
         mean, low, high: of the values; nan for no interval.
         group: which of the groups of its row; sets height, colour and marker.
         reference: drawn in grey.
+        name: said with its numbers where the pointer rests on it.
+        note: written at the right edge.
     """
 
     values: np.ndarray
@@ -35,12 +40,19 @@ class Mark:
     high: float
     group: int = 0
     reference: bool = False
+    name: str = ""
+    note: str = ""
 
     @classmethod
-    def of(cls, row: Row, metric: Metric, group: int = 0) -> Mark:
+    def of(cls, row: Row, metric: Metric, group: int = 0, name: str = "") -> Mark:
         """The mark of a metric."""
         low, high = row.interval(metric)
-        return cls(row.values(metric.name), row.mean(metric.name), low, high, group, row.row.reference)
+        mean, name = row.mean(metric.name), name or row.row.method
+        return cls(row.values(metric.name), mean, low, high, group, row.row.reference, name)
+
+    def __str__(self) -> str:
+        interval = f", 95 % interval [{self.low:.3g}, {self.high:.3g}]" if np.isfinite(self.low) else ""
+        return f"{self.name}: {self.mean:.4g}{interval}"
 
 
 def lanes_of(
@@ -52,8 +64,9 @@ def lanes_of(
     index = {name: i for i, name in enumerate(names)}
     lanes: dict[str, list[Mark]] = {method: [] for method in methods}
     for row in rows:
-        group = index.get(condition(row.row, planned), 0)
-        lanes[row.row.method].append(Mark.of(row, metric, group))
+        where = condition(row.row, planned)
+        name = ", ".join(filter(None, [row.row.method, where]))
+        lanes[row.row.method].append(Mark.of(row, metric, index.get(where, 0), name))
     return lanes
 
 
@@ -91,23 +104,29 @@ def forest(
     ax: Axes,
     lanes: dict[str, list[Mark]],
     groups: int,
-    metric: Metric | None = None,
+    bounds: Bounds | None = None,
     *,
     include: Sequence[float] = (),
     connect: bool = False,
-) -> None:
+    whole: bool = False,
+) -> bool:
     """Draw one row per name, the first at the top, its marks under each other.
 
     Args:
         ax: an empty panel.
         lanes: name -> its marks.
         groups: how many groups there are.
-        metric: bounds the axis, and may leave outlying means beyond it; None for all to scale.
+        bounds: ends of the axis, which may leave outlying means beyond it; None for all to scale.
         include: values that the axis reaches in any case.
         connect: join the means of a row by a thin line.
+        whole: let the axis reach all ends of intervals.
+
+    Returns:
+        Whether anything is beyond the axis, where it is drawn at the edge.
     """
     name_rows(ax, list(lanes))
-    low, high = view([mark for marks in lanes.values() for mark in marks], metric, include)
+    drawn = [mark for marks in lanes.values() for mark in marks]
+    low, high = view(drawn, bounds, include, whole=whole)
     ax.set_xlim(low, high)
     ax.grid(axis="x")
     # a panel that shares its rows with its neighbour shows no names
@@ -121,29 +140,43 @@ def forest(
             ax.plot(*zip(*inside, strict=True), color="0.75", linewidth=0.7, zorder=1)
         for mark, y in zip(marks, heights, strict=True):
             _draw(ax, mark, y, low, high)
+            if mark.note:
+                edge = ax.get_yaxis_transform()
+                ax.text(1.025, y, mark.note, transform=edge, va="center", fontsize=7, color=_look(mark)[0])
+    ends = [value for mark in drawn for value in (mark.mean, mark.low, mark.high) if np.isfinite(value)]
+    return any(not low <= value <= high for value in ends)
 
 
-def view(marks: Sequence[Mark], metric: Metric | None, include: Sequence[float] = ()) -> tuple[float, float]:
-    """Limits that show all means but outlying ones, all their seeds, and intervals as far as they fit."""
+def view(
+    marks: Sequence[Mark], bounds: Bounds | None, include: Sequence[float] = (), *, whole: bool = False
+) -> Bounds:
+    """Limits that show all means but outlying ones, all their seeds, and intervals as far as they fit.
+
+    With `whole` intervals fit in any case. Without `bounds` no mean is outlying.
+    """
     means = np.array([mark.mean for mark in marks])
     middle = np.median(means)
     reach = max(OUTLYING * float(np.median(np.abs(means - middle))), abs(float(middle)))
-    kept = [mark for mark in marks if metric is None or abs(mark.mean - middle) <= reach]
-    values = np.concatenate([*[mark.values for mark in kept], include])
+    kept = [mark for mark in marks if bounds is None or abs(mark.mean - middle) <= reach]
+    # what is beside the point must not press the point together
+    spans = [mark for mark in kept if np.isfinite(mark.low) and not mark.reference]
+    ends = [end for mark in spans for end in (mark.low, mark.high)]
+    values = np.concatenate([*[[*mark.values, mark.mean] for mark in kept], include, ends if whole else []])
     low, high = float(values.min()), float(values.max())
     # on each side, a wide interval may take half the room again that all seeds need, no more
     room = 0.5 * (high - low) or 0.1 * abs(high) or 1.0
-    # what is beside the point must not press the point together
-    spans = [mark for mark in kept if np.isfinite(mark.low) and not mark.reference]
-    lows, highs = [mark.low for mark in spans], [mark.high for mark in spans]
-    start = max(min([low, *lows]), low - room) - 0.05 * room
-    end = min(max([high, *highs]), high + room) + 0.05 * room
-    least, most = metric.bounds if metric else (-np.inf, np.inf)
+    start = max(min([low, *ends]), low - room) - 0.05 * room
+    end = min(max([high, *ends]), high + room) + 0.05 * room
+    least, most = bounds or ANYWHERE
     return max(start, least), min(end, most)
 
 
+def _look(mark: Mark) -> tuple[Any, str]:
+    return (GREY, "D") if mark.reference else look(mark.group)
+
+
 def _draw(ax: Axes, mark: Mark, y: float, low: float, high: float) -> None:
-    colour, marker = (GREY, "D") if mark.reference else look(mark.group)
+    colour, marker = _look(mark)
     if not low <= mark.mean <= high:
         right = mark.mean > high
         text = f"{mark.mean:.3g} →" if right else f"← {mark.mean:.3g}"
@@ -162,4 +195,5 @@ def _draw(ax: Axes, mark: Mark, y: float, low: float, high: float) -> None:
         ax.plot(mark.values, np.full(len(mark.values), y), ".", color=colour, ms=4.5, mew=0, zorder=4)
     face = "white" if mark.reference else colour
     rim = colour if mark.reference else "white"
-    ax.plot([mark.mean], [y], marker=marker, markersize=5, mfc=face, mec=rim, mew=0.7, zorder=5)
+    (point,) = ax.plot([mark.mean], [y], marker=marker, markersize=5, mfc=face, mec=rim, mew=0.7, zorder=5)
+    tip(point, str(mark))

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure as Canvas
@@ -21,7 +23,9 @@ from bench.metrics import Metric
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.0
 """Widths in inches of a figure in a paper."""
 GREY = "0.45"
-MAP = "viridis"
+MAP, CHANGE_MAP = "viridis", "vlag"
+ON_DARK, ON_LIGHT = "#fffffe", "#000001"
+"""Of numbers on the colours of a map. They are no greys: greys turn over on a dark page, colours stay."""
 CHINESE = (
     "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
     "Microsoft YaHei", "SimHei", "PingFang SC", "Hiragino Sans GB", "Heiti TC", "Arial Unicode MS",
@@ -29,6 +33,8 @@ CHINESE = (
 """Fonts with Chinese characters, of which a machine may have one."""
 
 _MARKERS = "o^sv<>pPX*"
+TIP = "tip:"
+"""How the id of what has a text to say begins."""
 
 
 def settings() -> Any:
@@ -93,6 +99,18 @@ def unit(metric: Metric, target: Target, width: int = 28) -> str:
     original = shown(target.unit, 60) or "original unit"
     text = metric.unit.format(target=shown(target.label, 60), unit=original)
     return textwrap.fill(text, width)
+
+
+def tip(artist: Artist, text: str) -> None:
+    """Let an SVG say a text where the pointer rests on an artist (`bench.report.figures.vector`)."""
+    artist.set_gid(TIP + text)
+
+
+def write_cells(ax: Axes, texts: np.ndarray, dark: np.ndarray) -> None:
+    """The texts of a map's cells, both (R, C); light where their colour is dark."""
+    for (i, j), text in np.ndenumerate(texts):
+        colour = ON_DARK if dark[i, j] else ON_LIGHT
+        ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=7, color=colour)
 
 
 def better(metric: Metric) -> str:
