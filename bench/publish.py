@@ -17,7 +17,7 @@ from bench.report.beside import beside_others, beside_paper
 from bench.report.figures.drawing import Figure, write_figures
 from bench.report.headline import headline
 from bench.report.numbers import numbers
-from bench.report.page import Chapter, Head, write_page
+from bench.report.page import Chapter, Head, short_table, write_page
 from bench.report.sheet import Sheet
 from bench.report.tables import write_tables
 from bench.store import RunStore
@@ -135,8 +135,10 @@ class Reading:
         """What the page begins with, of one target; None where that has no results."""
         found = headline(self.results)
         main = next((figure for figure in figures if figure.name == self.plan.name), None)
-        target = self.plan.target.column if self.plan.of else ""
-        return None if found is None else Head(target, found, self.experiment.verdict(self.results), main)
+        if found is None:
+            return None
+        first = short_table(self.results, self.table)
+        return Head(self.plan, found, self.experiment.verdict(self.results), main, first)
 
 
 def _named(sheet: Sheet, plan: Plan) -> Sheet:

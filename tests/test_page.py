@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from workshop import METHODS, Row, Workshop, fill
 
+from bench.data.schema import Target
 from bench.files import seal
 from bench.publish import read
 from bench.report import page as page_module
@@ -23,7 +24,7 @@ from bench.report.page import write_page as write_chapters
 from bench.report.warnings import collect
 
 html5lib = pytest.importorskip("html5lib", reason="html5lib, the HTML validator, is not installed")
-XHTML = "{http://www.w3.org/1999/xhtml}"
+XHTML, SVG = "{http://www.w3.org/1999/xhtml}", "{http://www.w3.org/2000/svg}"
 DRAWN = ("fusion", "entity-fusion", "data")
 HEADLESS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -45,7 +46,7 @@ class Written:
 
     def section(self, name: str) -> str:
         """The text of a section, without tags."""
-        found = next(e for e in self.tree.iter(f"{XHTML}section") if e.get("id") == name)
+        found = next(e for e in self.tree.iter() if e.get("id") == name)
         return " ".join("".join(found.itertext()).split())
 
 
@@ -91,8 +92,9 @@ def test_nothing_is_fetched(written):
         for attribute in ("src", "href", "srcset", "data", "action", "poster"):
             value = element.get(attribute, "#")
             assert value.startswith(("#", "data:image/")), f"{element.tag} {attribute}={value[:60]}"
+        assert element.get("{http://www.w3.org/1999/xlink}href", "#").startswith("#")
     assert not list(written.tree.iter(f"{XHTML}link"))
-    assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest|import\(", written.html)
+    assert not re.search(r"url\((?!#)|@import|fetch\(|XMLHttpRequest|import\(", written.html)
     assert "default-src 'none'" in unescape(written.html)
     assert len(written.html) < 4_000_000
     assert str(written.workshop.out) not in written.html
@@ -103,7 +105,12 @@ def test_headings_are_in_order_and_pictures_have_words(written):
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(b <= a + 1 for a, b in pairwise(levels))
-    assert all(image.get("alt") for image in written.tree.iter(f"{XHTML}img"))
+    drawings = [e for e in written.tree.iter(f"{SVG}svg")]
+    assert len(drawings) == len(written.figures)
+    assert {e.get("role") for e in drawings} == {"img"}
+    said = {e.get("aria-label") for e in drawings}
+    assert said == {figure.finding or figure.title for figure in written.figures}
+    assert any("has the lowest mean MSE" in text for text in said), "not what is drawn, but what it shows"
     for table in written.tree.iter(f"{XHTML}table"):
         assert table.find(f"{XHTML}caption").text.strip()
         assert all(th.get("scope") in ("row", "col") for th in table.iter(f"{XHTML}th"))
@@ -112,6 +119,9 @@ def test_headings_are_in_order_and_pictures_have_words(written):
 def test_warnings_come_first(written):
     text = written.section("warnings")
     assert written.html.index('id="warnings"') < written.html.index('id="headline"')
+    details = next(e for e in written.tree.iter(f"{XHTML}details") if e.get("id") == "warnings")
+    assert details.get("open") is None, "one line, which opens"
+    assert details[0].text.startswith("3 warnings: Random weights: ")
     for expected in (
         "Random weights: resnet50, densenet121", "resnet18: backbones", "Few seeds: 3",
         "Experiments that say nothing about this dataset: 1", "the dataset has one modality",
@@ -155,15 +165,43 @@ def test_a_table_marks_best_references_and_spread(written):
     assert next(iter(rows)) == "memf", "the best is first"
     best = [name for name, row in rows.items() if list(row.iter(f"{XHTML}strong"))]
     assert "memf" in best
-    cell = "".join(rows["memf"][3].itertext())
-    assert re.fullmatch(r"0\.\d{4} ± 0\.\d{4} \[-?0\.\d{4}, 0\.\d{4}\]", cell)
+    cell = "".join(rows["memf"][2].itertext())
+    assert re.fullmatch(r"0\.\d{3} ± 0\.\d{3} \[-?0\.\d{3}, 0\.\d{3}\]", cell)
+    assert re.match(r"0\.\d{5,} ± 0\.\d{5,}, 95 % interval \[", rows["memf"][2].get("title"))
 
 
-def test_complexity_and_provenance(written):
+def test_the_answer_has_a_short_table(written):
+    table = next(t for t in written.tree.iter(f"{XHTML}table") if t.get("id") == "first-fusion")
+    assert [th[0].text for th in table.iter(f"{XHTML}th") if len(th) and th[0].tag == f"{XHTML}button"] == [
+        "method", "MSE", "gap to best", "letters", "weights"
+    ]  # fmt: skip
+    assert len(list(table.find(f"{XHTML}tbody"))) == page_module.FIRST
+    assert "The first 5 of 11 rows, best first." in table.find(f"{XHTML}caption").text
+
+
+def test_drawings_have_the_colours_of_the_page(written):
+    drawings = "".join(re.findall(r"<svg.*?</svg>", written.html, re.DOTALL))
+    assert "color-mix(in srgb, var(--text) 10%, var(--page))" in drawings, "a grid"
+    assert not re.search(r"#([0-9a-f]{2})\1\1\b", drawings), "no grey of its own"
+
+
+def test_names_from_outside_are_text_in_tables_and_drawings(tmp_path):
+    workshop = Workshop(tmp_path, target=Target(column=HARD, unit=HARD))
+    workshop.plan("fusion", [Row(HARD, 0.5), Row("--><b>memf</b>", 0.6), Row("ridge", 0.7, reference=True)])
+    written = write(workshop, ["fusion"])
+    html5lib.HTMLParser(strict=True).parse(written.html)
+    (script,) = written.tree.iter(f"{XHTML}script")
+    assert "alert" not in script.text
+    assert not list(written.tree.iter(f"{XHTML}b"))
+    titles = [title.text for title in written.tree.iter(f"{SVG}title")]
+    assert any(title.startswith(f"{HARD}: ") for title in titles)
+
+
+def test_costs_and_provenance(written):
     plan = next(p for p in written.workshop.plans if p.experiment == "fusion")
     params = written.workshop.store.measured(plan.rows[0].runs[0])["params"]
-    assert f"{params:,}" in written.section("complexity")
-    assert "FLOPs" in written.section("complexity")
+    assert f'title="{params:,}">{float(f"{params:.3g}"):,.0f}</td>' in written.html
+    assert "FLOPs" in written.section("experiment-fusion")
     text = written.section("provenance")
     assert "densenet121 (random) image" in text
     assert "hashing text" in text
@@ -178,10 +216,10 @@ def test_a_large_figure_is_embedded_as_png(written, monkeypatch):
     small = picture(written.figures[0])
     monkeypatch.setattr(page_module, "LARGEST_SVG", 10)
     large = picture(written.figures[0])
-    assert small.source.startswith("data:image/svg+xml;base64,")
-    assert large.source.startswith("data:image/png;base64,")
-    assert (small.width, small.height) == (large.width, large.height)
-    assert small.width in (336, 672)
+    assert small.drawing.startswith('<svg role="img" aria-label="memf (resnet50) has the lowest')
+    assert large.drawing.startswith('<img src="data:image/png;base64,')
+    assert 'alt="memf (resnet50) has the lowest' in large.drawing
+    assert re.search(r'width="672" height="\d+"', large.drawing)
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
@@ -212,7 +250,7 @@ def test_what_went_wrong_is_said(tmp_path):
     assert "Mixed origins: runs from 2" in text
     assert "Few seeds" not in text
     assert "diverged" in written.section("experiment-fusion")
-    assert "1,234,567" in written.section("complexity")
+    assert 'title="1,234,567">1,230,000</td>' in written.html
     assert "9.9.9" in written.section("provenance")
 
 
@@ -261,16 +299,30 @@ const numbers = (i) => Array.from(table.tBodies[0].rows, (row) => parseFloat(row
 const headers = Array.from(table.tHead.rows[0].cells);
 const column = headers.findIndex((header) => header.textContent === "MSE");
 const press = (i) => { headers[i].querySelector("button").click(); return headers[i].ariaSort; };
+const [field, pick] = [".filter", ".pick"].map((name) => page.querySelector("#experiment-fusion " + name));
+const typed = (text) => {
+  field.value = text;
+  field.dispatchEvent(new Event("input"));
+  return Array.from(table.tBodies[0].rows).filter((row) => row.offsetHeight > 0).length;
+};
+const last = headers.findIndex((header) => header.hidden);
 const interval = table.querySelector(".interval"), shown = () => interval.offsetWidth > 0;
 const found = { phone: width("phone"), desk: width("desk"), before: numbers(column) };
 found.was = headers[column].ariaSort;
 found.first = [press(column), numbers(column)];
 found.second = [press(column), numbers(column)];
+found.best = press(headers.findIndex((header) => header.textContent === "R2_score"));
+found.filtered = [typed("MEMF"), typed("")];
+found.picked = [headers[last].textContent, headers[last].offsetWidth > 0];
+pick.click();
+found.picked.push(headers[last].offsetWidth > 0);
+found.answer = page.querySelector(".answer").getBoundingClientRect().bottom;
 found.names = [press(0), names(), headers[column].ariaSort];
 found.interval = [shown()];
 page.querySelector("#experiment-fusion .intervals").click();
 found.interval.push(shown());
-found.images = Array.from(page.images, (image) => image.naturalWidth > 0);
+const height = (drawing) => drawing.getBoundingClientRect().height;
+found.drawings = Array.from(page.querySelectorAll("figure svg"), (drawing) => height(drawing) > 50);
 found.scrolls = table.parentNode.scrollWidth > table.parentNode.clientWidth;
 document.getElementById("found").textContent = JSON.stringify(found);
 """
@@ -312,8 +364,8 @@ def test_no_page_overflow(found):
 
 
 def test_pictures_show(found):
-    assert found["images"]
-    assert all(found["images"])
+    assert found["drawings"]
+    assert all(found["drawings"])
 
 
 def test_columns_sort(found):
@@ -323,7 +375,17 @@ def test_columns_sort(found):
     assert found["second"] == ["ascending", sorted(found["before"])]
     order, names, other = found["names"]
     assert (order, other) == ("ascending", "none")
+    assert found["best"] == "descending", "the best first"
     assert names == sorted(names)
+
+
+def test_rows_are_filtered_and_metrics_picked(found):
+    assert found["filtered"] == [2, 11]
+    assert found["picked"] == ["MAE", False, True]
+
+
+def test_the_answer_is_on_the_first_screen(found):
+    assert 0 < found["answer"] < 400
 
 
 def test_intervals_replace_spreads_on_request(found):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,29 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from bench.compare.frame import Results
+from bench.metrics import PRIMARY
 from bench.plan import Plan
 from bench.report import warnings
-from bench.report.captions import intervals_of, predicted
+from bench.report.captions import about, intervals_of, predicted, provenance
 from bench.report.figures.drawing import Figure
+from bench.report.figures.vector import inline, size
 from bench.report.headline import Headline
 from bench.report.provenance import encoder_sheet, environment_sheet, request_sheet, stored_runs
 from bench.report.sheet import Sheet
 from bench.report.tables import (
+    LETTERS,
     caption,
     chosen_of,
     facts_of,
     results_sheet,
+    setting_apart,
     shown_metrics,
 )
 
-LARGEST_SVG = 150_000
-"""Bytes above which a figure is embedded as PNG: a page of many points would be slow to show."""
-PIXELS_PER_POINT = 96 / 72
+LARGEST_SVG = 400_000
+"""Characters above which a figure is embedded as PNG: a page of many points would be slow to show."""
+FIRST = 5
+"""Rows of the table at the top."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +44,13 @@ class Picture:
     """A figure as the page shows it.
 
     Attributes:
-        source: a data URI.
-        width, height: in pixels, as drawn.
+        drawing: an element, with what it shows in words.
     """
 
     name: str
     title: str
     caption: str
-    source: str
-    width: int
-    height: int
+    drawing: Markup
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,6 @@ class Section:
     Attributes:
         note: how to read the table.
         beside: other people's figures beside ours.
-        shown_above: its main figures, which are in the headline.
     """
 
     plan: Plan
@@ -69,7 +70,6 @@ class Section:
     beside: Sequence[Sheet]
     sheets: Sequence[Sheet]
     pictures: list[Picture]
-    shown_above: list[Picture]
 
 
 @dataclass(frozen=True)
@@ -77,21 +77,28 @@ class Head:
     """What the page begins with, of one target.
 
     Attributes:
-        target: its name, where there are several.
+        plan: of the target.
         headline: the comparison.
         verdict: which fusion.
         figure: the main one, where it was drawn.
+        table: the first rows and the columns that answer.
     """
 
-    target: str
+    plan: Plan
     headline: Headline
     verdict: str
     figure: Figure | None
+    table: Sheet
+
+    @property
+    def target(self) -> str:
+        """Its name, where there are several."""
+        return self.plan.target.column if self.plan.of else ""
 
     @property
     def picture(self) -> Picture | None:
         """The figure as the page shows it."""
-        return picture(self.figure) if self.figure else None
+        return picture(self.figure, [self.plan]) if self.figure else None
 
 
 @dataclass(frozen=True)
@@ -147,7 +154,6 @@ def _content(chapters: Sequence[Chapter]) -> dict[str, Any]:
         "requests": request_sheet(found),
         "environments": environment_sheet(found),
         "encoders": encoder_sheet(found),
-        "commands": list(dict.fromkeys(plan.command for plan in plans if plan.command)),
     }
 
 
@@ -179,7 +185,8 @@ def _section(chapter: Chapter, is_top: bool) -> Section:
     """An experiment, without what the headline says and shows of it already."""
     results, plan, table = chapter.results, chapter.results.plan, chapter.table
     above = [head.figure for head in chapter.heads if is_top and head.figure]
-    sheet = None if table.empty else results_sheet(plan, table, results.metrics).visible()
+    known = [] if table.empty else [plan, *plan.each]
+    sheet = None if table.empty else results_sheet(plan, table, results.metrics).visible(everything=True)
     return Section(
         plan=plan,
         caption="" if sheet is None else _caption(results, table),
@@ -188,8 +195,7 @@ def _section(chapter: Chapter, is_top: bool) -> Section:
         table=sheet,
         beside=chapter.beside,
         sheets=[*chapter.sheets, *facts_of(plan)],
-        pictures=[picture(figure) for figure in chapter.figures if figure not in above],
-        shown_above=[picture(figure) for figure in above],
+        pictures=[picture(figure, known) for figure in chapter.figures if figure not in above],
     )
 
 
@@ -205,28 +211,40 @@ def _note(results: Results, sheet: Sheet) -> str:
     if any(line.reference for line in sheet.lines):
         parts.append("Rows marked reference use no fusion.")
     if sheet.has_intervals:
-        parts.append(f"Intervals: {intervals_of(results.plan)}.")
+        parts.append(f"Intervals: {intervals_of(results.plan)}; of gaps, for all pairs at once.")
+    if any(column.name == "letters" for column in sheet.columns):
+        parts.append(LETTERS)
     return " ".join([*parts, *(f"{said}." for said in chosen_of(results)), "A column's header sorts by it."])
 
 
-def picture(figure: Figure) -> Picture:
-    """A figure as a data URI: the SVG if it is small, else the PNG."""
-    svg = figure.path_svg.read_bytes()
-    small = len(svg) < LARGEST_SVG
-    content = svg if small else figure.path_png.read_bytes()
-    kind = "image/svg+xml" if small else "image/png"
-    width, height = _size(svg)
-    source = f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
-    return Picture(figure.name, figure.title, figure.caption, source, width, height)
+def picture(figure: Figure, known: Sequence[Plan] = ()) -> Picture:
+    """A figure as the page shows it: the SVG as part of it if it is small, else the PNG.
+
+    What the page says of the `known` plans already is left out of its caption.
+    """
+    svg, label = figure.path_svg.read_text(encoding="utf-8"), figure.finding or figure.title
+    if len(svg) < LARGEST_SVG:
+        drawing = inline(svg, figure.name, label)
+    else:
+        width, height = size(svg)
+        content = base64.b64encode(figure.path_png.read_bytes()).decode("ascii")
+        image = '<img src="data:image/png;base64,{}" alt="{}" width="{}" height="{}">'
+        drawing = Markup(image).format(content, label, width, height)
+    caption = figure.caption
+    for said in (said for plan in known for said in (provenance(plan), about(plan))):
+        caption = caption.replace(said, "")
+    return Picture(figure.name, figure.title, " ".join(caption.split()), drawing)
 
 
-def _size(svg: bytes) -> tuple[int, int]:
-    """Width and height of a drawing in pixels, from its view box, which matplotlib writes in points."""
-    found = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg[:4000])
-    if found is None:
-        raise ValueError("the SVG has no view box")
-    width, height = (round(float(points) * PIXELS_PER_POINT) for points in found.groups())
-    return width, height
+def short_table(results: Results, table: pd.DataFrame) -> Sheet:
+    """The first rows of a table and the columns that answer which is best."""
+    task = results.plan.target.task
+    names = [*setting_apart(table), PRIMARY[task], "gap", "letters"]
+    whole = results_sheet(results.plan, table, results.metrics).visible().only(names).last("weights")
+    rest = len(whole.lines) - FIRST
+    more = f"The first {FIRST} of {len(whole.lines)} rows" if rest > 0 else "All rows"
+    said = f"{more}, best first. {LETTERS}"
+    return replace(whole.top(FIRST), name=f"first-{results.plan.name}", caption=said)
 
 
 def _code(text: str) -> Markup:

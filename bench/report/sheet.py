@@ -10,6 +10,8 @@ import numpy as np
 
 DIGITS = 3
 """How many digits of a measured number are shown."""
+EXACT = 7
+"""How many its tooltip has."""
 TINY, HUGE = 1e-6, 1e12
 """A number below or from here on is shown as a power of ten."""
 LONG = 40
@@ -72,8 +74,11 @@ class Cell:
         """All that is known of a measured number, as a tooltip says it; "" of others."""
         if self.kind in ("text", "count", "plain") or not self.key:
             return ""
-        spread = f" ± {self.sd:,.6g}" if self.spread else ""
-        return f"{self.value:,.6g}{spread}{self.interval and f', 95 % interval {self.interval}'}"
+        spread = f" ± {digits(self.sd, like=self.value, count=EXACT)}" if self.spread else ""
+        interval = f", 95 % interval {self.interval}" if self.interval else ""
+        whole = float(self.value).is_integer()
+        value = f"{self.value:,.0f}" if whole else digits(self.value, count=EXACT)
+        return f"{value}{spread}{interval}"
 
     @property
     def is_long(self) -> bool:
@@ -169,6 +174,10 @@ class Sheet:
         wanted = list(names)
         return self._with([i for i, column in enumerate(self.columns) if column.name in wanted])
 
+    def last(self, name: str) -> Sheet:
+        """The columns with one of them at the end."""
+        return self._with(sorted(range(len(self.columns)), key=lambda i: self.columns[i].name == name))
+
     def _with(self, places: Sequence[int]) -> Sheet:
         lines = tuple(replace(line, cells=tuple(line.cells[i] for i in places)) for line in self.lines)
         return replace(self, columns=tuple(self.columns[i] for i in places), lines=lines)
@@ -193,13 +202,13 @@ def _is_number(value: Any) -> bool:
     return value is None or isinstance(value, int | float | np.number)
 
 
-def digits(value: float, *, sign: str = "", like: float | None = None) -> str:
-    """A number as people read it: three digits that count, thousands apart; or with the places of another."""
+def digits(value: float, *, sign: str = "", like: float | None = None, count: int = DIGITS) -> str:
+    """A number as people read it: the digits that count, thousands apart; or with the places of another."""
     size = abs(value if like is None else like)
     if max(size, abs(value)) >= HUGE or 0 < size < TINY:
-        return f"{value:{sign}.{DIGITS}g}"
+        return f"{value:{sign}.{count}g}"
     # rounding may carry: 0.9996 is 1.00
-    places = DIGITS - 1 - int(np.floor(np.log10(float(f"{size:.{DIGITS - 1}e}")))) if size else 0
+    places = count - 1 - int(np.floor(np.log10(float(f"{size:.{count - 1}e}")))) if size else 0
     rounded = round(value, places) or 0.0  # not -0.0
     return f"{rounded:{sign},.{max(0, places)}f}"
 

@@ -142,7 +142,7 @@ def forest(
             _draw(ax, mark, y, low, high)
             if mark.note:
                 edge = ax.get_yaxis_transform()
-                ax.text(1.025, y, mark.note, transform=edge, va="center", fontsize=7, color=_look(mark)[0])
+                ax.text(1.025, y, mark.note, transform=edge, va="center", fontsize=7, color="0.25")
     ends = [value for mark in drawn for value in (mark.mean, mark.low, mark.high) if np.isfinite(value)]
     return any(not low <= value <= high for value in ends)
 
