@@ -17,7 +17,7 @@ from bench.metrics import COMPANION, METRICS, PRIMARY, Metric, leading
 from bench.plan import Plan
 from bench.report.captions import about, intervals_of, listed, seeds_of, settings_of
 from bench.report.numbers import GAPS, per_seed
-from bench.report.sheet import Cell, Column, Line, Sheet, plain_sheet
+from bench.report.sheet import Cell, Column, Line, Sheet, digits, plain_sheet
 from bench.report.writers import comma_separated, glance, latex, markdown
 
 HIDDEN_FACTS = frozenset({"histogram"})
@@ -62,7 +62,8 @@ def results_sheet(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric]
     lines = []
     for i, row in table.iterrows():
         cells = (
-            _cell(row, column, column.name in best and bool(best.loc[i, column.name])) for column in columns
+            _cell(row, column, column.name in best and bool(best.loc[i, column.name]), primary.name)
+            for column in columns
         )
         labelled = [
             replace(cell, label=paths[column.name][cell.value]) if column.name in paths else cell
@@ -101,12 +102,15 @@ def _column(
     return Column(name, shown=ORDER.get(name, ENCODER) if name in apart else None)
 
 
-def _cell(row: pd.Series, column: Column, best: bool) -> Cell:
+def _cell(row: pd.Series, column: Column, best: bool, primary: str) -> Cell:
     value = row[column.name]
     if not column.interval:
         return Cell(value, column.kind)
     sd, low, high = (float(row.get(f"{column.name}_{end}", np.nan)) for end in ("sd", "low", "high"))
-    return Cell(float(value), column.kind, sd=sd, low=low, high=high, best=best)
+    value = float(value)
+    # a gap is as exact as what it is a gap of
+    label = digits(value, sign="+", like=row[primary]) if column.kind == "change" and value else ""
+    return Cell(value, column.kind, label if np.isfinite(value) else "", sd, low, high, best)
 
 
 def _tag(row: pd.Series, seeds: int) -> str:

@@ -99,7 +99,9 @@ def _gaps(
 
 
 def _reading(found: Simultaneous) -> str:
-    letters = "rows that share a letter cannot be distinguished" if found.any_found else "no two rows can be"
+    letters = (
+        "rows that share a letter cannot be distinguished" if found.any_found else "no pair of rows can be"
+    )
     return (
         f"Right: each row less the best, {found.best}, with 95 % intervals that hold for all pairs at once. "
         f"Where one reaches the line at 0, the two cannot be distinguished; {letters}. Left: the values. "
