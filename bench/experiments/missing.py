@@ -26,7 +26,7 @@ from bench.metrics import COMPANION, METRICS, PRIMARY, Metric
 from bench.observe.missing import curves, sample_areas
 from bench.report.figures.curves import Curve, draw_curves
 from bench.report.figures.drawing import Drawing
-from bench.report.sheet import Cell, Column, Line, Sheet
+from bench.report.sheet import Cell, Column, Line, Sheet, digits, interval_text
 from bench.variants import Choice, Variant
 
 FUSIONS = ("memf", "vtfsa", "cmmt", "mult", "mfb", "tfn", "concat")
@@ -180,9 +180,10 @@ def by_source(results: Results) -> pd.DataFrame:
     """One row per row of the plan and source: area under the companion metric, and what the source is worth.
 
     `loss_METRIC` is the metric with the source missing from all test samples minus that with it missing from
-    none: below zero, the method gets worse. Both are means over seeds with 95 % intervals.
+    none: below zero, the method gets worse. `rise_METRIC` is that of the primary metric, as drawn. All are means
+    over seeds with 95 % intervals.
     """
-    metric, lines = METRICS[COMPANION[results.plan.target.task]], []
+    metric, primary, lines = METRICS[COMPANION[results.plan.target.task]], results.primary.name, []
     for found in curves_of(results):
         for source in found.sources:
             values = found.values(metric.name, source)
@@ -193,12 +194,12 @@ def by_source(results: Results) -> pd.DataFrame:
                 "seeds": len(values),
             }
             measured = {
-                "area": (found.areas(metric.name, source), metric),
-                "loss": (values[:, -1] - values[:, 0], None),
+                f"area_{metric.name}": (found.areas(metric.name, source), metric),
+                f"loss_{metric.name}": (found.rise(metric.name, source), None),
+                f"rise_{primary}": (found.rise(primary, source), None),
             }
-            for name, (x, bounded) in measured.items():
+            for column, (x, bounded) in measured.items():
                 low, high = found.interval(x, bounded)
-                column = f"{name}_{metric.name}"
                 line |= {column: float(x.mean()), f"{column}_low": low, f"{column}_high": high}
             lines.append(line)
     return pd.DataFrame(lines)
@@ -221,9 +222,8 @@ def _sheet(table: pd.DataFrame, metric: Metric) -> Sheet:
 
 
 def _with_interval(row: Mapping[str, float], column: str, sign: str) -> str:
-    low, high = row[f"{column}_low"], row[f"{column}_high"]
-    known = f" [{low:{sign}.4f}, {high:{sign}.4f}]" if np.isfinite(low) else ""
-    return f"{row[column]:{sign}.4f}{known}"
+    interval = interval_text(row[f"{column}_low"], row[f"{column}_high"], sign)
+    return f"{digits(row[column], sign=sign)} {interval}".rstrip()
 
 
 # -- verdict ------------------------------------------------------------------------------------------------
