@@ -180,8 +180,8 @@ def by_source(results: Results) -> pd.DataFrame:
     """One row per row of the plan and source: area under the companion metric, and what the source is worth.
 
     `loss_METRIC` is the metric with the source missing from all test samples minus that with it missing from
-    none: below zero, the method gets worse. `rise_METRIC` is that of the primary metric, as drawn. All are means
-    over seeds with 95 % intervals.
+    none: below zero, the method gets worse. `rise_METRIC` is that of the primary metric, as drawn. All are
+    means over seeds with 95 % intervals.
     """
     metric, primary, lines = METRICS[COMPANION[results.plan.target.task]], results.primary.name, []
     for found in curves_of(results):
