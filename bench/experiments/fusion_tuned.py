@@ -211,7 +211,7 @@ def _figure(results: Results, pairs: Mapping[str, Pair]) -> list[Drawing]:
         differences[str(name)] = [gain]
     figure = canvas(TWO_COLUMNS, 1.0 + height(len(lanes), 2))
     left, right = figure.subplots(1, 2, sharey=True)
-    forest(left, lanes, 2, metric)
+    forest(left, lanes, 2, metric.bounds)
     left.set_xlabel(metric_label(metric, plan.target, 44))
     left.set_title(better(metric))
     forest(right, differences, 1, include=[0.0])

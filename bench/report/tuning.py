@@ -137,7 +137,7 @@ def _sheet(plan: Plan, found: Sequence[Found]) -> Sheet:
     columns = (
         Column("method"), Column("seed", "plain"), Column("trials", "count"), Column("pruned", "count"),
         Column("failed", "count"), Column(f"default {metric}", "metric"), Column(f"best {metric}", "metric"),
-        Column("budget GFLOPs", "plain"), Column("spent GFLOPs", "plain"), Column("seconds", "seconds"),
+        Column("budget GFLOPs", "plain"), Column("spent GFLOPs", "plain"), Column("seconds", "amount"),
         Column("settings"),
     )  # fmt: skip
     lines = []
@@ -150,7 +150,7 @@ def _sheet(plan: Plan, found: Sequence[Found]) -> Sheet:
             Cell(states.count("pruned"), "count"), Cell(states.count("failed"), "count"),
             Cell(one.default, "metric"), Cell(one.best.value if one.best else None, "metric"),
             Cell(one.budget / 1e9 or None, "plain"), Cell(one.spent / 1e9 or None, "plain"),
-            Cell(sum(trial.seconds for trial in one.trials), "seconds"), Cell(chosen),
+            Cell(sum(trial.seconds for trial in one.trials), "amount"), Cell(chosen),
         )  # fmt: skip
         lines.append(Line(cells))
     equal = any(one.budget for one in found)
