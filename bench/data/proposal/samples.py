@@ -78,16 +78,15 @@ def choose_samples(found: Survey, links: list[Link]) -> Section:
     if best not in found.ids:
         fix = "add a column id (1, 2, 3, ... will do) as the first"
         raise DataError(f"{found.root / best} has no id: no column names every row once; {fix}.")
-    section = Section(best, {"table": best, "id": found.ids[best]}, ["id: a value of its own in every row"])
+    section = Section({"table": best, "id": found.ids[best]}, ["id: a value of its own in every row"])
     if others:
         why = "it refers to most tables, or has the plainest target or name, or the most rows"
         section.remarks.append(f"table: {why}; it could also be {some(others)}")
     for kind in ("split", "time"):
-        for column in found.of_kind(best, kind)[:1]:
+        for column in [c for c in found.of_kind(best, kind) if (best, c) not in found.refused][:1]:
             section.fields[kind] = column
-            section.remarks.append(
-                f"{kind}: by its cells; for `--split {'official' if kind == 'split' else kind}`"
-            )
+            split = "official" if kind == "split" else kind
+            section.remarks.append(f"{kind}: by its cells; for `--split {split}`")
     for column in found.of_kind(best, "key"):
         if found.tables.column(best, column).duplicated().any() and not found.is_list(best, column):
             section.remarks += [
@@ -103,7 +102,7 @@ def choose_target(found: Survey, table: str) -> Section:
     numbers = found.tables.numbers(table, best)
     low, high = numbers.min(), numbers.max()
     scale = "none" if not long_tailed(numbers, DECADES) else "log10" if low > 0 else "log1p"
-    section = Section(table, {"column": best, "transform": scale})
+    section = Section({"column": best, "transform": scale})
     why = "named like a thing to predict" if likeness_to_target(best) else "the last column of numbers"
     section.remarks.append(f"column: {why}; others: {some(others) or 'none'}")
     if others:

@@ -10,41 +10,22 @@ from typing import Any
 import tomlkit
 from tomlkit.items import Table
 
-from bench.data.problems import Problem
 from bench.data.schema import MODALITIES
 from bench.errors import printable
 
 
 @dataclass
 class Section:
-    """The table that a section is about, its fields, and remarks that stand above them as comments."""
+    """Fields, remarks that stand above them as comments, and of an entity the table with its rows."""
 
-    table: str
     fields: dict[str, Any] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    table: str = ""
 
     def add(self, modality: str, path: str, remark: str = "") -> None:
         """Add a column or path pattern to an entity."""
         self.fields.setdefault(modality, []).append(path)
         self.remarks += [remark] if remark else []
-
-    def leave_out(self, problem: Problem, samples: str) -> bool:
-        """Take out what a problem is about, everything if that is the key; whether it was here."""
-        place, before = (problem.file, problem.column), self.fields
-        refers = [name for name in ("split", "time", "key") if (samples, before.get(name)) == place]
-        self.fields = {} if "key" in refers else {k: v for k, v in before.items() if k not in refers}
-        for name, value in self.fields.items():
-            if isinstance(value, list) and problem.file == self.table:
-                self.fields[name] = [column for column in value if column != problem.column]
-            elif name == "features":
-                self.fields[name] = {
-                    m: a for m, a in value.items() if place != (a["file"], a.get("array", ""))
-                }
-        if self.fields == before:
-            return False
-        self.fields = {name: value for name, value in self.fields.items() if value}
-        self.remarks.append(f"left out: {problem}")
-        return True
 
     @property
     def learns(self) -> bool:

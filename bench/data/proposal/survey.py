@@ -10,12 +10,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from bench.data.arrays import Header, headers
 from bench.data.checks.files import modality_of
 from bench.data.names import is_code, is_key, modality_by_suffix, words
+from bench.data.patterns import paths_of
 from bench.data.problems import refuse
+from bench.data.reach import reachable
 from bench.data.schema import MEDIA
 from bench.data.splits import OFFICIAL
 from bench.data.tables import Tables
+from bench.data.untrusted import Unreadable
 from bench.errors import DataError, printable
 
 FEW_BAD = 0.05
@@ -34,14 +38,16 @@ class Survey:
         tables: what reads their columns, silent on faults.
         kinds: table -> column -> a modality, key, row number, time, split, vectors, or why it is not used.
         ids: table -> the column that names every row once, where there is one.
-        arrays: .npz and .npy files.
+        arrays: .npz and .npy files -> the headers of their arrays.
         media: media files -> modality.
         remarks: on files that are not looked at.
+        refused: (file, column, path pattern or array) -> why it must not be used, as found out later.
     """
 
     def __init__(self, root: Path, allow_links: tuple[Path, ...]) -> None:
-        self.root, self.arrays, self.remarks = root, list[str](), list[str]()
-        self.frames, self.media = dict[str, pd.DataFrame](), dict[str, str]()
+        self.root, self.remarks, self.refused = root, list[str](), dict[tuple[str, str], str]()
+        self.frames, self.arrays = dict[str, pd.DataFrame](), dict[str, list[Header]]()
+        self.media = dict[str, str]()
         strict = Tables(root, refuse, allow_links=allow_links)
         for name in _files(root, allow_links):
             suffix = Path(name).suffix.lower()
@@ -50,7 +56,7 @@ class Survey:
             elif suffix in (".csv", ".parquet"):
                 self.frames[name] = strict.table(name)
             elif suffix in (".npz", ".npy"):
-                self.arrays.append(name)
+                self.arrays[name] = _headers(root / name)
             elif modality := modality_of(root / name):
                 self.media[name] = modality
         if not self.frames:
@@ -70,8 +76,10 @@ class Survey:
 
     def path(self, file: str, column: str) -> str:
         """What to write for a column: its name, or a path pattern where its cells leave out a folder."""
+        if self.kinds[file][column] not in MEDIA:
+            return column
         parts = self.tables.keys(file, column, many=True).iloc[:100]
-        if self.kinds[file][column] not in MEDIA or not self.media.keys().isdisjoint(parts):
+        if not self.media.keys().isdisjoint(parts):
             return column
         ends = tuple(f"/{part}" for part in parts)
         folders = Counter(p[: -len(end)] for p in self.media for end in ends if p.endswith(end))
@@ -79,10 +87,11 @@ class Survey:
 
     def named(self, file: str) -> set[str]:
         """The media files that cells of a table name."""
-        columns = [(column, self.path(file, column)) for column in self.of_kind(file, *MEDIA)]
-        folders = [(column, path.partition("{")[0] if "{" in path else "") for column, path in columns]
+        written = [self.path(file, column) for column in self.of_kind(file, *MEDIA)]
         return {
-            folder + part for column, folder in folders for part in self.tables.keys(file, column, many=True)
+            path
+            for c in written
+            for path in (paths_of(self.tables, file, c) if "{" in c else self.tables.keys(file, c, many=True))
         }
 
     def _kind(self, file: str, column: str) -> str:
@@ -111,28 +120,38 @@ class Survey:
 
     def _id(self, file: str) -> str | None:
         """A key before texts without blanks, files and row numbers; of keys rather the one called id."""
-        cells = {column: self.tables.column(file, column) for column in self.of_kind(file, *IDS)}
-        unique = [
-            c for c, of in cells.items() if of.notna().all() and of.is_unique and not self.is_list(file, c)
-        ]
-        codes = [
-            c for c in unique if self.kinds[file][c] != "text" or cells[c].str.fullmatch(r"\S{1,64}").all()
-        ]
-        return min(codes, key=lambda c: (IDS.index(self.kinds[file][c]), words(c) != ["id"]), default=None)
+
+        def names_rows(column: str) -> bool:
+            cells = self.tables.column(file, column)
+            code = self.kinds[file][column] != "text" or cells.str.fullmatch(r"\S{1,64}").all()
+            return code and cells.notna().all() and cells.is_unique and not self.is_list(file, column)
+
+        unique = filter(names_rows, self.of_kind(file, *IDS))
+        return min(unique, key=lambda c: (IDS.index(self.kinds[file][c]), words(c) != ["id"]), default=None)
+
+
+def _headers(path: Path) -> list[Header]:
+    """What the arrays of a file say of themselves; none is loaded."""
+    try:
+        return headers(path)
+    except Unreadable as error:
+        fix = "save the arrays again, or take it out"
+        raise DataError(printable(f"{path} cannot be read ({error}); {fix}.")) from None
 
 
 def _files(root: Path, allow_links: tuple[Path, ...]) -> Iterator[str]:
     """Every file that is not hidden, once; links are followed only to where they may lead."""
-    allowed, seen = [os.path.realpath(folder) for folder in (root, *allow_links)], set[str]()
+    seen = set[str]()
 
-    def is_new(path: str) -> bool:
-        real = os.path.realpath(path)
-        new = real not in seen and any(Path(real).is_relative_to(place) for place in allowed)
+    def is_new(name: str) -> bool:
+        real = os.path.realpath(root / name)
+        new = real not in seen and not os.path.basename(name).startswith(".")
         seen.add(real)
-        return new and not os.path.basename(path).startswith(".")
+        return new and reachable(root, name, allow_links)
 
     for folder, folders, files in os.walk(root, followlinks=True):
-        folders[:] = [name for name in sorted(folders) if is_new(os.path.join(folder, name))]
-        for path in sorted(os.path.join(folder, name) for name in files):
-            if is_new(path) and os.path.isfile(path):
-                yield Path(path).relative_to(root).as_posix()
+        inside = Path(folder).relative_to(root)
+        folders[:] = [name for name in sorted(folders) if is_new((inside / name).as_posix())]
+        for path in (inside / name for name in sorted(files)):
+            if is_new(path.as_posix()) and (root / path).is_file():
+                yield path.as_posix()
