@@ -9,7 +9,7 @@ from bench.data.checks import examine
 from bench.data.problems import some
 from bench.data.proposal.entities import add_features, draft_entities
 from bench.data.proposal.patterns import find_patterns
-from bench.data.proposal.samples import Link, choose_samples, choose_target, find_links
+from bench.data.proposal.samples import Links, choose_samples, choose_target, find_links
 from bench.data.proposal.sections import Section, write
 from bench.data.proposal.survey import Survey
 from bench.data.schema import Schema
@@ -45,17 +45,16 @@ def propose(folder: Path, allow_links: tuple[Path, ...] = ()) -> str:
         examined = schema
 
 
-def _draft(found: Survey, links: list[Link]) -> str:
+def _draft(found: Survey, links: Links) -> str:
     """A description without what is refused."""
     samples = choose_samples(found, links)
     table = samples.fields["table"]
     target = choose_target(found, table)
     name = printable(found.root.resolve().name) or "dataset"
     head = Section({"name": name, "description": ""}, [HEAD, *found.remarks, *found.refused.values()])
-    own = [link for link in links if link.table == table]
-    known = list(dict.fromkeys([table, *(link.other for link in own)]))
+    known = list(dict.fromkeys([table, *(other for _, other in links[table])]))
     for other in sorted(found.frames.keys() - known):
-        back = [link.column for link in links if (link.table, link.other) == (other, table)]
+        back = [column for column, to in links[other] if to == table]
         why = f"it refers to the samples by {back[0]}" if back else "no column of the samples has its ids"
         fix = f"give it an id, and {table} a column with ids of its rows, separated by |"
         head.remarks.append(f"{other}: {why}; {fix}")
@@ -63,7 +62,7 @@ def _draft(found: Survey, links: list[Link]) -> str:
     patterns = find_patterns(found, known, loose)
     if lost := sorted(loose.difference(*(pattern.files for pattern in patterns))):
         head.remarks.append(f"{len(lost)} media files that no cell and no id names: {some(lost)}")
-    own = [link for link in own if (table, link.column) not in found.refused]
+    own = [link for link in links[table] if (table, link[0]) not in found.refused]
     patterns = [pattern for pattern in patterns if (pattern.table, pattern.path) not in found.refused]
     entities = draft_entities(found, name, table, target.fields["column"], own, patterns)
     head.remarks += add_features(entities, found)

@@ -7,18 +7,16 @@ import re
 from bench.data.arrays import Header
 from bench.data.names import entity_name, is_key, modality_named, subject
 from bench.data.proposal.patterns import Pattern
-from bench.data.proposal.samples import Link, long_tailed
+from bench.data.proposal.samples import long_tailed
 from bench.data.proposal.sections import Section
 from bench.data.proposal.survey import Survey
 from bench.data.schema import MODALITIES
 
-LONG_TAIL = 10.0
-"""Largest over smallest positive value from which a skewed number is taken as log(1 + x)."""
 NOT_ROWS = "not floats (rows, D) or (rows, L, D) of a table; Python objects are never loaded"
 
 
 def draft_entities(
-    found: Survey, name: str, samples: str, target: str, links: list[Link], patterns: list[Pattern]
+    found: Survey, name: str, samples: str, target: str, links: list[tuple[str, str]], patterns: list[Pattern]
 ) -> dict[str, Section]:
     """That of the samples' own columns and files, those of linked tables, one for each of several views."""
     entities: dict[str, Section] = {}
@@ -32,12 +30,12 @@ def draft_entities(
     mine = [pattern for pattern in patterns if pattern.table == samples]
     views = [p for p in mine if len({q.view for q in mine if q.modality == p.modality}) > 1]
     others = [pattern for pattern in patterns if pattern not in views]
-    taken = {column: f"names rows of {other}" for _, column, other in links}
+    taken = {column: f"names rows of {other}" for column, other in links}
     taken |= {found.ids[samples]: "the id", target: "the target"}
     _fill(new(entity_name(name), samples), found, taken, others)
-    for _, column, other in links:
+    for column, other in links:
         # two columns that refer to one table are two entities: home_team_id, away_team_id
-        several = sum(link.other == other for link in links) > 1
+        several = [table for _, table in links].count(other) > 1
         entity = new(subject(column) if several else entity_name(other), other)
         entity.fields = {"table": other, "key": column, "id": found.ids[other]}
         entity.fields |= {"many": True} if found.is_list(samples, column) else {}
@@ -59,7 +57,7 @@ def _fill(entity: Section, found: Survey, taken: dict[str, str], patterns: list[
             left_out.append(f"{column} ({what})")
         elif what != "vectors" and (table, path) not in found.refused:
             entity.add(what, path)
-            if what == "numeric" and long_tailed(found.tables.numbers(table, column), LONG_TAIL):
+            if what == "numeric" and long_tailed(found.tables.numbers(table, column)):
                 entity.add("log", column)
     entity.remarks += [f"left out: {', '.join(left_out)}"] if left_out else []
     for pattern in patterns:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import PurePosixPath
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,27 +19,21 @@ SAMPLES = ("train", "data", "labels", "samples")
 """Names of tables of samples, the plainest last."""
 MOSTLY = 0.8
 """Share of a column's keys that must be known for them to refer to another table."""
-DECADES = 100.0
-"""Largest over smallest positive value from which a skewed target is learned as its logarithm."""
+LONG_TAIL = 10.0
+"""Largest over smallest positive value from which a skewed number is taken as its logarithm."""
+
+Links = dict[str, list[tuple[str, str]]]
+"""Table -> columns whose cells are ids of another table, and that table."""
 
 
-class Link(NamedTuple):
-    """A column of a table whose cells are ids of another table."""
-
-    table: str
-    column: str
-    other: str
-
-
-def find_links(found: Survey) -> list[Link]:
+def find_links(found: Survey) -> Links:
     """Every column whose cells are mostly ids of another table."""
-    links = []
-    for other in found.ids:
-        for table in found.frames:
-            columns = found.of_kind(table, "key", "text", "numeric") if table != other else []
-            here = [Link(table, column, other) for column in columns if _refers(found, table, column, other)]
-            # two ids that are alike are chance where another column is the key
-            links += [link for link in here if link.column != found.ids.get(table)] or here
+    links: Links = {table: [] for table in found.frames}
+    for table, other in permutations(found.frames, 2):
+        columns = found.of_kind(table, "key", "text", "numeric") if other in found.ids else []
+        here = [(column, other) for column in columns if _refers(found, table, column, other)]
+        # two ids that are alike are chance where another column is the key
+        links[table] += [link for link in here if link[0] != found.ids.get(table)] or here
     return links
 
 
@@ -54,26 +48,24 @@ def _refers(found: Survey, table: str, column: str, other: str) -> bool:
     return codes or thing in subject(column).split("_") or (column == found.ids[other] and keys == known)
 
 
-def choose_samples(found: Survey, links: list[Link]) -> Section:
+def choose_samples(found: Survey, links: Links) -> Section:
     """[samples], of the table that fits best. Raises DataError where none does, or several do."""
 
     def fit(table: str) -> tuple[int, int, int, int]:
-        refers = {x.other for x in links if x.table == table and x.column != found.ids.get(table)}
+        refers = {other for column, other in links[table] if column != found.ids.get(table)}
         name = PurePosixPath(table).stem.lower()
         plainest = likeness_to_target(targets(found, table)[0])
         return len(refers), plainest, SAMPLES.index(name) if name in SAMPLES else -1, len(found.frames[table])
 
     usable = sorted((table for table in found.frames if targets(found, table)), key=fit, reverse=True)
     if not usable:
-        fix = "add such a column, or fill its empty cells"
-        raise DataError(
-            f"{found.root}: no table ({some(found.frames)}) has a number to predict in every row; {fix}."
-        )
+        what = f"{found.root}: no table ({some(found.frames)}) has a number to predict in every row"
+        raise DataError(f"{what}; add such a column, or fill its empty cells.")
     best, *others = usable
     for other in others:
         if fit(other) == fit(best) or list(found.kinds[other]) == list(found.kinds[best]):
-            fix = "name that one samples.csv, or join parts of one table into it, with a column split"
             both = f"{best} and {other} in {found.root} could both be the table of samples"
+            fix = "name that one samples.csv, or join parts of one table into it, with a column split"
             raise DataError(f"{both}; {fix} (train, validation, test).")
     if best not in found.ids:
         fix = "add a column id (1, 2, 3, ... will do) as the first"
@@ -82,17 +74,14 @@ def choose_samples(found: Survey, links: list[Link]) -> Section:
     if others:
         why = "it refers to most tables, or has the plainest target or name, or the most rows"
         section.remarks.append(f"table: {why}; it could also be {some(others)}")
-    for kind in ("split", "time"):
+    for kind, split in {"split": "official", "time": "time"}.items():
         for column in [c for c in found.of_kind(best, kind) if (best, c) not in found.refused][:1]:
             section.fields[kind] = column
-            split = "official" if kind == "split" else kind
             section.remarks.append(f"{kind}: by its cells; for `--split {split}`")
     for column in found.of_kind(best, "key"):
         if found.tables.column(best, column).duplicated().any() and not found.is_list(best, column):
-            section.remarks += [
-                "if equal values must stay together:",
-                tomlkit.dumps({"group": column}).strip(),
-            ]
+            group = tomlkit.dumps({"group": column}).strip()
+            section.remarks += ["if equal values must stay together:", group]
     return section
 
 
@@ -101,12 +90,11 @@ def choose_target(found: Survey, table: str) -> Section:
     best, *others = targets(found, table)
     numbers = found.tables.numbers(table, best)
     low, high = numbers.min(), numbers.max()
-    scale = "none" if not long_tailed(numbers, DECADES) else "log10" if low > 0 else "log1p"
+    scale = "none" if not long_tailed(numbers) else "log10" if low > 0 else "log1p"
     section = Section({"column": best, "transform": scale})
     why = "named like a thing to predict" if likeness_to_target(best) else "the last column of numbers"
-    section.remarks.append(f"column: {why}; others: {some(others) or 'none'}")
-    if others:
-        section.remarks.append("columns = [...] in its place predicts several of one kind, each by itself")
+    several = "; columns = [...] in its place predicts several, each by itself" if others else ""
+    section.remarks.append(f"column: {why}; others: {some(others) or 'none'}{several}")
     section.remarks.append(f"transform: from {low:g} to {high:g}; one of log10, log1p, none")
     for unit in [word for word in words(best) if word in CURRENCIES][:1]:
         section.fields["unit"] = unit if unit == "yuan" else unit.upper()
@@ -123,10 +111,8 @@ def targets(found: Survey, table: str) -> list[str]:
     return sorted(full, key=lambda c: (-likeness_to_target(c), len(np.unique(numbers[c])) == 2))
 
 
-def long_tailed(numbers: np.ndarray, span: float) -> bool:
-    """Whether numbers are skewed, never negative, and span from one to `span` times it, zeros aside."""
-    numbers = numbers[np.isfinite(numbers)]
-    positive = numbers[numbers > 0]
-    if not len(positive) or numbers.min() < 0 or positive.max() < span * positive.min():
-        return False
-    return float(np.nan_to_num(pd.Series(numbers).skew())) >= 1
+def long_tailed(numbers: np.ndarray) -> bool:
+    """Whether numbers are never negative, skewed, and from a value to a multiple of it, zeros aside."""
+    known = pd.Series(numbers[np.isfinite(numbers)])
+    positive = known[known > 0]
+    return bool(known.min() >= 0 and positive.max() >= LONG_TAIL * positive.min() and known.skew() >= 1)

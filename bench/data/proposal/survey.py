@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,9 +80,8 @@ class Survey:
         parts = self.tables.keys(file, column, many=True).iloc[:100]
         if not self.media.keys().isdisjoint(parts):
             return column
-        ends = tuple(f"/{part}" for part in parts)
-        folders = Counter(p[: -len(end)] for p in self.media for end in ends if p.endswith(end))
-        return f"{folders.most_common(1)[0][0]}/{{{column}}}" if folders else column
+        fitting = ((path, part) for part in parts for path in self.media if path.endswith(f"/{part}"))
+        return next((f"{path.removesuffix(part)}{{{column}}}" for path, part in fitting), column)
 
     def named(self, file: str) -> set[str]:
         """The media files that cells of a table name."""
