@@ -35,11 +35,9 @@ class Pattern(NamedTuple):
 
 def find_patterns(found: Survey, tables: list[str], loose: set[str]) -> list[Pattern]:
     """Path patterns that together cover loose media files, those with most files first, each file once."""
-    candidates: list[Pattern] = []
-    for table in tables:
-        for column in dict.fromkeys([found.ids[table], *found.of_kind(table, "key")]):
-            if "}" not in column and not found.is_list(table, column):
-                candidates += _candidates(found, table, column, loose)
+    columns = [(t, c) for t in tables for c in dict.fromkeys([found.ids[t], *found.of_kind(t, "key")])]
+    single = [(t, c) for t, c in columns if "}" not in c and not found.is_list(t, c)]
+    candidates = [pattern for table, column in single for pattern in _candidates(found, table, column, loose)]
     chosen: list[Pattern] = []
     for pattern in sorted(candidates, key=lambda p: (-len(p.files), p.path)):
         if len(pattern.files) > 1 and all(pattern.files.isdisjoint(other.files) for other in chosen):
@@ -57,12 +55,13 @@ def _candidates(found: Survey, table: str, column: str, loose: set[str]) -> Iter
     rows = places.groupby("wide")["id"].transform("nunique")
     for wide, files in places[rows >= max(2, FEWEST_ROWS * len(ids))].groupby("wide"):
         rows = files.groupby("exact")["id"].transform("nunique")
-        often = rows >= files["id"].nunique() / 2
-        for path, own in (files[often] if often.any() else files.assign(exact=wide)).groupby("exact"):
-            if "*" in path and files["file"].duplicated().any():
-                continue  # the wildcard would give one file to several rows
-            remark = f"{path} is there for {own['id'].nunique()} of {len(ids)} values"
-            yield Pattern(table, path, found.media[own["file"].iloc[0]], frozenset(own["file"]), remark)
+        often = files[rows >= files["id"].nunique() / 2]
+        # a wildcard would give a file that is there twice to several rows
+        stars = not files["file"].duplicated().any()
+        for path, own in (files.assign(exact=wide) if often.empty else often).groupby("exact"):
+            if stars or "*" not in path:
+                remark = f"{path} is there for {own['id'].nunique()} of {len(ids)} values"
+                yield Pattern(table, path, found.media[own["file"].iloc[0]], frozenset(own["file"]), remark)
 
 
 def _places(path: str, column: str, ids: frozenset[str]) -> Iterator[tuple[str, str, str, str]]:

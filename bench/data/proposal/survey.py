@@ -86,11 +86,11 @@ class Survey:
     def named(self, file: str) -> set[str]:
         """The media files that cells of a table name."""
         written = [self.path(file, column) for column in self.of_kind(file, *MEDIA)]
-        return {
-            path
+        filled = [
+            paths_of(self.tables, file, c) if "{" in c else self.tables.keys(file, c, many=True)
             for c in written
-            for path in (paths_of(self.tables, file, c) if "{" in c else self.tables.keys(file, c, many=True))
-        }
+        ]
+        return set[str]().union(*filled)
 
     def _kind(self, file: str, column: str) -> str:
         raw, cells = self.frames[file][column].dropna(), self.tables.column(file, column)
