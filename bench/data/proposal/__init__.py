@@ -5,14 +5,16 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import tomlkit
+
 from bench.data.checks import examine
 from bench.data.problems import some
 from bench.data.proposal.entities import add_features, draft_entities
 from bench.data.proposal.patterns import find_patterns
 from bench.data.proposal.samples import Links, choose_samples, choose_target, find_links
-from bench.data.proposal.sections import Section, write
+from bench.data.proposal.sections import Section
 from bench.data.proposal.survey import Survey
-from bench.data.schema import Schema
+from bench.data.schema import MODALITIES, Schema
 from bench.errors import DataError, printable
 
 HEAD = "Proposed by `bench data init` from what lies here. Every guess says why: check it and change it."
@@ -51,7 +53,7 @@ def _draft(found: Survey, links: Links) -> str:
     table = samples.fields["table"]
     target = choose_target(found, table)
     name = printable(found.root.resolve().name) or "dataset"
-    head = Section({"name": name, "description": ""}, [HEAD, *found.remarks, *found.refused.values()])
+    head = Section({"name": name, "description": ""}, [HEAD, *found.refused.values()])
     known = list(dict.fromkeys([table, *(other for _, other in links[table])]))
     for other in sorted(found.frames.keys() - known):
         back = [column for column, to in links[other] if to == table]
@@ -66,10 +68,16 @@ def _draft(found: Survey, links: Links) -> str:
     patterns = [pattern for pattern in patterns if (pattern.table, pattern.path) not in found.refused]
     entities = draft_entities(found, name, table, target.fields["column"], own, patterns)
     head.remarks += add_features(entities, found)
-    for key in [key for key, entity in entities.items() if not entity.learns]:
-        head.remarks += entities.pop(key).remarks
-    if not entities:
+    tables = tomlkit.table(is_super_table=True)
+    for key, entity in entities.items():
+        if entity.fields.keys().isdisjoint((*MODALITIES, "features")):
+            head.remarks += entity.remarks
+        else:
+            tables[key] = entity.toml()
+    if not tables:
         what = f"{found.root / table} has nothing to predict {target.fields['column']} from"
         fix = f"add columns, or media files named by {samples.fields['id']}"
         raise DataError(printable(f"{what}; {fix}."))
-    return write(head, target, samples, entities)
+    text = head.toml()
+    text.update({"target": target.toml(), "samples": samples.toml(), "entities": tables})
+    return text.as_string()

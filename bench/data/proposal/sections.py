@@ -1,16 +1,14 @@
-"""The sections of a proposed description, and their text: every guess with its reason in a comment."""
+"""A section of a proposed description, and its text: every guess with its reason in a comment."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import tomlkit
 from tomlkit.items import Table
 
-from bench.data.schema import MODALITIES
 from bench.errors import printable
 
 
@@ -27,11 +25,6 @@ class Section:
         self.fields.setdefault(modality, []).append(path)
         self.remarks += [remark] if remark else []
 
-    @property
-    def learns(self) -> bool:
-        """Whether an entity has something to learn from."""
-        return not self.fields.keys().isdisjoint((*MODALITIES, "features"))
-
     def toml(self) -> Table:
         """It as TOML."""
         table = tomlkit.table()
@@ -40,11 +33,3 @@ class Section:
                 table.add(tomlkit.comment(line))
         table.update(self.fields)
         return table
-
-
-def write(head: Section, target: Section, samples: Section, entities: Mapping[str, Section]) -> str:
-    """The whole description."""
-    text, tables = head.toml(), tomlkit.table(is_super_table=True)
-    tables.update({name: entity.toml() for name, entity in entities.items()})
-    text.update({"target": target.toml(), "samples": samples.toml(), "entities": tables})
-    return text.as_string()

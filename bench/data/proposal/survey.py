@@ -39,19 +39,18 @@ class Survey:
         ids: table -> the column that names every row once, where there is one.
         arrays: .npz and .npy files -> the headers of their arrays.
         media: media files -> modality.
-        remarks: on files that are not looked at.
-        refused: (file, column, path pattern or array) -> why it must not be used, as found out later.
+        refused: (file, column, path pattern, array or "") -> why it is not used; grows with every check.
     """
 
     def __init__(self, root: Path, allow_links: tuple[Path, ...]) -> None:
-        self.root, self.remarks, self.refused = root, list[str](), dict[tuple[str, str], str]()
+        self.root, self.refused = root, dict[tuple[str, str], str]()
         self.frames, self.arrays = dict[str, pd.DataFrame](), dict[str, list[Header]]()
         self.media = dict[str, str]()
         strict = Tables(root, refuse, allow_links=allow_links)
         for name in _files(root, allow_links):
             suffix = Path(name).suffix.lower()
             if name.encode(errors="replace").decode() != name:
-                self.remarks.append(f"the name of {printable(name)} is not UTF-8; rename it")
+                self.refused[name, ""] = f"the name of {printable(name)} is not UTF-8; rename it"
             elif suffix in (".csv", ".parquet"):
                 self.frames[name] = strict.table(name)
             elif suffix in (".npz", ".npy"):
