@@ -302,6 +302,27 @@ def test_tables_that_belong_together(tmp_path, table):
     assert "replies.csv: it refers to the samples by samples_id" in plain(text)
 
 
+def test_views_in_folders_and_pictures_of_a_linked_table(tmp_path, table):
+    for name in table["id"]:
+        picture(tmp_path / "front" / f"{name}.jpg")
+        picture(tmp_path / "back" / f"{name}.jpg")
+    for shop in range(3):
+        picture(tmp_path / "shops" / f"w{shop}.jpg")
+    write(tmp_path, table.assign(shop_id=[f"w{i % 3}" for i in range(ROWS)]))
+    write(tmp_path, pd.DataFrame({"id": ["w0", "w1", "w2"], "city": ["Rome", "Bonn", "Oslo"]}), "shops.csv")
+    schema, _, _ = proposed(tmp_path)
+    assert schema.entities["front"].image == ["front/{id}.jpg"]
+    assert schema.entities["back"].image == ["back/{id}.jpg"]
+    assert (schema.entities["shop"].table, schema.entities["shop"].image) == ("shops.csv", ["shops/{id}.jpg"])
+
+
+def test_a_column_that_the_check_refuses_makes_room_for_the_next(tmp_path, table):
+    parts = {"part": ["train", "dev", "test"] * 10, "split": ["train", "validation", "test"] * 10}
+    schema, _, text = proposed(write(tmp_path, table.assign(**parts)))
+    assert schema.samples.split == "split"
+    assert "the split 'dev' is unknown" in plain(text)
+
+
 def test_names_that_are_hard_to_write(tmp_path, table):
     folder = tmp_path / 'häuser "neu"'
     hard = {"review": 'the "text"\\ [x]', "size": "größe = 1 # no\ncomment", "visits": "{odd}"}

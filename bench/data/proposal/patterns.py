@@ -29,17 +29,18 @@ class Pattern(NamedTuple):
     @property
     def view(self) -> str:
         """What the files show, as far as the path says: kitchen."""
-        parts = PurePosixPath(re.sub(r"\{[^}]*\}", "", self.path)).with_suffix("").parts[::-1]
+        parts = PurePosixPath(re.sub(r"\{[^}]*\}", "_", self.path)).with_suffix("").parts[::-1]
         return next((part.strip("_-. *").lower() for part in parts if re.search(r"[^\W\d_]", part)), "")
 
 
 def find_patterns(found: Survey, tables: list[str], loose: set[str]) -> list[Pattern]:
-    """Path patterns that together cover loose media files, those with most files first, each file once."""
-    columns = [(t, c) for t in tables for c in dict.fromkeys([found.ids[t], *found.of_kind(t, "key")])]
+    """Path patterns that cover loose media files once: first those with most files, of ids before keys."""
+    columns = [(table, found.ids[table]) for table in tables]
+    columns += [(table, column) for table in tables for column in found.of_kind(table, "key")]
     single = [(t, c) for t, c in columns if "}" not in c and not found.is_list(t, c)]
     candidates = [pattern for table, column in single for pattern in _candidates(found, table, column, loose)]
     chosen: list[Pattern] = []
-    for pattern in sorted(candidates, key=lambda p: (-len(p.files), p.path)):
+    for pattern in sorted(candidates, key=lambda p: -len(p.files)):
         if len(pattern.files) > 1 and all(pattern.files.isdisjoint(other.files) for other in chosen):
             chosen.append(pattern)
     return chosen
