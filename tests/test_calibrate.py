@@ -19,11 +19,11 @@ def test_rates_are_those_of_so_many_comparisons_and_repeat():
 
 
 def test_the_command_writes_tables_with_the_command_that_makes_them(tmp_path):
-    asked = ["calibrate", "--repeats", "10", "--datasets", "10", "--jobs", "1", "--out", str(tmp_path)]
+    asked = ["calibrate", "--repeats", "2", "--datasets", "3", "--jobs", "1", "--out", str(tmp_path)]
     result = CliRunner().invoke(main, asked)
     assert result.exit_code == 0, result.output
     trained = pd.read_csv(tmp_path / "tables" / "calibration-trained.csv")
-    assert trained["datasets"].tolist() == [10, 10, 10]
+    assert trained["datasets"].tolist() == [3, 3, 3]
     assert (trained["rate"] <= trained["allowed"] + 0.1).all()
     page = (tmp_path / "tables" / "calibration.md").read_text(encoding="utf-8")
-    assert "Regenerate: `bench calibrate --repeats 10 --datasets 10`" in page
+    assert "Regenerate: `bench calibrate --repeats 2 --datasets 3`" in page

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from operator import call
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,11 @@ from media import one, save_bert, save_image, save_sound, save_video, values
 from PIL import Image
 
 import encoders
+from bench.executors import local
+from bench.failure import Failure
 from bench.methods.trunk import NumericTokenizer
-from encoders import EncoderFailed, Feature, Undecodable, UnknownEncoder
+from bench.workers import dismiss
+from encoders import EncoderFailed, Feature, Undecodable, UnknownEncoder, testing
 from encoders.testing import check_encoder
 
 ROOT = Path(__file__).parents[1]
@@ -135,12 +139,33 @@ SMALL = {
 """The encoders of which only the architecture is taken, in small."""
 
 
-@pytest.mark.parametrize(
-    ("modality", "name"), [(m, n) for m in encoders.MODALITIES for n in encoders.names(m)], ids=str
-)
-def test_contract(tmp_path, modality, name):
-    method = SMALL[name](tmp_path / name) if name in SMALL else name
+ALL = [(m, n) for m in encoders.MODALITIES for n in encoders.names(m)]
+
+
+def check(folder, modality, name):
+    method = SMALL[name](folder / name) if name in SMALL else name
     check_encoder(method, modality, **({"size": 32} if modality == "image" else {}))
+
+
+@pytest.mark.parametrize(("modality", "name"), ALL, ids=str)
+def test_contract(tmp_path, monkeypatch, modality, name):
+    """But for another process, of which there is one for all: it costs more than all else together."""
+    rest = [one for one in testing.CHECKS if one is not testing.check_other_process]
+    monkeypatch.setattr(testing, "CHECKS", rest)
+    check(tmp_path, modality, name)
+
+
+def test_another_process_makes_the_same_encoders(tmp_path, monkeypatch):
+    def elsewhere(cls, work):
+        ((_, answer),) = local(call, [work], keep=True)
+        assert not isinstance(answer, Failure), answer.detail
+        return answer
+
+    monkeypatch.setattr(testing, "_elsewhere", elsewhere)
+    monkeypatch.setattr(testing, "CHECKS", [testing.check_other_process])
+    for modality, name in ALL:
+        check(tmp_path, modality, name)
+    dismiss()
 
 
 # --------------------------------------------------------------------------------------------- batches

@@ -68,8 +68,8 @@ def check_print(tables: Path | None, claims: Path | None, out: Path) -> None:
 
 
 @click.command()
-@click.option("--repeats", type=click.IntRange(min=10), default=1000, show_default=True, help="Per case.")
-@click.option("--datasets", type=click.IntRange(min=10), default=300, show_default=True)
+@click.option("--repeats", type=click.IntRange(min=2), default=1000, show_default=True, help="Per case.")
+@click.option("--datasets", type=click.IntRange(min=2), default=300, show_default=True)
 @click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True)
 @OUT
 @plain_errors
