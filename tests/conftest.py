@@ -92,6 +92,12 @@ def kept(shops: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def undrawn(monkeypatch):
+    """`bench run` draws no figures, for tests that say nothing of them; what a module's fixtures run does."""
+    monkeypatch.setattr("bench.publish.Reading.write_figures", lambda reading, out: [])
+
+
+@pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 

@@ -207,7 +207,7 @@ def test_no_plan_is_a_line(tmp_path):
 # -- executed again
 
 
-def test_damaged_runs_are_executed_again_to_the_same_bits(stream_folder, tmp_path):
+def test_damaged_runs_are_executed_again_to_the_same_bits(stream_folder, tmp_path, undrawn):
     command = ["run", "--data", stream_folder, "--out", tmp_path, "--fusion", "concat,late", *QUICK]
     bench(*command)
     runs = sorted(path for path in (tmp_path / "runs").iterdir())

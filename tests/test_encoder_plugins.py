@@ -61,9 +61,9 @@ def notes() -> Dataset:
     return notes_of(WORDS)
 
 
-def request(data, out: Path, text: str, **more) -> Request:
+def request(data, out: Path, text: str, fusions: str = "concat,mult", **more) -> Request:
     return Request(
-        fusions="concat,mult", data=data, out=out, encoders={"text": text}, weights="random", seeds=1,
+        fusions=fusions, data=data, out=out, encoders={"text": text}, weights="random", seeds=1,
         device="cpu",
         settings=("encoders.image_size=32", "training.epochs=2", "model.dim=16"), **more,
     )  # fmt: skip
@@ -121,7 +121,7 @@ def test_methods_and_references_take_sequences_with_the_same_bits_in_any_number_
 
 def test_ridge_sees_the_mean_of_the_steps(notes, plugin, tmp_path):
     for name in ("letters", "letters-mean"):
-        run(request(notes, tmp_path / name, name, executor="inline", plugins=(plugin,)))
+        run(request(notes, tmp_path / name, name, "mult", executor="inline", plugins=(plugin,)))
     ours, mean = (predictions(tmp_path / name, "ridge") for name in ("letters", "letters-mean"))
     assert ours == pytest.approx(mean, abs=1e-4)
     assert predictions(tmp_path / "letters", "mult") != predictions(tmp_path / "letters-mean", "mult")
@@ -130,7 +130,7 @@ def test_ridge_sees_the_mean_of_the_steps(notes, plugin, tmp_path):
 # -- where they come from
 
 
-def test_the_command_runs_and_lists_an_encoder_of_a_plugin(stream_folder, plugin, tmp_path):
+def test_the_command_runs_and_lists_an_encoder_of_a_plugin(stream_folder, plugin, tmp_path, undrawn):
     listed = bench("list", "encoders", "--json", "--plugin", plugin)
     assert {"modality": "text", "name": "letters"} in json.loads(listed.stdout)
     how = ["--text", "letters", "--plugin", plugin]

@@ -230,9 +230,8 @@ def test_failed_runs_are_left_out_of_a_comparison(tmp_path):
 
 def test_interval_and_pairing_are_those_of_the_tables(drawn):
     plan = next(p for p in drawn.workshop.plans if p.experiment == "fusion")
-    table = rows_of(plan, drawn.workshop.store)
-    rows = read(plan, drawn.workshop.store).results.finite
-    for result, row in zip(rows, table.itertuples(), strict=True):
+    reading = read(plan, drawn.workshop.store)
+    for result, row in zip(reading.results.finite, reading.table.itertuples(), strict=True):
         assert result.mean("MSE") == row.MSE
         assert result.interval(METRICS["MSE"]) == (row.MSE_low, row.MSE_high)
 

@@ -24,6 +24,7 @@ from bench.predictions import answers
 from bench.spec import RunSpec
 from bench.trial import parts_of
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 QUICK = [
     "--backbone", "resnet18", "--weights", "random", "--executor", "inline", "--device", "cpu",
     "--set", "encoders.image_size=32", "--set", "training.epochs=2", "--set", "model.dim=16",

@@ -13,8 +13,8 @@ from bench.data import catalog
 @pytest.fixture(scope="module")
 def table(tmp_path_factory) -> pd.DataFrame:
     out = tmp_path_factory.mktemp("out")
-    options = ["--weights", "random", "--device", "cpu", "--jobs", "2", "--out", str(out)]
-    result = CliRunner().invoke(main, ["run", "--fusion", "memf,fc,lstm", *options])
+    options = ["--weights", "random", "--device", "cpu", "--executor", "inline", "--out", str(out)]
+    result = CliRunner().invoke(main, ["run", "--fusion", "fc", *options])
     assert result.exit_code == 0, result.output
     return pd.read_csv(out / "tables" / "fusion.csv").set_index("method")
 
@@ -25,7 +25,7 @@ def test_a_ridge_on_pooled_features_explains_two_fifths(table):
 
 def test_a_fusion_closes_three_fifths_of_the_gap_between_the_mean_and_the_ceiling(table):
     truth = json.loads((catalog.make("livestream") / "truth.json").read_text(encoding="utf-8"))
-    assert table.loc[["memf", "fc", "lstm"], "R2_score"].max() >= 0.6 * truth["ceiling_r2"]
+    assert table.loc["fc", "R2_score"] >= 0.6 * truth["ceiling_r2"]
 
 
 def test_predicting_the_mean_explains_nothing(table):
