@@ -162,7 +162,7 @@ RUN = (
 
 
 @pytest.mark.parametrize("name", RUN)
-def test_the_whole_run_works_around_a_fault_or_refuses(sound, tmp_path, name):
+def test_the_whole_run_works_around_a_fault_or_refuses(sound, tmp_path, name, undrawn):
     folder, out = broken(sound, tmp_path, FAULTS[name].breaks), tmp_path / "out"
     result = CliRunner().invoke(main, [
         "run", "--data", str(folder), "--fusion", "concat", "--seeds", "1", "--backbone", "resnet18",

@@ -29,11 +29,11 @@ def test_the_shipped_description_fits():
     assert all(len(houses.raw(s).items) == 535 for s in houses.schema.sources if s.modality == "image")
 
 
-def test_a_table_with_references_that_explain_half_of_the_price(tmp_path):
+def test_a_table_with_references_that_explain_half_of_the_price(tmp_path, undrawn):
     result = CliRunner().invoke(main, [
         "run", "--data", str(FOLDER), "--fusion", "concat", "--backbone", "resnet18", "--weights", "random",
         "--seeds", "2", "--out", str(tmp_path), "--set", "encoders.image_size=32",
-        "--set", "training.epochs=3",
+        "--set", "training.epochs=3", "--executor", "inline",
     ])  # fmt: skip
     assert result.exit_code == 0, result.output
     table = pd.read_csv(tmp_path / "tables" / "fusion.csv").set_index("method")

@@ -229,7 +229,7 @@ def test_dropping_tests_on_a_subset_of_the_same_part(compared, some):
         assert dropped == [name for name in kept if name in complete]
 
 
-def test_drop_alone_gives_the_runs_of_the_comparison(gaps, compared, tmp_path):
+def test_drop_alone_gives_the_runs_of_the_comparison(gaps, compared, tmp_path, undrawn):
     done("run", "--data", gaps, "--fusion", "concat", "--missing", "drop", "--out", tmp_path, *OPTIONS)
     alone = {row.method: row.runs for row in load_plans(tmp_path)[0].rows}
     within = {row.method: row.runs for row in load_plans(compared)[0].rows if row.variant == ARMS[2]}
@@ -275,7 +275,7 @@ COLUMNS = 'time = "day"\nsplit = "part"'
 
 
 @pytest.mark.parametrize("kind", ["time", "official", "auto", "random"])
-def test_a_split_through_the_command_line(tmp_path, rng, kind):
+def test_a_split_through_the_command_line(tmp_path, rng, kind, undrawn):
     table = dated(rng)
     folder, out = small(tmp_path, table, samples=COLUMNS), tmp_path / "out"
     done("run", "--data", folder, "--fusion", "concat", "--split", kind, "--out", out, *OPTIONS, "--seeds", 2)

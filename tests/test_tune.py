@@ -411,7 +411,7 @@ def test_gains_and_flips_are_those_of_the_runs(tmp_path):
 # -- as many parameters ------------------------------------------------------------------------------------
 
 
-def test_widths_are_chosen_for_the_parameters_of_the_largest(stream_folder, tmp_path):
+def test_widths_are_chosen_for_the_parameters_of_the_largest(stream_folder, tmp_path, undrawn):
     result = bench(
         "run", "--match", "params", "--data", stream_folder, "--out", tmp_path, "--fusion", "concat,tfn,memf",
         "--executor", "inline", *OPTIONS,
