@@ -1,14 +1,10 @@
 """What is committed under results/reference, as tests of sentences read it."""
 
 import re
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
-
-from bench.compare.tests import corrected_paired_test
 
 REFERENCE = Path(__file__).parent.parent / "results" / "reference"
 WORDS = "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen twenty"
@@ -46,34 +42,18 @@ def spreads(folder: str, name: str, metric: str) -> list[float]:
     return spread.reindex(pd.MultiIndex.from_frame(rows[keys])).tolist()
 
 
-def p_values(seeds: pd.DataFrame, against: str, names: Sequence[str], by: str = "method") -> dict[str, float]:
-    """Holm-corrected p values that rows are as good as another one, by the corrected test over seeds."""
-    mse = seeds.pivot_table(index="seed", columns=by, values="MSE")
-    sizes = int(seeds["n_train"].iloc[0]), int(seeds["n_test"].iloc[0])
-    p = {n: corrected_paired_test(mse[n] - mse[against], *sizes) for n in names if n != against}
-    return dict(zip(p, multipletests(list(p.values()), method="holm")[1].tolist(), strict=True))
-
-
-def smallest_p(folder: str, name: str, by: str = "method") -> str:
-    """Of the comparison of all fusions with the best."""
-    names = best(folder, name)[by].tolist()
-    p = p_values(table(folder, f"{name}-seeds"), names[0], names, by)
-    return f"{min(p.values()):.2f}"
-
-
 def verdict_of(folder: str, name: str) -> str:
     """The verdict that stands under a committed table."""
     text = read(folder, f"tables/{name}.md")
-    return re.search(r"^(Lowest mean|By a|Rise of|Dropping).*$", text, flags=re.MULTILINE)[0]
+    return re.search(
+        r"^(Lowest mean|With full data|Rise of|Change of|Dropping).*$", text, flags=re.MULTILINE
+    )[0]
 
 
-def told(folder: str, name: str, sentence: str = "") -> list[str]:
-    """The methods that a verdict distinguishes from the best one, in the sentence that begins so."""
-    text = verdict_of(folder, name)
-    if sentence:
-        text = text.partition(sentence)[2].partition(". ")[0]
-    found = re.search(r"(?:[;.] )[Dd]istinguished from it(?: \([^)]*\))?: ([^.;]*)", text)
-    return found[1].split(", ") if found else []
+def metrics_of(found: pd.DataFrame) -> list[str]:
+    """The metrics of a table of results that have intervals."""
+    names = (column.removesuffix("_low") for column in found if column.endswith("_low"))
+    return [name for name in names if not name.startswith("gap")]
 
 
 def samples(folder: str) -> str:
