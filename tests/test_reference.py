@@ -43,7 +43,7 @@ def request_of(table: Path) -> Request:
     text = table.with_suffix(".md").read_text(encoding="utf-8")
     name, *arguments = shlex.split(re.search(r"Regenerate: `bench (.+)`", text)[1])
     options = main.commands[name].make_context(name, arguments).params
-    for other in ("experiment", "audit_only", "tables", "claims"):
+    for other in ("experiment", "audit_only", "tables", "claims", "tuned", "match"):
         options.pop(other, None)
     return as_request((table.stem,), **options)
 
