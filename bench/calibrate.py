@@ -8,16 +8,16 @@ Every dataset has simulated features and a target that is noise. On each,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 import torch
 
-from bench.compare.calibration import Progress
+from bench.compare.calibration import Case, cases, rates
 from bench.compare.components import from_losses
 from bench.compare.simultaneous import LEVEL, Simultaneous
 from bench.config import ModelConfig, TrainingConfig
@@ -34,6 +34,11 @@ from bench.report.writers import markdown
 from bench.spec import RunSpec
 from bench.trial import parts_of, trial
 
+Progress = Callable[[str, int, int], None]
+"""Called as progress(what, done, total)."""
+Work = TypeVar("Work")
+Answer = TypeVar("Answer")
+
 EQUAL = 4
 """How many initialisations of one fusion are compared."""
 FUSIONS = ("concat", "gmu", "late")
@@ -49,18 +54,22 @@ class Found(NamedTuple):
     helped: bool
 
 
+def simulated(
+    repeats: int, jobs: int = 1, seed: int = 0, progress: Progress = lambda what, done, total: None
+) -> pd.DataFrame:
+    """Rates over `repeats` simulated comparisons of each case, a row each (`bench.compare.calibration`)."""
+    asked = cases(repeats, seed)
+    found: dict[Case, dict[str, Any]] = _all(rates, asked, jobs, "cases of simulated comparisons", progress)
+    return pd.DataFrame([found[case] for case in asked])
+
+
 def trained(
     datasets: int, jobs: int = 1, seed: int = 0, progress: Progress = lambda what, done, total: None
 ) -> pd.DataFrame:
     """Rates of false verdicts over real trainings on `datasets` datasets of noise, with standard errors."""
-    found: list[Found] = []
     numbers = [seed + n for n in range(datasets)]
-    for number, result in EXECUTORS["local"](conclude, numbers, jobs):
-        if isinstance(result, Failure):
-            raise BenchError(f"dataset {number}: {result}")
-        found.append(result)
-        progress("datasets of noise", len(found), datasets)
-    rates = {
+    found: list[Found] = list(_all(conclude, numbers, jobs, "datasets of noise", progress).values())
+    shares = {
         f"{EQUAL} equal methods ({FUSIONS[0]}), any two distinguished": [one.equal for one in found],
         f"{EQUAL} equal methods ({FUSIONS[0]}), the first is no candidate": [one.excluded for one in found],
         f"{', '.join(FUSIONS)}: any better than {' and '.join(REFERENCES)}": [one.helped for one in found],
@@ -72,8 +81,22 @@ def trained(
             "rate": np.mean(values),
             "allowed": LEVEL + 2 * np.sqrt(LEVEL * (1 - LEVEL) / len(values)),
         }
-        for name, values in rates.items()
+        for name, values in shares.items()
     )
+
+
+def _all(
+    work: Callable[[Work], Answer], tasks: Sequence[Work], jobs: int, what: str, progress: Progress
+) -> dict[Work, Answer]:
+    """Every task with its result, as they are done. Raises BenchError for one that failed."""
+    found: dict[Work, Answer] = {}
+    progress(what, 0, len(tasks))
+    for task, result in EXECUTORS["local"](work, tasks, jobs):
+        if isinstance(result, Failure):
+            raise BenchError(f"{what}, {task}: {result}")
+        found[task] = result
+        progress(what, len(found), len(tasks))
+    return found
 
 
 def conclude(number: int) -> Found:

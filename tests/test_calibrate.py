@@ -3,8 +3,9 @@
 import pandas as pd
 from click.testing import CliRunner
 
+from bench.calibrate import simulated
 from bench.cli import main
-from bench.compare.calibration import SEEDS, SHAPES, simulated
+from bench.compare.calibration import SEEDS, SHAPES
 
 
 def test_rates_are_those_of_so_many_comparisons_and_repeat():

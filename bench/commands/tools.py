@@ -75,13 +75,12 @@ def check_print(tables: Path | None, claims: Path | None, out: Path) -> None:
 @plain_errors
 def calibrate(repeats: int, datasets: int, jobs: int, out: Path) -> None:
     """Measure how often verdicts are false where there is nothing to find, and what they find."""
-    from bench.calibrate import trained, write
-    from bench.compare.calibration import simulated
+    from bench.calibrate import simulated, trained, write
     from bench.progress import TerminalReporter
 
     with TerminalReporter(console) as reporter:
         tables = {
-            "simulated": simulated(repeats, progress=reporter.working),
+            "simulated": simulated(repeats, jobs, progress=reporter.working),
             "trained": trained(datasets, jobs, progress=reporter.working),
         }
     command = f"bench calibrate --repeats {repeats} --datasets {datasets}"

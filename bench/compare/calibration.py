@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,6 @@ SHAPES = ("normal", "heavy tails", "blocks", "unequal noise")
 SEEDS = (3, 5, 10, 20)
 TRUTH = 0.3
 """The mean loss of the worst of the methods above that of the best where they differ; evenly spaced."""
-Progress = Callable[[str, int, int], None]
-"""Called as progress(what, done, total)."""
 
 
 @dataclass(frozen=True)
@@ -76,23 +75,30 @@ def _noise(world: World, rng: np.random.Generator, n: int) -> np.ndarray:
     return noise
 
 
-def simulated(
-    repeats: int, seed: int = 0, progress: Progress = lambda what, done, total: None
-) -> pd.DataFrame:
-    """Rates over `repeats` comparisons of equal methods and as many of different ones: a row per case.
+class Case(NamedTuple):
+    """What is simulated: the shape of losses, how many splits, how many comparisons, and the seed."""
+
+    shape: str
+    splits: int
+    repeats: int
+    seed: int
+
+
+def cases(repeats: int, seed: int = 0) -> list[Case]:
+    """Every shape of losses with every number of seeds."""
+    return [Case(shape, splits, repeats, seed) for shape in SHAPES for splits in SEEDS]
+
+
+def rates(case: Case) -> dict[str, Any]:
+    """Rates over so many comparisons of equal methods and as many of different ones.
 
     `false` is the share in which any two equal methods were distinguished, `excluded` that in which the true
     best is no candidate, `covered` that in which every interval holds its true difference; `found` of the
     worse methods are distinguished from the best, `ruled_out` are no candidates.
     """
-    cases, lines = [(shape, splits) for shape in SHAPES for splits in SEEDS], []
-    for done, (shape, splits) in enumerate(cases):
-        progress("simulated comparisons", done, len(cases))
-        world, rng = World(shape=shape), np.random.default_rng([seed, done])
-        found = pd.DataFrame(list(_compared(world, splits, repeats, rng))).mean()
-        lines.append({"losses": shape, "seeds": splits, "comparisons": repeats} | found.to_dict())
-    progress("simulated comparisons", len(cases), len(cases))
-    return pd.DataFrame(lines)
+    rng = np.random.default_rng([case.seed, SHAPES.index(case.shape), case.splits])
+    found = pd.DataFrame(list(_compared(World(shape=case.shape), case.splits, case.repeats, rng))).mean()
+    return {"losses": case.shape, "seeds": case.splits, "comparisons": case.repeats} | found.to_dict()
 
 
 def _compared(
