@@ -98,7 +98,8 @@ def rates(case: Case) -> dict[str, Any]:
     """
     rng = np.random.default_rng([case.seed, SHAPES.index(case.shape), case.splits])
     found = pd.DataFrame(list(_compared(World(shape=case.shape), case.splits, case.repeats, rng))).mean()
-    return {"losses": case.shape, "seeds": case.splits, "comparisons": case.repeats} | found.to_dict()
+    known = {"losses": case.shape, "seeds": case.splits, "comparisons": case.repeats}
+    return {**known, **found.to_dict()}
 
 
 def _compared(
