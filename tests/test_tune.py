@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from workshop import Row, Workshop
 
 import fusions
 from bench.budget import allowance, epoch_cost
@@ -23,14 +22,11 @@ from bench.cli import main
 from bench.config import load_preset
 from bench.data.dataset import Dataset
 from bench.errors import UsageError
-from bench.experiments.fusion_tuned import flips, gains, order
 from bench.experiments.tuning import SEARCH_SPACE
 from bench.features.encode import encode
-from bench.match import matching_width, parameters
 from bench.methods.references import REFERENCES, Reference, reference
 from bench.metrics import METRICS
 from bench.plugins import carried
-from bench.publish import read
 from bench.runner import Job
 from bench.space import defaults, is_tunable, space, with_settings
 from bench.spec import RunSpec
@@ -382,52 +378,3 @@ def test_an_unfinished_search_is_not_used(features, tmp_path):
         path.unlink()
     with pytest.raises(UsageError, match=r"ridge, seed 0: only 1 of 2 trials under .*`bench tune --fusion"):
         tuned(search.spec, tmp_path)
-
-
-# -- reading -----------------------------------------------------------------------------------------------
-
-
-def test_gains_and_flips_are_those_of_the_runs(tmp_path):
-    workshop = Workshop(tmp_path, seeds=8)
-    rows = [("mfb", 0.6, 0.2), ("tfn", 0.5, 0.4), ("gmu", 0.9, 0.95)]
-    plan = workshop.plan(
-        "fusion-tuned",
-        [
-            Row(m, noise, variant)
-            for m, *both in rows
-            for noise, variant in zip(both, ("", "tuned"), strict=True)
-        ],
-        split="random",
-    )
-    results = read(plan, workshop.store).results
-    table = gains(results).set_index("method")
-    assert (table["gain"] > 0).to_dict() == {"mfb": True, "tfn": True, "gmu": False}
-    assert (table["gain_low"] < table["gain"]).all()
-    assert list(flips(results)[["one", "other"]].itertuples(index=False, name=None)) == [("mfb", "tfn")]
-    assert order(results).endswith("Kendall's tau 0.33, 1 of 3 pairs flip.")
-    assert "Tuning changes the MSE of mfb" in " ".join(read(plan, workshop.store).verdicts)
-
-
-# -- as many parameters ------------------------------------------------------------------------------------
-
-
-def test_widths_are_chosen_for_the_parameters_of_the_largest(stream_folder, tmp_path, undrawn):
-    result = bench(
-        "run", "--match", "params", "--data", stream_folder, "--out", tmp_path, "--fusion", "concat,tfn,memf",
-        "--executor", "inline", *OPTIONS,
-    )  # fmt: skip
-    assert result.exit_code == 0, result.output
-    widths = pd.read_csv(tmp_path / "tables" / "fusion-matched-widths.csv").set_index("method")
-    table = pd.read_csv(tmp_path / "tables" / "fusion-matched.csv").set_index("method")
-    assert len(set(widths["target"])) == 1
-    assert (widths["off"].abs() <= 0.1).all()
-    assert (widths["off"] == 0).any()  # the largest is as it is
-    assert (table.loc[widths.index, "params"] == widths["reached"]).all()
-    assert len(set(widths["width"])) > 1
-
-
-def test_a_goal_out_of_reach_is_refused(features):
-    spec, layout = spec_of("tfn", features), features.layout
-    assert matching_width(spec, layout, parameters(spec, layout)) == spec.model.dim
-    with pytest.raises(UsageError, match=r"--match params: tfn has [\d,]+ parameters at its nearest width"):
-        matching_width(spec, layout, 1000)
