@@ -5,8 +5,9 @@ Loss y[m, s, i] of method m on sample i in split s, M[m, s] its mean over the n 
 - sampling: the residuals y - M are summed over splits, as a sample keeps part of its difficulty, and samples
   of one group are summed first. G is the covariance of the methods' means from them;
 - split and training: what the means M of two methods differ by from split to split, less the sampling part
-  of it. It is small and has few splits to be seen in, so it is pooled over all pairs, in units of how noisy
-  each pair is within a split: two bad methods differ more from split to split than two good ones do.
+  of it. It is small and has few splits to be seen in, so it is pooled over all pairs, in units of how much
+  the losses of both methods vary within a split: two bad methods differ more from split to split than two
+  good ones do.
 
     var(a - b) = V[a, b] + g[a, b] (1 / J + n_test / n_train),  V[a, b] = G[a, a] + G[b, b] - 2 G[a, b]
 
@@ -36,7 +37,8 @@ class Components:
         spread: variance of a difference of two means from split to split, for a pair of scale 1.
         samples: distinct samples, or groups of them; 0 where they are not known.
         overlap: n_test / n_train of random splits; 0 for one fixed split, or data that are drawn anew.
-        scale: (k, k) how noisy each pair is beside the mean of all; 1 where that is not known.
+        scale: (k, k) how much the losses of both methods vary beside the mean of all pairs; 1 where that is not
+            known.
     """
 
     means: np.ndarray
@@ -98,11 +100,11 @@ def from_losses(
     shared = summed @ summed.T
     cross = (splits**2 * shared - splits * own) / (splits * (splits - 1))
     sampling = np.maximum(differences(shared), 0.0)
-    pairs = np.triu_indices(k, 1)
-    inside, apart = differences(own - cross), spreads(means)
-    within = float(inside[pairs].mean())
-    known = inside > 1e-9 * max(within, float(apart.max()))
-    scale = np.where(known, inside / within if within > 0 else 1.0, 1.0)
+    pairs, apart = np.triu_indices(k, 1), spreads(means)
+    noise = np.add.outer(np.diag(own), np.diag(own))
+    known = noise > 1e-9 * max(noise[pairs].mean(), float(apart.max()))
+    scale = np.where(known, noise / noise[pairs].mean(), 1.0)
+    within = float((differences(own - cross) / scale)[pairs].mean())
     return Components(
         means, sampling, within, float((apart / scale)[pairs].mean()), len(names), overlap, scale
     )
