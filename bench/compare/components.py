@@ -37,8 +37,8 @@ class Components:
         spread: variance of a difference of two means from split to split, for a pair of scale 1.
         samples: distinct samples, or groups of them; 0 where they are not known.
         overlap: n_test / n_train of random splits; 0 for one fixed split, or data that are drawn anew.
-        scale: (k, k) how much the losses of both methods vary beside the mean of all pairs; 1 where that is not
-            known.
+        scale: (k, k) how much the losses of both methods vary beside the mean of all pairs; 1 where that is
+            not known.
     """
 
     means: np.ndarray
