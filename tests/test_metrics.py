@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from workshop import caption_of, rows_of, values_of, write_tables
+from workshop import caption_of, rows_of, values_of
 
 from bench.config import ModelConfig, TrainingConfig
 from bench.data.schema import Target
@@ -11,6 +11,7 @@ from bench.metrics import of_task
 from bench.metrics import score as score_answers
 from bench.plan import Plan, PlanRow
 from bench.predictions import Answers
+from bench.publish import read
 from bench.spec import RunSpec
 from bench.store import RunResult, RunStore
 
@@ -166,7 +167,7 @@ def test_what_is_beyond_all_numbers_is_blank_in_tables(tmp_path):
 
 def test_a_blank_metric_is_a_dash_or_no_column_an_empty_cell_and_a_note(tmp_path):
     store, plan = stored(tmp_path, Target(column="y", unit="m"), CROSSING, CLOSE)
-    write_tables(plan, store, tmp_path)
+    read(plan, store).write_tables(tmp_path, everything=True)
     csv = (tmp_path / "tables" / "fusion.csv").read_text(encoding="utf-8")
     header, cells = (line.split(",") for line in csv.splitlines())
     for name in ("MAPE", "MAPE_low", "MAPE_high", "Acc2"):
@@ -189,12 +190,12 @@ def test_a_dash_stands_where_only_some_rows_have_a_metric(tmp_path):
     store, plan = stored(tmp_path, SIGNED, CROSSING, CLOSE)
     _, constant = stored(tmp_path, SIGNED, CROSSING, np.full(4, 1.0), "mean")
     plan = plan.model_copy(update={"rows": [*plan.rows, *constant.rows]})
-    write_tables(plan, store, tmp_path)
+    read(plan, store).write_tables(tmp_path, everything=True)
     lines = (tmp_path / "tables" / "fusion.md").read_text(encoding="utf-8").splitlines()
     table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|"]
     rows = {row[0]: dict(zip(table[0], row, strict=True)) for row in table[2:]}
     assert rows["mean"]["Pearson"] == rows["mean"]["Spearman"] == "–"
     assert rows["concat"]["Pearson"] not in ("–", "")
-    assert rows["concat"]["Acc2"].startswith("**1.0000**")
+    assert rows["concat"]["Acc2"].startswith("**1.00**")
     assert "neutral ones (0) left out" in caption_of(plan, store)
     assert "MAPE is left blank" in caption_of(plan, store)

@@ -81,8 +81,13 @@ class Order(Experiment):
         if not both:
             return []
         figure = canvas(TWO_COLUMNS, 1.3 + 0.3 * len(both))
-        metrics = [results.metrics[name] for name in leading(plan.target.task)]
-        marks = {metric.name: _changes(results, both, metric) for metric in metrics}
+        marks = {name: _changes(results, both, results.metrics[name]) for name in leading(plan.target.task)}
+        # a metric may say nothing about this target
+        metrics = [
+            results.metrics[name]
+            for name, found in marks.items()
+            if all(np.isfinite(mark.mean) for mark in found.values())
+        ]
         for ax, metric in zip(figure.subplots(1, len(metrics), sharey=True), metrics, strict=True):
             forest(
                 ax, {name: [mark] for name, mark in marks[metric.name].items()}, 1, include=[0.0], whole=True
