@@ -137,9 +137,10 @@ def _capped(found: Sequence[Results]) -> Iterator[Notice]:
         for row in results.rows
         if row.capped > MOST_CAPPED
     }
+    rows = "1 row" if len(where) == 1 else f"{len(where)} rows"
     if where:
         yield Notice(
-            f"Training cut short: {len(where)} rows met the most epochs allowed in more than a tenth of runs",
+            f"Training cut short: {rows} met the most epochs allowed in more than a tenth of runs",
             "Early stopping did not act, so that a longer training might have been better: "
             "`--set training.epochs=N`.",
             _shortened([f"{name}: {share:.0%}" for name, share in where.items()]),
