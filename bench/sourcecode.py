@@ -51,13 +51,15 @@ def reached(homes: Sequence[Home], modules: Iterable[str]) -> dict[str, str]:
     """The modules reached by imports from some, themselves among them: name -> source as it counts."""
     found: dict[str, str] = {}
     todo = list(modules)
+    seen = set(todo)
     while todo:
         name = todo.pop()
         path = next((path for home in homes if (path := home.file(name))), None)
-        if name in found or path is None:
+        if path is None:
             continue
         found[name], imported = _read(path, name, path.name == "__init__.py", path.stat().st_mtime_ns)
-        todo += imported
+        todo += imported - seen
+        seen |= imported
     return found
 
 
@@ -80,9 +82,9 @@ def plain(source: bytes) -> bytes:
 
 
 @cache
-def _read(path: Path, name: str, package: bool, changed: int) -> tuple[str, tuple[str, ...]]:
+def _read(path: Path, name: str, package: bool, changed: int) -> tuple[str, frozenset[str]]:
     tree = ast.parse(path.read_bytes())
-    imported = tuple(imports(tree, name, package=package))
+    imported = frozenset(imports(tree, name, package=package))
     return _without_docstrings(tree), imported
 
 
