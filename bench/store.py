@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from bench.errors import UsageError
@@ -153,11 +154,11 @@ class RunStore:
 
     def predictions(self, run_id: str) -> pd.DataFrame:
         """The predictions of a run, as `RunResult` has them."""
-        return pd.read_parquet(self.root / run_id / "predictions.parquet")
+        return _table(self.root / run_id / "predictions.parquet")
 
     def history(self, run_id: str) -> pd.DataFrame:
         """One row per epoch of a run."""
-        return pd.read_parquet(self.root / run_id / "history.parquet")
+        return _table(self.root / run_id / "history.parquet")
 
     def model(self, run_id: str) -> Path | None:
         """The folder of the fitted method, with nothing but what was written; None if none was kept."""
@@ -172,7 +173,7 @@ class RunStore:
             return None
         path = self.root / run_id / file
         if path.suffix == ".parquet":
-            return pd.read_parquet(path)
+            return _table(path)
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
 
@@ -206,6 +207,12 @@ class RunStore:
         except ValidationError:
             return "config.json describes no run"
         return "" if spec.id == run_id else "config.json describes another run"
+
+
+def _table(path: Path) -> pd.DataFrame:
+    """A file of ours; pandas would load what reads folders of files for it, and take thrice the time."""
+    table: pd.DataFrame = pq.ParquetFile(path).read().to_pandas()
+    return table
 
 
 def _write_json(path: Path, content: Any) -> None:
