@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import textalloc
@@ -21,6 +21,8 @@ from bench.report.figures.forest import Mark, conditions, view
 from bench.report.figures.style import GREY, TWO_COLUMNS, canvas, key, look, metric_label, shown, tip
 
 PANELS = {"params": "trainable parameters", "flops": "FLOPs of one prediction", "seconds": "seconds per run"}
+LINE: dict[str, Any] = {"colors": "0.75", "linewidth": 0.8, "zorder": 1}
+"""Of a row's spread."""
 
 
 class Point(NamedTuple):
@@ -118,21 +120,21 @@ def _mark(point: Point) -> Mark:
 def _draw(
     ax: Axes, points: Sequence[Point], metric: Metric, quantity: str, limits: tuple[float, float]
 ) -> None:
-    for point in points:
-        x, y = point.cost, float(np.clip(point.mean, *limits))
-        wide, tall = point.spread
-        ax.plot([x, x], np.clip([y - tall, y + tall], *limits), color="0.75", linewidth=0.8, zorder=1)
-        ax.plot([max(x - wide, x / 3), x + wide], [y, y], color="0.75", linewidth=0.8, zorder=1)
+    costs, means = np.array([p.cost for p in points]), np.clip([p.mean for p in points], *limits)
+    wide, tall = (np.array([p.spread[i] for p in points]) for i in (0, 1))
+    ax.vlines(costs, np.clip(means - tall, *limits), np.clip(means + tall, *limits), **LINE)
+    ax.hlines(means, np.maximum(costs - wide, costs / 3), costs + wide, **LINE)
+    for point, y in zip(points, means, strict=True):
         colour, marker = (GREY, "D") if point.reference else look(point.group)
         face, rim = ("white", GREY) if point.reference else (colour, "white")
-        (mark,) = ax.plot([x], [y], marker=marker, ms=4.5, mfc=face, mec=rim, mew=0.6, zorder=3)
-        tip(mark, f"{point.name}: {metric.name} {point.mean:.3g} ± {tall:.2g}, {PANELS[quantity]} {x:,.6g}")
+        (mark,) = ax.plot([point.cost], [y], marker=marker, ms=4.5, mfc=face, mec=rim, mew=0.6, zorder=3)
+        value = f"{metric.name} {point.mean:.3g} ± {point.spread[1]:.2g}"
+        tip(mark, f"{point.name}: {value}, {PANELS[quantity]} {point.cost:,.6g}")
     best = _pareto(points, metric)
     ends = np.clip([p.mean for p in best], *limits)
     ax.step([p.cost for p in best], ends, where="post", color="0.3", linewidth=1, zorder=2)
     ax.set_xscale("log")
-    costs = [point.cost for point in points]
-    if costs:
+    if len(costs):
         # room at the sides for names, and for at least one tick
         ax.set_xlim(min(costs) / 2, max(costs) * 2)
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(costs) < 30 * min(costs) else (1,)))
@@ -160,6 +162,6 @@ def _names(ax: Axes, points: Sequence[Point], metric: Metric, limits: tuple[floa
         )
         textalloc.allocate(
             ax, x, y, labels, x_scatter=all_x, y_scatter=all_y, textsize=7, linecolor="0.7", linewidth=0.5,
-            margin=0.015, min_distance=0.015, max_distance=0.4, nbr_candidates=600,
+            margin=0.015, min_distance=0.015, max_distance=0.4, nbr_candidates=200,
             avoid_crossing_label_lines=True,
         )  # fmt: skip
