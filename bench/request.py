@@ -69,6 +69,7 @@ class Resolved:
         fusions: what was asked for; empty where nothing was said.
         encoders: modality -> what was asked for.
         defaults: modality -> the encoder of the preset.
+        settled: the modalities whose default was set by hand; others have what the dataset suggests.
         device: to train and encode on.
         timeout: seconds after which a run has failed; 0 is no limit.
     """
@@ -78,6 +79,7 @@ class Resolved:
     fusions: tuple[str, ...]
     encoders: Mapping[str, tuple[str, ...]]
     defaults: Mapping[str, str]
+    settled: frozenset[str]
     device: torch.device
     timeout: float
 
@@ -96,7 +98,10 @@ def resolve(request: Request) -> Resolved:
     defaults = {**first, **preset.encoders.defaults}
     for modality, name in [*((m, n) for m, names in asked.items() for n in names), *defaults.items()]:
         get_encoder(modality, name, preset)
-    return Resolved(preset, experiments, chosen, asked, defaults, choose_device(request.device), timeout)
+    keys = (setting.partition("=")[0].strip() for setting in request.settings)
+    settled = frozenset(key.removeprefix("encoders.") for key in keys if key.startswith("encoders."))
+    device = choose_device(request.device)
+    return Resolved(preset, experiments, chosen, asked, defaults, settled, device, timeout)
 
 
 def choose_fusions(patterns: str) -> tuple[str, ...]:

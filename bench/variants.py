@@ -21,7 +21,7 @@ class Choice:
         schema: of the dataset.
         fusions: names of fusion methods.
         encoders: modality -> encoders that were asked for.
-        defaults: modality -> the encoder of the preset.
+        defaults: modality -> the encoder of the dataset's description, or else of the preset.
         options: fusion name -> its own options.
         weights: where encoders' weights are to come from: auto, pretrained or random.
     """

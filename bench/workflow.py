@@ -206,9 +206,9 @@ def _check_set_fusions(settings: Sequence[str], variants: Sequence[Variant]) -> 
 def choice_of(asked: Resolved, schema: Schema) -> Choice:
     """What an experiment chooses from: the request on a dataset of this description."""
     preset = asked.preset
-    return Choice(
-        schema, asked.fusions, asked.encoders, asked.defaults, preset.fusions, preset.encoders.weights
-    )
+    defaults = dict(asked.defaults)
+    defaults.update((m, name) for m, name in schema.encoders.items() if m not in asked.settled)
+    return Choice(schema, asked.fusions, asked.encoders, defaults, preset.fusions, preset.encoders.weights)
 
 
 def variants_of(experiment: Experiment, choice: Choice, missing: Sequence[str] = ()) -> list[Variant]:

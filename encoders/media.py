@@ -120,6 +120,15 @@ class Opened:
                 yield frame
 
     @property
+    def start(self) -> float:
+        """When the stream begins, in seconds after the file does: the other stream may begin earlier."""
+        starts, base = self.stream.start_time, self.stream.time_base
+        if starts is None or base is None or self.container.start_time is None:
+            return 0.0
+        begins = float(starts * base)
+        return max(0.0, begins - self.container.start_time / av.time_base)
+
+    @property
     def duration(self) -> float:
         """The stated length in seconds, 0 if the file states none."""
         if self.stream.duration and self.stream.time_base:

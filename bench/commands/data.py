@@ -29,6 +29,7 @@ def data() -> None:
     "--interaction", type=click.Choice(["entity", "modality", "none"]), help="Of livestream (entity)."
 )
 @click.option("--removed", type=click.FloatRange(0, 1, max_open=True), help="Of livestream (0).")
+@click.option("--videos", type=click.IntRange(12, 1_000_000), help="Of shortvideo: how many (240).")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Of what is drawn (0).")
 @plain_errors
 def make(name: str, folder: Path, **arguments: Any) -> None:

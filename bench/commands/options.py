@@ -47,8 +47,8 @@ OPTIONS = [
     ),
     click.option("--backbone", help="Short for --encoder image=NAMES."),
     click.option("--text", help="Short for --encoder text=NAMES: hashing, bert, xlnet, or of Hugging Face."),
-    click.option("--video", help="Short for --encoder video=NAMES: motion, videomae."),
-    click.option("--audio", help="Short for --encoder audio=NAMES: logmel, wav2vec2."),
+    click.option("--video", help="Short for --encoder video=NAMES: motion, flow, videomae."),
+    click.option("--audio", help="Short for --encoder audio=NAMES: logmel, music, wav2vec2."),
     click.option("--data", default="livestream", show_default=True, help="An embedded dataset or a folder."),
     click.option("--streams", type=click.IntRange(20, 1_000_000), help="Size of the embedded dataset (320)."),
     click.option(
@@ -61,6 +61,7 @@ OPTIONS = [
         type=click.FloatRange(0, 1, max_open=True),
         help="Share of the embedded dataset's values that are left empty (0).",
     ),
+    click.option("--videos", type=click.IntRange(12, 1_000_000), help="Size of the data shortvideo (240)."),
     ALLOW_LINKS,
     click.option("--split", type=click.Choice(KINDS), help="How the test part is chosen (auto)."),
     click.option(

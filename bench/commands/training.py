@@ -76,6 +76,7 @@ def as_request(
     streams: int | None,
     interaction: str | None,
     removed: float | None,
+    videos: int | None,
     missing: str | None,
     jobs: int | None,
     save_models: bool,
@@ -85,7 +86,7 @@ def as_request(
     from bench.environment import cores
     from bench.request import Request
 
-    arguments = {"streams": streams, "interaction": interaction, "removed": removed}
+    arguments = {"streams": streams, "interaction": interaction, "removed": removed, "videos": videos}
     short = {"image": backbone, "text": text, "video": video, "audio": audio}
     return Request(
         experiments=experiments,

@@ -165,8 +165,8 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of the description but for its target, the tables, and the bytes of every file they name."""
-        digest = hashlib.sha256(self.schema.model_dump_json(exclude={"target"}).encode())
+        """A hash of the description but for target and encoders, the tables, and all files that they name."""
+        digest = hashlib.sha256(self.schema.model_dump_json(exclude={"target", "encoders"}).encode())
         digest.update(b"" if self.labelled else b"without a target")
         entities = self.schema.entities.values()
         tables = {self.schema.samples.table, *(e.table for e in entities if e.table)}

@@ -40,6 +40,8 @@ def _distinct(columns: C) -> C:
 
 
 Columns = Annotated[list[str], AfterValidator(_distinct)]
+Name = Annotated[str, Field(pattern=r"^[\w-]+$")]
+"""Of an encoder: a description from elsewhere names no model on a hub, and no folder."""
 
 
 class _Strict(BaseModel):
@@ -240,6 +242,10 @@ class Schema(_Strict):
     description: str = ""
     target: Target
     samples: Samples = Samples()
+    encoders: dict[Literal["text", "image", "video", "audio"], Name] = Field(
+        default_factory=dict, exclude_if=lambda encoders: not encoders
+    )
+    """Modality -> the encoder that suits this data, in place of the preset's."""
     entities: dict[str, Entity] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -1,0 +1,63 @@
+"""The common clock of sequences: step k is the time from k / rate to (k + 1) / rate seconds of the file.
+
+Whatever the frames of a video or the windows of a sound are, what is measured on them holds for a stretch
+of time, and a step has its mean over that time. So step k of one encoder is the same moment as step k of
+another.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+RATE = 15
+"""Steps per second."""
+RATES = 2, 60
+SECONDS = 600.0
+"""Length from which on nothing more is read."""
+
+
+def steps(seconds: float, rate: int) -> int:
+    """How many steps a file of this length has, one at least; the last may be cut short."""
+    return max(1, math.ceil(round(seconds * rate, 3)))
+
+
+def times(count: int, rate: int) -> np.ndarray:
+    """The middle of each step in seconds, (count,)."""
+    return (np.arange(count) + 0.5) / rate
+
+
+def events(at: np.ndarray, width: float, rate: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Moments (N,) as stretches of a width in seconds, for `pooled`: each adds 1 to the steps it falls on.
+
+    Returns:
+        Starts (N,), ends (N,) and values (N, 1).
+    """
+    starts = np.maximum(at - width / 2, 0.0)
+    return starts, starts + width, np.full((len(at), 1), 1 / (width * rate))
+
+
+def pooled(starts: np.ndarray, ends: np.ndarray, values: np.ndarray, count: int, rate: int) -> np.ndarray:
+    """The mean over every step of what holds for stretches of time; where nothing does, it is 0.
+
+    Args:
+        starts: of the stretches in seconds, (N,), rising.
+        ends: (N,), each at most the next start.
+        values: (N, D).
+        count: how many steps.
+        rate: steps per second.
+
+    Returns:
+        (count, D) float64.
+    """
+    if not len(values):
+        return np.zeros((count, values.shape[1]))
+    knots = np.stack([starts, np.maximum(ends, starts)], axis=1).ravel()
+    areas = np.cumsum(values * (knots[1::2] - knots[::2])[:, None], axis=0)
+    integral = np.zeros((len(knots), values.shape[1]))
+    integral[1::2] = areas
+    integral[2::2] = areas[:-1]
+    edges = np.arange(count + 1) / rate
+    at_edges = np.stack([np.interp(edges, knots, column) for column in integral.T], axis=1)
+    return np.asarray(np.diff(at_edges, axis=0) * rate)
