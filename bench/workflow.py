@@ -16,7 +16,7 @@ from bench.data.dataset import Dataset
 from bench.data.schema import Schema
 from bench.data.splits import kind_of
 from bench.data.statistics import first_parts
-from bench.errors import UsageError
+from bench.errors import DataError, UsageError
 from bench.experiments import Experiment, Facts
 from bench.features.encode import encode, with_target
 from bench.features.store import FeatureSet
@@ -204,10 +204,20 @@ def _check_set_fusions(settings: Sequence[str], variants: Sequence[Variant]) -> 
 
 
 def choice_of(asked: Resolved, schema: Schema) -> Choice:
-    """What an experiment chooses from: the request on a dataset of this description."""
+    """What an experiment chooses from: the request on a dataset of this description.
+
+    Raises:
+        DataError: the description suggests an encoder that there is not.
+    """
     preset = asked.preset
     defaults = dict(asked.defaults)
-    defaults.update((m, name) for m, name in schema.encoders.items() if m not in asked.settled)
+    suggested = {m: name for m, name in schema.encoders.items() if m not in asked.settled}
+    for modality, name in suggested.items():
+        try:
+            get_encoder(modality, name, preset)
+        except UsageError as error:
+            raise DataError(f"dataset.toml of {schema.name}: [encoders]: {error}") from None
+        defaults[modality] = name
     return Choice(schema, asked.fusions, asked.encoders, defaults, preset.fusions, preset.encoders.weights)
 
 

@@ -19,8 +19,11 @@ SECONDS = 600.0
 
 
 def steps(seconds: float, rate: int) -> int:
-    """How many steps a file of this length has, one at least; the last may be cut short."""
-    return max(1, math.ceil(round(seconds * rate, 3)))
+    """How many steps a file of this length has, one at least; the last may be cut short.
+
+    Containers round times: what goes beyond a step by less than a twentieth is no further step.
+    """
+    return max(1, math.ceil(seconds * rate - 0.05))
 
 
 def times(count: int, rate: int) -> np.ndarray:
@@ -38,19 +41,20 @@ def events(at: np.ndarray, width: float, rate: int) -> tuple[np.ndarray, np.ndar
     return starts, starts + width, np.full((len(at), 1), 1 / (width * rate))
 
 
-def pooled(starts: np.ndarray, ends: np.ndarray, values: np.ndarray, count: int, rate: int) -> np.ndarray:
+def pooled(starts: np.ndarray, ends: np.ndarray, values: np.ndarray, seconds: float, rate: int) -> np.ndarray:
     """The mean over every step of what holds for stretches of time; where nothing does, it is 0.
 
     Args:
         starts: of the stretches in seconds, (N,), rising.
         ends: (N,), each at most the next start.
         values: (N, D).
-        count: how many steps.
+        seconds: length of the file; the mean over a last step that is cut short is over what is left of it.
         rate: steps per second.
 
     Returns:
-        (count, D) float64.
+        (steps, D) float64.
     """
+    count = steps(seconds, rate)
     if not len(values):
         return np.zeros((count, values.shape[1]))
     knots = np.stack([starts, np.maximum(ends, starts)], axis=1).ravel()
@@ -58,6 +62,6 @@ def pooled(starts: np.ndarray, ends: np.ndarray, values: np.ndarray, count: int,
     integral = np.zeros((len(knots), values.shape[1]))
     integral[1::2] = areas
     integral[2::2] = areas[:-1]
-    edges = np.arange(count + 1) / rate
+    edges = np.minimum(np.arange(count + 1) / rate, max(seconds, 1e-6))
     at_edges = np.stack([np.interp(edges, knots, column) for column in integral.T], axis=1)
-    return np.asarray(np.diff(at_edges, axis=0) * rate)
+    return np.asarray(np.diff(at_edges, axis=0) / np.diff(edges)[:, None])

@@ -13,7 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from encoders.base import Encoder, Item, within
-from encoders.clock import RATE, RATES, SECONDS, pooled, steps, times
+from encoders.clock import RATE, RATES, SECONDS, pooled, times
 from encoders.decoding import CannotDecode
 from encoders.feature import Feature
 from encoders.media import opened
@@ -31,6 +31,8 @@ UNLIKE, SUDDEN = 0.5, 0.3
 """A cut: pictures as unlike as this, and by so much more than the others around them."""
 AROUND = 0.5
 """Seconds on each side of a cut that it is compared with."""
+NOISE = 0.1
+"""Pixels of flow from picture to picture up to which it is the codec's."""
 ANGLES = np.arange(8) * np.pi / 4
 OF_FRAMES = ("brightness", "contrast")
 OF_PAIRS = (
@@ -138,7 +140,6 @@ class Flow(Encoder):
     def prepare(self, item: Item) -> Feature:
         """The steps (T, 24) with their times."""
         video = shown(Path(item), self.rate)
-        count = steps(video.end, self.rate)
         until = np.append(video.at[1:], video.end)
         levels = video.grey.mean(axis=(1, 2)) / 255
         of_frames = np.stack([levels, video.grey.std(axis=(1, 2)) / 255], axis=1)
@@ -152,12 +153,16 @@ class Flow(Encoder):
         flags = cuts[:, None] / np.maximum((ends - starts)[:, None] * self.rate, 1e-9)
         stretches = [
             (video.at, until, of_frames),
-            (starts, ends, pairs),
+            (
+                starts,
+                np.append(ends[:-1], video.end)[: len(ends)],
+                pairs,
+            ),  # the last goes on while it is shown
             (middles[:-1], middles[1:], changes),
             (starts, ends, flags),
         ]
-        values = np.concatenate([pooled(*stretch, count, self.rate) for stretch in stretches], axis=1)
-        return Feature(values.astype(np.float32), times(count, self.rate))
+        values = np.concatenate([pooled(*stretch, video.end, self.rate) for stretch in stretches], axis=1)
+        return Feature(values.astype(np.float32), times(len(values), self.rate))
 
 
 def _pairs(grey: np.ndarray, seconds: np.ndarray, lighting: np.ndarray) -> np.ndarray:
@@ -168,7 +173,9 @@ def _pairs(grey: np.ndarray, seconds: np.ndarray, lighting: np.ndarray) -> np.nd
     even = [_even(picture) for picture in grey]
     for number, (one, other) in enumerate(pairwise(even)):
         flow = cv2.calcOpticalFlowFarneback(one, other, None, 0.5, 3, 11, 2, 5, 1.1, 0)
-        flow = flow.reshape(-1, 2) / (SIDE * seconds[number])
+        flow = flow.reshape(-1, 2)
+        flow[np.hypot(*flow.T) < NOISE] = 0
+        flow /= SIDE * seconds[number]
         camera = np.median(flow, axis=0)
         local = flow - camera
         speed = np.hypot(*local.T)

@@ -10,7 +10,7 @@ import numpy as np
 
 from encoders.audio import decode
 from encoders.base import Encoder, Item, within
-from encoders.clock import RATE, RATES, SECONDS, events, pooled, steps, times
+from encoders.clock import RATE, RATES, SECONDS, events, pooled, times
 from encoders.decoding import CannotDecode
 from encoders.feature import Feature
 from encoders.media import opened
@@ -127,7 +127,7 @@ class Music(Encoder):
     def prepare(self, item: Item) -> Feature:
         """The steps (T, 43) with their times."""
         wave = sound(Path(item))
-        count = steps(len(wave) / HERTZ, self.rate)
+        seconds = len(wave) / HERTZ
         bands, spectrum, chroma = _spectra(wave)
         heard = rhythm(bands)
         half = HOP / HERTZ / 2
@@ -142,8 +142,8 @@ class Music(Encoder):
             (np.maximum(windows - half, 0), windows + half, of_sound),
             events(heard.beats, 2 * half, self.rate),
         ]
-        values = np.concatenate([pooled(*stretch, count, self.rate) for stretch in stretches], axis=1)
-        return Feature(values.astype(np.float32), times(count, self.rate))
+        values = np.concatenate([pooled(*stretch, seconds, self.rate) for stretch in stretches], axis=1)
+        return Feature(values.astype(np.float32), times(len(values), self.rate))
 
 
 def sound(path: Path) -> np.ndarray:

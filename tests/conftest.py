@@ -11,7 +11,7 @@ from shops import build, trained
 import encoders
 from bench import plugins
 from bench.data.dataset import Dataset, read_dataset
-from bench.data.synthetic import livestream
+from bench.data.synthetic import livestream, shortvideo
 from bench.features.encode import encode
 from bench.features.store import FeatureSet
 from encoders import registry as encoder_registry
@@ -61,6 +61,14 @@ def stream_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small embedded dataset on disk; tests that change it copy it first."""
     folder = tmp_path_factory.mktemp("data") / "livestream"
     livestream.generate(folder, streams=STREAMS)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def short_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve short videos with their music on disk; tests that change them copy them first."""
+    folder = tmp_path_factory.mktemp("data") / "shortvideo"
+    shortvideo.generate(folder, videos=12)
     return folder
 
 

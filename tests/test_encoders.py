@@ -29,8 +29,8 @@ pytestmark = pytest.mark.usefixtures("nothing_to_be_found")
 def test_names_and_messages():
     assert encoders.names("image") == ["resnet18", "resnet50", "resnet101", "densenet121"]
     assert encoders.names("text") == ["hashing", "bert", "xlnet"]
-    assert encoders.names("video") == ["motion", "videomae"]
-    assert encoders.names("audio") == ["logmel", "wav2vec2"]
+    assert encoders.names("video") == ["flow", "motion", "videomae"]
+    assert encoders.names("audio") == ["logmel", "music", "wav2vec2"]
     with pytest.raises(UnknownEncoder, match=r"did you mean 'motion'\?.*bench list encoders"):
         encoders.get("video", "motin")
     with pytest.raises(UnknownEncoder, match=r"did you mean 'audio'"):
@@ -72,7 +72,8 @@ def test_getting_encoders_imports_no_heavy_library():
         for modality in encoders.MODALITIES:
             for name in encoders.names(modality):
                 encoders.get(modality, name, weights="random").fingerprint
-        print([m for m in ("torchvision", "transformers", "sklearn") if m in sys.modules])"""
+        heavy = ("torchvision", "transformers", "sklearn", "cv2", "librosa", "numba")
+        print([m for m in heavy if m in sys.modules])"""
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

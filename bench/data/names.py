@@ -24,6 +24,19 @@ TARGETS = (
     "engagement", "popularity", "views", "likes", "gross", "value", "cost",
 )  # fmt: skip
 """Names of numbers that one wants to predict, the plainest first."""
+ENGAGEMENT = {
+    "like",
+    "comment",
+    "share",
+    "play",
+    "view",
+    "save",
+    "favorite",
+    "favourite",
+    "repost",
+    "reaction",
+}
+"""Words in names of counts of what people do with a post: none is known before another."""
 OF_MODALITY = {
     "text": {"text", "language", "transcript", "words", "bert", "glove", "title"},
     "image": {"image", "images", "photo", "photos", "picture", "poster", "visual"},
@@ -81,6 +94,11 @@ def likeness_to_target(name: str) -> int:
     if "_".join(said) in TARGETS:
         return 2 * len(TARGETS) - TARGETS.index("_".join(said))
     return max((len(TARGETS) - TARGETS.index(word) for word in said if word in TARGETS), default=0)
+
+
+def is_engagement(name: str) -> bool:
+    """Whether a number of this name counts what people do with a post: likes, share_count."""
+    return not ENGAGEMENT.isdisjoint(map(singular, words(name)))
 
 
 def modality_named(*names: str) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 import tomlkit
 
 from bench.data.checks import examine
+from bench.data.names import is_engagement
 from bench.data.problems import some
-from bench.data.proposal.entities import add_features, draft_entities
+from bench.data.proposal.entities import add_features, add_tracks, draft_entities
 from bench.data.proposal.patterns import find_patterns
 from bench.data.proposal.samples import Links, choose_samples, choose_target, find_links
 from bench.data.proposal.sections import Section
@@ -18,6 +19,9 @@ from bench.data.schema import MODALITIES, Schema
 from bench.errors import DataError, printable
 
 HEAD = "Proposed by `bench data init` from what lies here. Every guess says why: check it and change it."
+
+SYNCHRONOUS = {"video": "flow", "audio": "music"}
+WHY = "posts with videos and their sound: sequences on one clock, motion and music beside each other"
 
 
 def propose(folder: Path, allow_links: tuple[Path, ...] = ()) -> str:
@@ -68,6 +72,7 @@ def _draft(found: Survey, links: Links) -> str:
     patterns = [pattern for pattern in patterns if (pattern.table, pattern.path) not in found.refused]
     entities = draft_entities(found, name, table, target.fields["column"], own, patterns)
     head.remarks += add_features(entities, found)
+    suited = Section(SYNCHRONOUS, [WHY]) if add_tracks(entities, found) else Section()
     tables = tomlkit.table(is_super_table=True)
     for key, entity in entities.items():
         if entity.fields.keys().isdisjoint((*MODALITIES, "features")):
@@ -79,5 +84,8 @@ def _draft(found: Survey, links: Links) -> str:
         fix = f"add columns, or media files named by {samples.fields['id']}"
         raise DataError(printable(f"{what}; {fix}."))
     text = head.toml()
-    text.update({"target": target.toml(), "samples": samples.toml(), "entities": tables})
+    text.update({"target": target.toml(), "samples": samples.toml()})
+    if suited.fields and is_engagement(target.fields["column"]):
+        text["encoders"] = suited.toml()
+    text["entities"] = tables
     return text.as_string()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from bench.data.arrays import Header
-from bench.data.names import entity_name, is_key, modality_named, subject
+from bench.data.names import entity_name, is_engagement, is_key, modality_named, subject
 from bench.data.proposal.patterns import Pattern
 from bench.data.proposal.samples import long_tailed
 from bench.data.proposal.sections import Section
 from bench.data.proposal.survey import Survey
 from bench.data.schema import MODALITIES
 
+AFTERWARDS = "what people do as well, known only afterwards"
+LOOKED_AT = 3
+"""Videos that are opened to see whether they have sound."""
 NOT_ROWS = "not floats (rows, D) or (rows, L, D) of a table; Python objects are never loaded"
 
 
@@ -32,6 +36,9 @@ def draft_entities(
     others = [pattern for pattern in patterns if pattern not in views]
     taken = {column: f"names rows of {other}" for column, other in links}
     taken |= {found.ids[samples]: "the id", target: "the target"}
+    if is_engagement(target):
+        numbers = found.of_kind(samples, "numeric")
+        taken |= {column: AFTERWARDS for column in numbers if column != target and is_engagement(column)}
     _fill(new(entity_name(name), samples), found, taken, others)
     for column, other in links:
         # two columns that refer to one table are two entities: home_team_id, away_team_id
@@ -87,6 +94,31 @@ def add_features(entities: dict[str, Section], found: Survey) -> list[str]:
             for table in fits[:1]:
                 remarks += _add(tables[table], found, what, {"file": file} | ways[table])
     return remarks
+
+
+def add_tracks(entities: dict[str, Section], found: Survey) -> bool:
+    """Give entities with videos their sound, where no sound lies in the folder by itself; whether any has."""
+    videos = [path for path, modality in sorted(found.media.items()) if modality == "video"]
+    if "audio" in found.media.values() or not any(
+        has_sound(found.root / path) for path in videos[:LOOKED_AT]
+    ):
+        return False
+    for entity in entities.values():
+        for path in entity.fields.get("video", []):
+            entity.add("audio", path, f"audio: {path} has sound")
+    return True
+
+
+def has_sound(path: Path) -> bool:
+    """Whether a video has a sound track."""
+    from encoders.decoding import CannotDecode
+    from encoders.media import opened  # loads torch
+
+    try:
+        with opened(path, "audio"):
+            return True
+    except CannotDecode:
+        return False
 
 
 def _way(array: Header, arrays: list[Header], rows: int) -> dict[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import tomlkit
 
-from bench.data.names import CURRENCIES, likeness_to_target, singular, subject, words
+from bench.data.names import CURRENCIES, is_engagement, likeness_to_target, singular, subject, words
 from bench.data.problems import some
 from bench.data.proposal.sections import Section
 from bench.data.proposal.survey import Survey
@@ -90,7 +90,7 @@ def choose_target(found: Survey, table: str) -> Section:
     best, *others = targets(found, table)
     numbers = found.tables.numbers(table, best)
     low, high = numbers.min(), numbers.max()
-    scale = "none" if not long_tailed(numbers) else "log10" if low > 0 else "log1p"
+    scale = "none" if not long_tailed(numbers) else "log1p" if low <= 0 or is_engagement(best) else "log10"
     section = Section({"column": best, "transform": scale})
     why = "named like a thing to predict" if likeness_to_target(best) else "the last column of numbers"
     several = "; columns = [...] in its place predicts several, each by itself" if others else ""

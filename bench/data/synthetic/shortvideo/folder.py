@@ -124,7 +124,7 @@ def _row(drawn: Design, outcome: Engagement, video: int) -> dict[str, str | floa
     posted = BEGINS + timedelta(days=float(drawn.day[video]))
     return {
         "id": _name(video),
-        "influencer": f"influencer-{drawn.influencer[video]:04d}",
+        "influencer_id": f"influencer-{drawn.influencer[video]:04d}",
         "influencer_type": factors.TYPES[drawn.types[video]],
         "genre": factors.GENRES[drawn.genre[video]],
         "followers": round(10 ** (4.2 + 0.6 * float(drawn.followers[video]))),
