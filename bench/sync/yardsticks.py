@@ -3,7 +3,7 @@
 ==================  ========================================================================================
 bas_motion          beat alignment score over motion beats: Li, Yang, Ross & Kanazawa, "AI Choreographer"
                     (AIST++), ICCV 2021
-bas_music           the same kernel over music beats: Siyao et al., "Bailando", CVPR 2022, as their code has it.
+bas_music           the same kernel over music beats: Siyao et al., "Bailando", CVPR 2022; their code.
                     Another number: many motion beats raise this one and lower that one
 beat_cover          Lee et al., "Dancing to Music", NeurIPS 2019: B_k / B_m, and
 beat_hit            B_a / B_k
