@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bench.commands import comparing, data, reading, tools, training, tuning
+from bench.commands import comparing, data, reading, sync, tools, training, tuning
 from bench.version import VERSION
 
 
@@ -18,7 +18,7 @@ for _command in (
     training.run, training.paper, tuning.tune,
     reading.tables, reading.figures, reading.report, reading.results, reading.predict,
     comparing.compare, comparing.power,
-    data.data, tools.list_, tools.doctor, tools.audit, tools.calibrate, tools.perf,
+    sync.sync, data.data, tools.list_, tools.doctor, tools.audit, tools.calibrate, tools.perf,
 ):  # fmt: skip
     main.add_command(_command)
 
