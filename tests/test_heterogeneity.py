@@ -190,6 +190,7 @@ def test_the_command_writes_the_table_and_says_what_it_shows(tmp_path):
     pd.testing.assert_frame_equal(written, summarise(simulate(2, 160)))
     page = (tmp_path / "tables/sync-simulate.md").read_text()
     assert "bench sync simulate --draws 2 --videos 160" in page
+    assert "nan" not in page.split()
 
 
 # --- figure -----------------------------------------------------------------------------------------------

@@ -78,6 +78,7 @@ def test_peaks_of_random_flow_are_those_of_av_align(rng):
 
 def test_a_peak_between_two_steps_is_found_there():
     assert peaks(bumps([1.03, 3.51]), RATE) == pytest.approx([1.03, 3.51], abs=0.01)
+    assert peaks(bumps([1.0]), RATE, first=0.5 / RATE) == pytest.approx([1.0 + 0.5 / RATE], abs=0.01)
 
 
 # --- beats against beats ----------------------------------------------------------------------------------

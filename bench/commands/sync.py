@@ -32,7 +32,8 @@ def simulate(draws: int, videos: int, jobs: int, out: Path) -> None:
 
     with TerminalReporter(console) as reporter:
         summary = summarise(drawn(draws, videos, jobs, progress=reporter.working))
-    show(summary.round(3).astype(object).where(summary.notna(), "–"))
+    glance = summary[["model", "level", "planted", "bias", "covered", "all_covered"]].round(3)
+    show(glance.astype(object).where(glance.notna(), "–"))
     console.print(*verdicts(summary), sep="\n")
     command = f"bench sync simulate --draws {draws} --videos {videos}"
     console.print(*map(str, write(summary, out, command)), sep="\n", soft_wrap=True)

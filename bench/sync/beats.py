@@ -22,16 +22,17 @@ ROUNDING = 1e-9
 """A range below this share of the largest value is rounding."""
 
 
-def stops(speed: np.ndarray, rate: float, reach: float = REACH) -> np.ndarray:
+def stops(speed: np.ndarray, rate: float, reach: float = REACH, first: float = 0.0) -> np.ndarray:
     """Times of the local minima of speed.
 
     Args:
         speed: (T,) at `rate` steps per second.
         rate: steps per second.
-        reach: seconds on either side within which a minimum is the lowest. At least one step.
+        reach: seconds on either side within which a minimum is the lowest; at least one step counts.
+        first: when the first step is, in seconds: half a step where steps are stretches of time.
 
     Returns:
-        (K,) seconds from the first step. A stop that lasts is one beat, in its middle. The first and the last
+        (K,) seconds. A stop that lasts is one beat, in its middle. The first and the last
         step are none: what comes before and after them is not known.
     """
     speed = _curve(speed)
@@ -42,15 +43,15 @@ def stops(speed: np.ndarray, rate: float, reach: float = REACH) -> np.ndarray:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], lowest, [False]]).astype(int)))
     starts, ends = edges[::2], edges[1::2] - 1  # runs of steps that are lowest, ends included
     runs = [(s, e) for s, e in zip(starts, ends, strict=True) if _rises(speed, s, e)]
-    return np.array([_middle(speed, s, e) / rate for s, e in runs])
+    return np.array([first + _middle(speed, s, e) / rate for s, e in runs])
 
 
-def peaks(energy: np.ndarray, rate: float, reach: float = 0.0) -> np.ndarray:
+def peaks(energy: np.ndarray, rate: float, reach: float = 0.0, first: float = 0.0) -> np.ndarray:
     """Times of the local maxima of energy, as `stops` of its negative; without `reach`, as AV-Align has them.
 
     Two peaks are then at least two steps apart.
     """
-    return stops(-_curve(energy), rate, reach)
+    return stops(-_curve(energy), rate, reach, first)
 
 
 def changes(curve: np.ndarray) -> bool:

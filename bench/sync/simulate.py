@@ -35,6 +35,16 @@ MODELS = {"naive": TERMS.bare, "controlled": TERMS}
 POOLED, ALL = "controlled, pooled", "all"
 
 
+CAPTION = """\
+A slope is the rise of log likes from no synchronicity to all of it.
+naive: without followers and quality, which drive both synchronicity and likes; controlled: with them;
+pooled: the slopes of a column as draws from one distribution, pulled towards their mean: a bias by design,
+for a smaller error, and intervals that hold on average over levels.
+bias: the mean error, with an interval that holds for all slopes of a model at once; covered: the share of
+draws in which the 95 % interval of a slope holds what was planted; all_covered: in which all simultaneous
+intervals do."""
+
+
 class Draw(NamedTuple):
     """Which draw."""
 
@@ -161,8 +171,10 @@ def write(summary: pd.DataFrame, out: Path, command: str) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     table, page = folder / "sync-simulate.csv", folder / "sync-simulate.md"
     summary.to_csv(table, index=False)
-    sheet = plain_sheet("sync-simulate", "", summary.to_dict("records"))
-    lines = ["# Slopes of engagement on synchronicity, as planted and as found", "", markdown(sheet), ""]
+    known = summary.astype(object).where(summary.notna(), None)
+    sheet = plain_sheet("sync-simulate", "", known.to_dict("records"))
+    lines = ["# Slopes of engagement on synchronicity, as planted and as found", "", CAPTION, ""]
+    lines += [markdown(sheet), ""]
     lines += [*(f"- {line}" for line in verdicts(summary)), "", f"Regenerate: `{command}`", ""]
     page.write_text("\n".join(lines), encoding="utf-8")
     return [table, page]
