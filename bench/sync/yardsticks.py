@@ -3,8 +3,9 @@
 ==================  ========================================================================================
 bas_motion          beat alignment score over motion beats: Li, Yang, Ross & Kanazawa, "AI Choreographer"
                     (AIST++), ICCV 2021
-bas_music           the same kernel over music beats: Siyao et al., "Bailando", CVPR 2022; their code.
-                    Another number: many motion beats raise this one and lower that one
+bas_music           the same kernel over music beats: Siyao et al., "Bailando", CVPR 2022, as
+                    public copies of its code have it. Another number: many motion beats raise this
+                    one and lower that one
 beat_cover          Lee et al., "Dancing to Music", NeurIPS 2019: B_k / B_m, and
 beat_hit            B_a / B_k
 av_align            Yariv et al., "Diverse and aligned audio-to-video generation via text-to-video model
@@ -35,7 +36,7 @@ NAN = float("nan")
 SIGMA = 3 / 60
 """Seconds: the kernel's width, 3 frames at 60 frames per second."""
 TOLERANCE = 6 / 60
-"""Seconds within which a beat is hit. Lee et al. print none; the evaluation code of AIST++ has 6 frames."""
+"""Seconds within which a beat is hit. Lee et al. print none; ours is 6 frames at 60 a second."""
 LARGEST_LAG = 1.0
 """Seconds of shift, either way, at which curves are compared."""
 NEIGHBOURS = 3
