@@ -35,7 +35,7 @@ def power(world: World, seeds: int, delta: float, *, pair: bool) -> float:
     truth[0] = delta
     names = tuple(map(str, range(world.methods)))
     for _ in range(DRAWS):
-        compared = Simultaneous(names, draw(world, seeds, truth, rng), lower_is_better=True)
+        compared = Simultaneous(names, draw(world, seeds, truth, rng).components, lower_is_better=True)
         gap = compared.planned({"it": ("0", "1")})["it"] if pair else compared.gap("0", "1")
         found += gap.found
     return found / DRAWS
@@ -84,7 +84,7 @@ def test_each_is_the_smallest_number_that_is_enough():
 @pytest.mark.parametrize("seed", range(5))
 def test_more_seeds_are_never_worse_where_hardly_anything_comes_from_training(seed):
     world = World(methods=6, training=1e-4)
-    parts = draw(world, 3, np.zeros(6), np.random.default_rng(seed))
+    parts = draw(world, 3, np.zeros(6), np.random.default_rng(seed)).components
     reach = [detectable(parts, n).all_pairs for n in (2, 3, 5, 10, 20, 100, 1000)]
     assert reach == sorted(reach, reverse=True)
 

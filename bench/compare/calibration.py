@@ -10,10 +10,14 @@ import numpy as np
 import pandas as pd
 
 from bench.compare.components import Components, from_losses
-from bench.compare.simultaneous import Simultaneous
+from bench.compare.simple import simple
+from bench.compare.simultaneous import LEVEL, Simultaneous
 
 SHAPES = ("normal", "heavy tails", "blocks", "unequal noise")
 SEEDS = (3, 5, 10, 20)
+RATES = ("false", "excluded", "covered", "found", "ruled_out", "found_at_5",
+         "simple_false", "simple_found", "simple_found_at_5")  # fmt: skip
+"""What is measured (`rates`)."""
 TRUTH = 0.3
 """The mean loss of the worst of the methods above that of the best where they differ; evenly spaced."""
 
@@ -47,7 +51,20 @@ class World:
         return self.tested / (self.samples - self.tested)
 
 
-def draw(world: World, splits: int, truth: np.ndarray, rng: np.random.Generator) -> Components:
+class Drawn(NamedTuple):
+    """Losses (k, n) of every split, which samples they are of, and n_test / n_train."""
+
+    losses: list[np.ndarray]
+    units: list[np.ndarray]
+    overlap: float
+
+    @property
+    def components(self) -> Components:
+        """What verdicts are made of."""
+        return from_losses(*self)
+
+
+def draw(world: World, splits: int, truth: np.ndarray, rng: np.random.Generator) -> Drawn:
     """One comparison over random splits of one dataset, methods differing by `truth` (k,)."""
     k = world.methods
     kept = _noise(world, rng, world.samples) * np.sqrt(world.kept)
@@ -60,7 +77,7 @@ def draw(world: World, splits: int, truth: np.ndarray, rng: np.random.Generator)
         fresh = _noise(world, rng, world.tested) * np.sqrt(world.fresh)
         losses.append((truth + common + own)[:, None] + scale[:, None] * (kept[:, rows] + fresh))
         units.append(rows)
-    return from_losses(losses, units, world.overlap)
+    return Drawn(losses, units, world.overlap)
 
 
 def _noise(world: World, rng: np.random.Generator, n: int) -> np.ndarray:
@@ -95,26 +112,49 @@ def rates(case: Case) -> dict[str, Any]:
     `false` is the share in which any two equal methods were distinguished, `excluded` that in which the true
     best is no candidate, `covered` that in which every interval holds its true difference; `found` of the
     worse methods are distinguished from the best, `ruled_out` are no candidates.
+
+    `simple_` is the same of the plainest procedure (`bench.compare.simple`). As it is false more often,
+    `found_at_5` says what each would find with critical values by which it is false in exactly 5 %.
     """
     rng = np.random.default_rng([case.seed, SHAPES.index(case.shape), case.splits])
-    found = pd.DataFrame(list(_compared(World(shape=case.shape), case.splits, case.repeats, rng))).mean()
+    drawn = list(_compared(World(shape=case.shape), case.splits, case.repeats, rng))
+    table = pd.DataFrame([one.rates for one in drawn]).mean()
+    found: dict[str, float] = {}
+    for which, prefix in enumerate(("", "simple_")):
+        null, other = (np.array([one.strengths[which][i] for one in drawn]) for i in (0, 1))
+        largest = null.max(axis=1)
+        found |= {f"{prefix}false": (largest > 1).mean(), f"{prefix}found": (other > 1).sum(axis=1).mean()}
+        found[f"{prefix}found_at_5"] = (other > np.quantile(largest, 1 - LEVEL)).sum(axis=1).mean()
     known = {"losses": case.shape, "seeds": case.splits, "comparisons": case.repeats}
-    return {**known, **found.to_dict()}
+    return {**known, **{name: (found | dict(table))[name] for name in RATES}}
 
 
-def _compared(
-    world: World, splits: int, repeats: int, rng: np.random.Generator
-) -> Iterator[dict[str, float]]:
+class _Compared(NamedTuple):
+    """One comparison of equal methods and one of different ones.
+
+    `strengths` are, by our procedure and by the simple one, those of all pairs of equal methods, and of the
+    best of different ones with the others (`Simultaneous.strength`).
+    """
+
+    rates: dict[str, float]
+    strengths: list[tuple[np.ndarray, np.ndarray]]
+
+
+def _compared(world: World, splits: int, repeats: int, rng: np.random.Generator) -> Iterator[_Compared]:
     equal, truth = np.zeros(world.methods), np.linspace(0, TRUTH, world.methods)
-    names = tuple(map(str, range(world.methods)))
+    names, pairs = tuple(map(str, range(world.methods))), np.triu_indices(world.methods, 1)
     for _ in range(repeats):
-        null = Simultaneous(names, draw(world, splits, equal, rng), lower_is_better=True)
-        other = Simultaneous(names, draw(world, splits, truth, rng), lower_is_better=True)
-        candidates = other.candidates()
-        yield {
-            "false": null.any_found,
-            "excluded": names[0] not in candidates,
-            "covered": other.covers(truth),
-            "found": sum(other.distinguished(name, names[0]) for name in names[1:]),
-            "ruled_out": world.methods - len(candidates),
-        }
+        strengths, drawn = [], [draw(world, splits, true, rng) for true in (equal, truth)]
+        for made in (from_losses, simple):
+            null, other = (Simultaneous(names, made(*one), lower_is_better=True) for one in drawn)
+            strengths.append((null.strength[pairs], other.strength[0, 1:]))
+        ours = Simultaneous(names, drawn[1].components, lower_is_better=True)
+        candidates = ours.candidates()
+        yield _Compared(
+            {
+                "excluded": names[0] not in candidates,
+                "covered": ours.covers(truth),
+                "ruled_out": world.methods - len(candidates),
+            },
+            strengths,
+        )

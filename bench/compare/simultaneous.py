@@ -141,6 +141,11 @@ class Simultaneous:
         off = np.abs(self.means[:, None] - self.means[None] - (truth[:, None] - truth[None]))
         return bool((np.sqrt(2) * off <= self._critical(all_pairs) * self._errors).all())
 
+    @cached_property
+    def strength(self) -> np.ndarray:
+        """(k, k) every difference over the smallest that is found, over all pairs."""
+        return np.asarray(np.sqrt(2) * np.abs(self._statistics) / self._critical(all_pairs))
+
     @property
     def _sign(self) -> int:
         return 1 if self.lower_is_better else -1
@@ -163,7 +168,7 @@ class Simultaneous:
     @cached_property
     def _differ(self) -> np.ndarray:
         """(k, k) whether two can be distinguished, over all pairs."""
-        return np.asarray(np.sqrt(2) * np.abs(self._statistics) > self._critical(all_pairs))
+        return self.strength > 1
 
     def _critical(self, inner: Inner) -> np.ndarray:
         """(k, k) critical values for the degrees of freedom of every pair."""
