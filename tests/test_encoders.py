@@ -30,7 +30,7 @@ def test_names_and_messages():
     assert encoders.names("image") == ["resnet18", "resnet50", "resnet101", "densenet121"]
     assert encoders.names("text") == ["hashing", "bert", "xlnet"]
     assert encoders.names("video") == ["flow", "motion", "videomae"]
-    assert encoders.names("audio") == ["logmel", "music", "wav2vec2"]
+    assert encoders.names("audio") == ["logmel", "wav2vec2", "music"]
     with pytest.raises(UnknownEncoder, match=r"did you mean 'motion'\?.*bench list encoders"):
         encoders.get("video", "motin")
     with pytest.raises(UnknownEncoder, match=r"did you mean 'audio'"):
