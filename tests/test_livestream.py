@@ -1,3 +1,4 @@
+import inspect
 import json
 import tomllib
 import wave
@@ -13,6 +14,7 @@ from PIL import Image
 from bench.data.synthetic.livestream import audio, factors, folder, generate, image, text, video
 
 STREAMS = 30
+DEFAULT = inspect.signature(generate).parameters["streams"].default
 INTERACTIONS = ("entity", "modality", "none")
 ORDER = ["commodity", "anchor", "video", "room", "audio"]
 # The paper's Tables 1-4, by table of the folder.
@@ -149,7 +151,7 @@ def test_truth_agrees_with_the_samples(samples: pd.DataFrame, truth: dict[str, A
 
 @pytest.fixture(scope="module", params=[0, 1])
 def drawn(request: pytest.FixtureRequest) -> tuple[factors.Design, int]:
-    return factors.design(320, request.param), request.param
+    return factors.design(DEFAULT, request.param), request.param
 
 
 @pytest.mark.parametrize("interaction", INTERACTIONS)
@@ -168,7 +170,14 @@ def test_calibration_and_ceiling_at_the_default_size(
     assert sorted(realised, key=realised.__getitem__, reverse=True) == ORDER
     products = [values for term, values in outcome.parts.items() if len(term.factors) == 2]
     share = np.var(np.sum(products, axis=0)) / np.var(outcome.signal) if products else 0.0
-    assert share == pytest.approx(0.0 if interaction == "none" else 0.20, abs=0.03)
+    assert share == pytest.approx(0.0 if interaction == "none" else 0.32, abs=0.03)
+
+
+def test_levels_are_as_frequent_as_stated(drawn: tuple[factors.Design, int]) -> None:
+    for levels in (drawn[0].anchor, drawn[0].commodity, drawn[0].room, drawn[0].video, drawn[0].audio):
+        wanted = len(levels) * np.array([10, 2, 1, 1, 1, 2, 10]) / 27
+        for column in levels.T:
+            assert np.abs(np.bincount(column, minlength=7) - wanted).max() < 1
 
 
 @pytest.mark.parametrize("interaction", INTERACTIONS)
@@ -189,7 +198,7 @@ def test_shares_of_the_population_are_as_stated(interaction: factors.Interaction
     parts = factors.terms(interaction)
     assert all(term.share > 0 for term in parts)
     products = [term for term in parts if len(term.factors) == 2]
-    assert sum(term.share for term in products) == pytest.approx(0.0 if interaction == "none" else 0.20)
+    assert sum(term.share for term in products) == pytest.approx(0.0 if interaction == "none" else 0.32)
     for term in products:
         kinds = {factor.split(".")[1] for factor in term.factors}
         assert (len(term.entities), len(kinds)) == ((1, 2) if interaction == "entity" else (2, 1))
@@ -199,7 +208,7 @@ def test_the_levels_make_the_sales(samples: pd.DataFrame, truth: dict[str, Any])
     """The signal again, from nothing but the levels and shares in truth.json, as the package's text says."""
 
     def z(levels: Any) -> np.ndarray:
-        return (np.asarray(levels) - 3) / 2
+        return (np.asarray(levels) - 3) / np.sqrt(198 / 27)
 
     raw = []
     for levels in truth["levels"].values():

@@ -16,14 +16,17 @@ Levels = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 LEVELS = 7
+FREQUENCIES = (10, 2, 1, 1, 1, 2, 10)
+"""How often each level is drawn, of 27: the ends tell most of how two factors multiply."""
+GRADES = np.repeat(np.arange(LEVELS), FREQUENCIES)
 MODALITIES = ("text", "image", "numeric")
 MAX_ITEMS = 6
 MAX_CLIPS = 3
-ROUNDS = 40
+ROUNDS = 100
 
 MEAN, SD = 4.99, 1.07  # of log10 sales, Table 5 of the paper
 LOWEST, HIGHEST = math.log10(20.30), 8.0
-CEILING = 0.85
+CEILING = 0.9
 
 SHARES: dict[str, float] = {"commodity": 0.36, "anchor": 0.28, "video": 0.16, "room": 0.12, "audio": 0.08}
 FACTORS: dict[str, tuple[str, ...]] = {
@@ -36,14 +39,14 @@ FACTORS: dict[str, tuple[str, ...]] = {
 PRODUCTS: dict[Interaction, dict[tuple[str, str], float]] = {
     "entity": {
         # Small enough that the main effects alone put the entities in the same order.
-        ("commodity.text", "commodity.image"): 0.11,
-        ("anchor.text", "anchor.image"): 0.075,
-        ("room.text", "room.image"): 0.015,
+        ("commodity.text", "commodity.image"): 0.18,
+        ("anchor.text", "anchor.image"): 0.11,
+        ("room.text", "room.image"): 0.03,
     },
-    # Mostly with the commodity, so that leaving out one entity after the other gives the same order.
+    # So that leaving out one entity after the other gives the same order, as in the population's shares.
     "modality": {
-        ("anchor.text", "commodity.text"): 0.08,
-        ("anchor.image", "commodity.image"): 0.08,
+        ("anchor.text", "commodity.text"): 0.14,
+        ("anchor.image", "commodity.image"): 0.14,
         ("anchor.text", "room.text"): 0.02,
         ("anchor.image", "room.image"): 0.02,
     },
@@ -113,7 +116,7 @@ class Design:
             "commodity": self.commodity[self.items],
         }
         per_stream |= {"room": self.room, "video": self.video, "audio": self.audio}
-        spread = math.sqrt((LEVELS**2 - 1) / 12)
+        spread = float(GRADES.std())
         return {
             f"{entity}.{modality}": (per_stream[entity][..., column].astype(np.float64) - (LEVELS - 1) / 2)
             / spread
@@ -141,6 +144,13 @@ def _balanced(rng: np.random.Generator, size: int, kinds: int) -> Levels:
     return rng.permutation((np.arange(size) + start) % kinds)
 
 
+def _levels(rng: np.random.Generator, size: int) -> Levels:
+    """Levels, each as often as in `FREQUENCIES` (give or take one), in random order."""
+    quantiles = (np.arange(size) + rng.random()) / size
+    levels: Levels = GRADES[(quantiles * len(GRADES)).astype(int)]
+    return rng.permutation(levels)
+
+
 def _items(rng: np.random.Generator, streams: int, commodities: int) -> Levels:
     return np.argsort(rng.random((streams, commodities)), axis=1)[:, :MAX_ITEMS]
 
@@ -149,7 +159,7 @@ def _first(rng: np.random.Generator, streams: int) -> Design:
     anchors, commodities = round(0.4 * streams), max(MAX_ITEMS, round(0.6 * streams))
 
     def levels(rows: int, entity: str) -> Levels:
-        return np.stack([_balanced(rng, rows, LEVELS) for _ in FACTORS[entity]], axis=1)
+        return np.stack([_levels(rng, rows) for _ in FACTORS[entity]], axis=1)
 
     return Design(
         anchor=levels(anchors, "anchor"),
