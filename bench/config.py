@@ -77,6 +77,8 @@ class TrainingConfig(_Settings):
     """Decay per step of the moving average of weights that is kept; 0 keeps the weights of one epoch."""
     validation: Share = 0.15
     test: Share = 0.2
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Of the training part that is learned from; the other parts stay as they are."""
     split: Literal["auto", "random", "kfold", "official", "time"] = "auto"
     """How the test part is chosen; auto is official where the dataset has such a split, else random."""
     missing: Literal["keep", "drop"] = "keep"

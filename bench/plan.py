@@ -11,12 +11,14 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from bench.data.schema import Target
+from bench.data.splits import FREE
 from bench.errors import UsageError
 from bench.features.store import FeatureSet
 from bench.files import write_text
@@ -29,6 +31,10 @@ log = logging.getLogger("bench")
 # they become parts of paths
 RunId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+
+FRESH = "fresh"
+"""Among kinds of splits: every seed has a dataset of its own, drawn by a generator and split at random."""
 
 
 class PlanRow(BaseModel):
@@ -45,6 +51,7 @@ class PlanRow(BaseModel):
         scored: on all test samples, or only on the complete ones.
         reference: whether the row is there for comparison only.
         goal: the trained parameters that its width was chosen for; 0 for none.
+        share: of the training part that it learns from.
         target: the column that is predicted, where the plan has several.
         runs: ids of its runs, one per seed.
     """
@@ -60,6 +67,7 @@ class PlanRow(BaseModel):
     scored: Literal["all", "complete"] = "all"
     reference: bool = False
     goal: int = 0
+    share: float = 1.0
     target: str = ""
     runs: list[RunId]
 
@@ -69,7 +77,8 @@ class PlanRow(BaseModel):
         entities = self.unseen if self.arm == WITHOUT else self.seen
         arm = f"{self.arm} {', '.join(entities)}" if self.unseen else self.arm
         arm = f"{arm} to {self.goal:,} parameters" if self.goal else arm
-        return ", ".join(filter(None, [arm, self.handling]))
+        part = f"{Fraction(self.share).limit_denominator(1000)} of the training samples" * (self.share < 1)
+        return ", ".join(filter(None, [arm, part, self.handling]))
 
     @property
     def handling(self) -> str:
@@ -104,6 +113,7 @@ class PlanRow(BaseModel):
             scored=variant.scored,
             reference=variant.reference,
             goal=variant.goal,
+            share=variant.training.get("share", 1.0),
             target=target,
             runs=[spec.id for spec in specs],
         )
@@ -118,12 +128,14 @@ class Plan(BaseModel):
         ranked: whether rows are shown best first, or in their own order.
         target: of all rows; the first of `targets`, where there are several.
         targets: several of one kind, each predicted by rows of its own; `each` has a plan for every one.
-        split: how the test part is chosen: random, kfold, official or time.
+        split: how the test part is chosen: random, kfold, official or time; or fresh, see FRESH.
         seeds: of the row that has most.
         not_applicable: why the experiment says nothing about this dataset; "" where it does.
         left_out: rows that the experiment would have, and why it has not.
         facts: what an experiment states without any run: tables by name, each a list of rows, of which those
             about one of several targets name it as `target`.
+        ceiling: metric -> the best that any method can reach on average, where data were generated and it is
+            known; of fresh data the mean over seeds.
         of: the target among several that this plan is about, as a part of names of files; it is not stored.
     """
 
@@ -147,7 +159,23 @@ class Plan(BaseModel):
     not_applicable: str = ""
     left_out: str = ""
     facts: dict[str, list[dict[str, Any]]] = {}
+    ceiling: dict[str, float] = {}
     of: str = Field(default="", exclude=True)
+
+    @property
+    def overlapping(self) -> bool:
+        """Whether what seeds learn from and are tested on overlaps: they split one dataset at random."""
+        return self.split in FREE
+
+    @property
+    def fixed(self) -> bool:
+        """Whether all seeds have the same test part."""
+        return self.split not in (*FREE, FRESH)
+
+    @property
+    def estimand(self) -> str:
+        """What numbers are about where that is not the one dataset; "" where it is."""
+        return "mean over newly generated datasets, one per seed" if self.split == FRESH else ""
 
     @property
     def each(self) -> list[Plan]:

@@ -145,7 +145,9 @@ def load(
     descriptions = []
     for run_id in row.runs:
         if not store.complete(run_id):
-            log.warning("the run %s of %s failed or is damaged; its seed is left out", run_id, method)
+            log.warning(
+                "the run %s of %s has no stored result that can be read; its seed is left out", run_id, method
+            )
             continue
         seed, loaded, description = _load_run(store, run_id, place)
         fitted[seed] = loaded

@@ -49,6 +49,10 @@ class TerminalReporter:
         """`done` of `total` items of one encoder are encoded."""
         self.working(f"encoding with {what}", done, total)
 
+    def drawing(self, done: int, total: int) -> None:
+        """`done` of `total` datasets are drawn."""
+        self.working("drawing datasets", done, total)
+
     def running(self, done: int, total: int, last: Outcome | None) -> None:
         """`done` of `total` runs are executed, `last` just now."""
         self.working("training and testing", done, total)

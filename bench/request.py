@@ -29,6 +29,7 @@ class Request:
     Attributes:
         encoders: modality -> names of encoders, with commas.
         data: a name, a folder, or a dataset that was made in Python.
+        fresh: whether every seed draws a dataset of its own, which takes a generator's name as `data`.
         allow_links: folders outside the dataset's that links in it may lead to.
         missing: "keep", "drop", or both to compare them.
         executor: where the work is done (`bench.executors`): "local", "inline", "loky" or "ray".
@@ -41,6 +42,7 @@ class Request:
     encoders: Mapping[str, str] = field(default_factory=dict)
     data: str | Dataset = "livestream"
     data_arguments: Mapping[str, Any] = field(default_factory=dict)
+    fresh: bool = False
     allow_links: tuple[Path, ...] = ()
     preset: str = "quick"
     seeds: int | None = None

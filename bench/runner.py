@@ -154,6 +154,7 @@ def execute(
             "seconds": time.perf_counter() - started,
             "epochs": len(method.history),
             "n_train": len(parts.train) + len(parts.validation),
+            "n_fitted": len(parts.train),
             "undecodable": features.undecodable,
             "chosen": method.chosen,
         },

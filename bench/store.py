@@ -10,6 +10,7 @@ Stored files are read back here and nowhere else.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -23,6 +24,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from bench.errors import UsageError
 from bench.features.layout import DESCRIPTION
@@ -34,6 +36,8 @@ log = logging.getLogger("bench")
 
 MODEL = "model"
 """What is asked for to have the fitted method kept, and the folder that it is kept in."""
+EARLIER = "made by an earlier version"
+"""Why a run that is whole is not read: it is described otherwise than runs are now."""
 
 
 @dataclass
@@ -41,8 +45,8 @@ class RunResult:
     """What one run produced.
 
     Attributes:
-        measured: `params`, `flops`, `seconds`, `epochs`, `n_train`, `undecodable`, and `chosen`, what a
-            method chose by the validation part.
+        measured: `params`, `flops`, `seconds`, `epochs`, `n_train` with the validation part and `n_fitted`
+            without, `undecodable`, and `chosen`, what a method chose by the validation part.
         predictions: columns id, group, split, complete (whether the sample has every source), y_true and
             those of the prediction (`bench.predictions`); one row per test sample.
         history: one row per epoch; empty for reference methods.
@@ -118,23 +122,31 @@ class RunStore:
 
     def complete(self, run_id: str) -> bool:
         """Whether the run is stored and intact. A damaged one is named once, in a warning."""
+        return self._fault(run_id) == ""
+
+    def earlier(self, run_id: str) -> bool:
+        """Whether the run is whole, but of an earlier version that described runs otherwise."""
+        return self._fault(run_id) == EARLIER
+
+    def _fault(self, run_id: str) -> str | None:
+        """Why a run does not count, "" for one that does; None where there is none."""
         try:
             stamp = (self.root / run_id / SEAL).stat()
         except OSError:
             stamp = None
         if stamp is None and not (self.root / run_id).is_dir():
-            return False
+            return None
         # a run that is executed again has another seal
         key = (run_id, stamp.st_mtime_ns, stamp.st_ino) if stamp else (run_id, 0, 0)
         if key not in self._inspected:
             self._inspected[key] = self._damage(run_id)
-            if self._inspected[key]:
+            if self._inspected[key] not in ("", EARLIER):
                 log.warning(
                     "the stored run %s is damaged (%s) and does not count; `bench run` executes it again",
                     self.root / run_id,
                     self._inspected[key],
                 )
-        return not self._inspected[key]
+        return self._inspected[key]
 
     def holds(self, run_id: str, file: str) -> bool:
         """Whether a run is stored and intact, and has a file of this name."""
@@ -200,13 +212,26 @@ class RunStore:
             return "it is a link"
         if found := damage(folder):
             return found
-        if lacking := {"config.json", "measured.json", "predictions.parquet"} - set(sealed(folder)):
-            return f"{min(lacking)} is missing"
+        if "config.json" not in sealed(folder):
+            return "config.json is missing"
+        content = (folder / "config.json").read_bytes()
         try:
-            spec = RunSpec.model_validate_json((folder / "config.json").read_bytes())
+            spec = RunSpec.model_validate_json(content)
         except ValidationError:
-            return "config.json describes no run"
-        return "" if spec.id == run_id else "config.json describes another run"
+            return EARLIER if _is_named(run_id, content) else "config.json describes no run"
+        if spec.id != run_id:
+            return EARLIER if _is_named(run_id, content) else "config.json describes another run"
+        lacking = {"measured.json", "predictions.parquet"} - set(sealed(folder))
+        return f"{min(lacking)} is missing" if lacking else ""
+
+
+def _is_named(run_id: str, content: bytes) -> bool:
+    """Whether a run is named by the hash of its settings, whatever settings runs had when it was made."""
+    try:
+        text = to_json(json.loads(content))
+    except (ValueError, RecursionError):
+        return False
+    return hashlib.sha256(text).hexdigest()[:16] == run_id
 
 
 def _table(path: Path) -> pd.DataFrame:

@@ -37,4 +37,5 @@ def parts_of(spec: RunSpec, features: FeatureSet) -> Parts:
         validation=training.validation,
         kept=features.complete if training.missing == "drop" else None,
         classes=features.target.classes,
+        share=training.share,
     )

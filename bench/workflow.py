@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Any, Protocol
 
 import encoders
@@ -16,13 +17,14 @@ from bench.data.dataset import Dataset
 from bench.data.schema import Schema
 from bench.data.splits import kind_of
 from bench.data.statistics import first_parts
+from bench.data.truth import ceiling
 from bench.errors import DataError, UsageError
 from bench.experiments import Experiment, Facts
 from bench.features.encode import encode, with_target
 from bench.features.store import FeatureSet
 from bench.match import matching_width, parameters
 from bench.methods import catalog as methods
-from bench.plan import Plan, PlanRow, store_plan
+from bench.plan import FRESH, Plan, PlanRow, store_plan
 from bench.request import Request, Resolved, get_encoder, resolve
 from bench.runner import Job, Outcome, Summary, run_all
 from bench.spec import RunSpec
@@ -39,6 +41,9 @@ Encoding = tuple[tuple[str, str], ...]
 class Reporter(Protocol):
     """Who hears how far the work is."""
 
+    def drawing(self, done: int, total: int) -> None:
+        """`done` of `total` datasets are drawn."""
+
     def encoding(self, what: str, done: int, total: int) -> None:
         """`done` of `total` items of one encoder are encoded."""
 
@@ -48,6 +53,9 @@ class Reporter(Protocol):
 
 class Quiet:
     """A reporter that says nothing."""
+
+    def drawing(self, done: int, total: int) -> None:
+        """Say nothing."""
 
     def encoding(self, what: str, done: int, total: int) -> None:
         """Say nothing."""
@@ -116,31 +124,44 @@ def prepare(request: Request, asked: Resolved, reporter: Reporter) -> Prepared:
     Raises:
         UsageError: a value in the request does not go with the dataset. DataError: the dataset is at fault.
     """
-    dataset = (
-        request.data
-        if isinstance(request.data, Dataset)
-        else catalog.load(request.data, allow_links=request.allow_links, **request.data_arguments)
-    )
-    training = asked.preset.training
+    datasets = _datasets(request, asked.preset.seeds, reporter)
+    dataset, training = datasets[0], asked.preset.training
     kind = kind_of(training.split, dataset.samples, dataset.schema.samples.fixed)
+    if request.fresh and kind != "random":
+        raise UsageError(
+            f"--fresh: every seed has data of its own, split at random; leave out --split {kind}."
+        )
     every = dataset.each
-    for one in every:
+    for one in (one for drawn in datasets for one in drawn.each):
         first_parts(one, training)  # too small a dataset is refused before anything is encoded
     choice = choice_of(asked, dataset.schema)
     for modality in sorted(request.encoders.keys() - dataset.schema.encoded):
         log.warning("--encoder %s: %s has nothing of it to encode", modality, dataset.schema.name)
     variants = {e.name: variants_of(e, choice, request.missing) for e in asked.experiments}
     _check_set_fusions(request.settings, [v for found in variants.values() for v in found])
-    features, encoded = _features(
-        dataset, [v for found in variants.values() for v in found], asked, request, reporter
-    )
-    by_target = [(one, {key: with_target(some, one) for key, some in features.items()}) for one in every]
+    features, encoded = [], 0
+    for drawn in datasets:
+        found, items = _features(
+            drawn, [v for some in variants.values() for v in some], asked, request, reporter
+        )
+        features.append(found)
+        encoded += items
+    by_target = [
+        (
+            one,
+            [
+                {key: with_target(some, drawn.each[i]) for key, some in found.items()}
+                for drawn, found in zip(datasets, features, strict=True)
+            ],
+        )
+        for i, one in enumerate(every)
+    ]
     plans, jobs = [], []
     for experiment in asked.experiments:
         rows = [
-            _row(variant, asked, one, found, request, several=len(every) > 1)
-            for one, found in by_target
-            for variant in _matched(variants[experiment.name], asked, one, found)
+            _row(variant, asked, one, seen, request, several=len(every) > 1)
+            for one, seen in by_target
+            for variant in _matched(variants[experiment.name], asked, one, seen[0])
         ]
         jobs += [job for _, row_jobs in rows for job in row_jobs]
         reason = experiment.applies(choice)
@@ -156,17 +177,38 @@ def prepare(request: Request, asked: Resolved, reporter: Reporter) -> Prepared:
             target=dataset.schema.target,
             targets=[one.schema.target for one in every] if len(every) > 1 else [],
             preset=request.preset,
-            split=kind,
+            split=FRESH if request.fresh else kind,
             seeds=max((len(row.runs) for row, _ in rows), default=0),
-            undecodable=max((found.undecodable for found in features.values()), default=0),
+            undecodable=max((some.undecodable for found in features for some in found.values()), default=0),
             command=request.command,
             rows=[row for row, _ in rows],
             not_applicable=reason,
             left_out="" if reason else experiment.left_out(choice),
             facts={} if reason else _facts(experiment, every, asked.preset),
+            ceiling=_ceiling(datasets),
         )
         plans.append(plan)
     return Prepared(plans, jobs, encoded)
+
+
+def _datasets(request: Request, seeds: int, reporter: Reporter) -> list[Dataset]:
+    """The dataset of a request; where data are drawn anew, one for every seed."""
+    data = request.data
+    if not request.fresh:
+        read = {"allow_links": request.allow_links, **request.data_arguments}
+        return [data if isinstance(data, Dataset) else catalog.load(data, **read)]
+    name = f"a dataset in hand ({data.schema.name})" if isinstance(data, Dataset) else data
+    found = []
+    for one in catalog.fresh(name, seeds, **request.data_arguments):
+        found.append(one)
+        reporter.drawing(len(found), seeds)
+    return found
+
+
+def _ceiling(datasets: Sequence[Dataset]) -> dict[str, float]:
+    """Metric -> the best that can be reached, the mean over datasets; nothing where that is not known."""
+    known = [ceiling(dataset) for dataset in datasets]
+    return {name: fmean(one[name] for one in known) for name in known[0] if all(known)}
 
 
 def _settings(asked: Resolved, dataset: Dataset, request: Request) -> str:
@@ -175,7 +217,7 @@ def _settings(asked: Resolved, dataset: Dataset, request: Request) -> str:
     options = asked.preset.encoders.model_dump(include={"image_size", "hashing_width"})
     targets = [one.schema.target.model_dump() for one in dataset.each]
     data = [dataset.schema.name, dataset.fingerprint, targets]
-    common = [*data, preset, options, request.missing, asked.device.type]
+    common = [*data, preset, options, request.missing, asked.device.type, *[FRESH] * request.fresh]
     return hashlib.sha256(json.dumps(common, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -246,25 +288,32 @@ def _row(
     variant: Variant,
     asked: Resolved,
     dataset: Dataset,
-    features: Mapping[Encoding, FeatureSet],
+    features: Sequence[Mapping[Encoding, FeatureSet]],
     request: Request,
     *,
     several: bool,
 ) -> tuple[PlanRow, list[Job]]:
-    """The row of a variant, and the jobs of its runs; `several` targets stand in the plan."""
-    found = features[_key(variant.encoders)]
+    """The row of a variant, and the jobs of its runs; `several` targets stand in the plan.
+
+    Features are those that all seeds have, or each seed's own.
+    """
+    every = [found[_key(variant.encoders)] for found in features]
     if variant.entities:
-        found = found.only(variant.entities)
-    first = _spec(variant, asked, dataset.schema.name, found)
+        every = [found.only(variant.entities) for found in every]
+    first = _spec(variant, asked, dataset.schema.name, every[0])
+    own = [{"features": found.fingerprint, "target": found.target} for found in every]
     seeds = range(variant.seeds or asked.preset.seeds)
-    specs = [first.model_copy(update={"seed": seed}) for seed in seeds]
+    places = {seed: seed if request.fresh else 0 for seed in seeds}
+    specs = [first.model_copy(update={"seed": seed, **own[place]}) for seed, place in places.items()]
     if variant.recipe == "tuned":
         specs = [tuned(spec, request.out) for spec in specs]
     observe = variant.observe | request.observe
     device = str(asked.device)
-    jobs = [Job(spec, found, request.out, device, request.plugins, observe) for spec in specs]
+    jobs = [
+        Job(spec, every[places[spec.seed]], request.out, device, request.plugins, observe) for spec in specs
+    ]
     target = dataset.schema.target.column if several else ""
-    return PlanRow.of(variant, found, specs, target), jobs
+    return PlanRow.of(variant, every[0], specs, target), jobs
 
 
 def _matched(

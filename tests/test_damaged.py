@@ -1,5 +1,6 @@
 """Stored things that are damaged: never a traceback, never another number; named, and made again."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from pydantic_core import to_json
 from workshop import Row, Workshop, rows_of
 
 import encoders
@@ -117,6 +119,29 @@ def test_another_run_under_this_name_is_none(stored, caplog):
     shutil.rmtree(mine)
     shutil.copytree(other, mine)
     assert not RunStore(out).complete(mine.name)
+    assert "describes another run" in caplog.text
+
+
+def test_whole_runs_of_an_earlier_version_are_counted_in_one_line_and_are_not_called_damaged(stored, caplog):
+    """Settings that runs have no more, or did not have yet; one run that is really another one's."""
+    out, plan = stored
+    runs = [out / "runs" / run for row in plan.rows for run in row.runs]
+    renamed = {}
+    for i, run in enumerate(runs[:3]):
+        spec = json.loads((run / "config.json").read_text(encoding="utf-8"))
+        spec["training"].pop("averaging") if i else spec.update(vintage=0.00001)
+        (run / "config.json").write_text(json.dumps(spec, indent=1), encoding="utf-8")
+        seal(run)
+        renamed[run.name] = hashlib.sha256(to_json(spec)).hexdigest()[:16]
+        run.rename(run.with_name(renamed[run.name]))
+    shutil.copytree(runs[4], runs[0])
+    rows = [row.model_copy(update={"runs": [renamed.get(r, r) for r in row.runs]}) for row in plan.rows]
+    table = rows_of(plan.model_copy(update={"rows": rows}), RunStore(out)).set_index("method")
+    assert table["seeds"].to_dict() == {"concat": 1, "late": 2}
+    assert [record.getMessage() for record in caplog.records] == [
+        "fusion: 3 stored runs were made by an earlier version and are not read"
+    ]
+    assert not RunStore(out).complete(runs[0].name)
     assert "describes another run" in caplog.text
 
 

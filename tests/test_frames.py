@@ -230,6 +230,8 @@ class Silent:
     def __init__(self) -> None:
         self.runs = 0
 
+    def drawing(self, done: int, total: int) -> None: ...
+
     def encoding(self, what: str, done: int, total: int) -> None: ...
 
     def running(self, done: int, total: int, last: Outcome | None) -> None:

@@ -231,7 +231,7 @@ def test_the_verdict_says_so_when_nothing_can_be_distinguished(tmp_path):
     noisy = {"mfb": [0.1, 0.6, 0.3], "memf": [0.5, 0.2, 0.4]}
     said = with_levels(tmp_path, noisy, {name: x[::-1] for name, x in noisy.items()})
     assert said.count("no other can be distinguished from it, a difference of ") == 2
-    assert "That source dropout changes the area cannot be shown for any method, a difference of " in said
+    assert "That source dropout changes the area cannot be shown for any method, any difference of " in said
 
 
 def test_the_verdict_leaves_out_a_method_that_lacks_a_seed(workshop):

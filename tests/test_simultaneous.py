@@ -8,7 +8,6 @@ from bench.compare.calibration import SHAPES, Case, World, draw, rates
 from bench.compare.components import Components, from_losses, from_values
 from bench.compare.extremes import above_one, against_one, all_pairs, bonferroni, critical, p_value
 from bench.compare.simultaneous import LEVEL, Simultaneous, letter
-from bench.compare.tests import corrected_paired_test
 
 
 def named(parts: Components, **more: object) -> Simultaneous:
@@ -30,7 +29,7 @@ def known(means: list[float], error: float, df: float = np.inf) -> Simultaneous:
 def test_the_range_is_scipys(k, df):
     for q in (1.0, 2.5, 3.5, 5.0, 8.0):
         assert p_value(all_pairs, q, k, df) == pytest.approx(stats.studentized_range.sf(q, k, df), abs=1e-8)
-    assert critical(all_pairs, k, df) == pytest.approx(stats.studentized_range.ppf(0.95, k, df), abs=1e-6)
+    assert critical(all_pairs, k, df) == pytest.approx(stats.studentized_range.ppf(0.95, k, df), abs=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -57,9 +56,9 @@ def test_two_means_and_planned_pairs_are_students_t():
 
 
 def test_two_methods_by_values_per_split_are_the_corrected_paired_test(rng):
-    values = rng.normal(size=(2, 6))
-    gap = named(from_values(values, overlap=0.25)).gap("m0", "m1")
-    assert gap.p == pytest.approx(corrected_paired_test(values[0] - values[1], 80, 20), abs=1e-8)
+    """Known: d = 1, 2, 3 has mean 2 and variance 1; t = 2 / sqrt(1/3 + 1/4) with 2 degrees of freedom."""
+    gap = named(from_values(np.array([[1.0, 2, 3], [0, 0, 0]]), overlap=0.25)).gap("m0", "m1")
+    assert gap.p == pytest.approx(2 * stats.t.sf(2 / np.sqrt(7 / 12), 2), abs=1e-8)
 
 
 def test_without_an_effect_of_splits_it_is_the_paired_test_over_samples(rng):

@@ -15,7 +15,7 @@ from bench.data.schema import Target
 from bench.files import seal
 from bench.plan import Plan, PlanRow
 from bench.publish import read
-from bench.report.figures.drawing import Figure
+from bench.report.figures.drawing import Drawing, Figure
 from bench.report.figures.style import settings
 from bench.report.headline import Headline, headline
 from bench.report.numbers import numbers
@@ -87,11 +87,15 @@ class Workshop:
         readings = [read(plan, self.store) for plan in self.plans]
         return {figure.name: figure for reading in readings for figure in reading.write_figures(self.out)}
 
-    def captions(self, plan: Plan) -> dict[str, str]:
-        """Of the figures of a plan, by name; none is written."""
+    def drawings(self, plan: Plan) -> list[Drawing]:
+        """The figures of a plan; none is written."""
         reading = read(plan, self.store)
         with matplotlib.rc_context(settings()):
-            return {drawing.name: drawing.caption for drawing in reading.experiment.figures(reading.results)}
+            return list(reading.experiment.figures(reading.results))
+
+    def captions(self, plan: Plan) -> dict[str, str]:
+        """Of the figures of a plan, by name."""
+        return {drawing.name: drawing.caption for drawing in self.drawings(plan)}
 
     def _row(self, experiment: str, row: Row) -> PlanRow:
         encoders = {} if row.blind else {"text": row.text, "image": row.image, "audio": "logmel"}

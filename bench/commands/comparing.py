@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.commands.options import OUT
-from bench.data.splits import FREE
 from bench.errors import UsageError
 from bench.terminal import console, plain_errors, show
 
@@ -133,7 +132,7 @@ def power(delta: float, metric: str | None, experiment: str | None, out: Path) -
     results = read_one(out, experiment).results
     plan, field = results.plan, field_of(results, about(results.plan), metric)
     tested = field.losses[0].shape[1] if field.losses else 0
-    stored = Stored(field.found.parts, field.metric, tested, plan.samples, plan.split in FREE)
+    stored = Stored(field.found.parts, field.metric, tested, plan.samples, not plan.fixed)
     console.print(f"{field.about} Smallest difference in {field.metric.name} found in four cases of five:")
     show(seeds_table(stored))
     if field.losses:

@@ -62,6 +62,11 @@ OPTIONS = [
         help="Share of the embedded dataset's values that are left empty (0).",
     ),
     click.option("--videos", type=click.IntRange(12, 1_000_000), help="Size of the data shortvideo (240)."),
+    click.option(
+        "--fresh",
+        is_flag=True,
+        help="Of an embedded dataset: every seed draws data of its own; verdicts are then about new data.",
+    ),
     ALLOW_LINKS,
     click.option("--split", type=click.Choice(KINDS), help="How the test part is chosen (auto)."),
     click.option(

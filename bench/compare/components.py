@@ -12,7 +12,9 @@ Loss y[m, s, i] of method m on sample i in split s, M[m, s] its mean over the n 
     var(a - b) = V[a, b] + g[a, b] (1 / J + n_test / n_train),  V[a, b] = G[a, a] + G[b, b] - 2 G[a, b]
 
 with Satterthwaite's degrees of freedom. The last term is Nadeau and Bengio's (2003): training parts of random
-splits overlap. On one fixed split it is 0: seeds repeat the training, and samples are the other half.
+splits overlap. On one fixed split it is 0: seeds repeat the training, and samples are the other half. It is 0
+too where every seed has data of its own: no sample is in two splits, and V and g together are the variance of
+the plain paired test, pooled over pairs.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ class Components:
         overlap: n_test / n_train of random splits; 0 for one fixed split, or data that are drawn anew.
         scale: (k, k) how much the losses of both methods vary beside the mean of all pairs; 1 where that is
             not known.
+        anew: whether every split has data of its own, drawn for it.
     """
 
     means: np.ndarray
@@ -48,6 +51,7 @@ class Components:
     samples: int
     overlap: float
     scale: np.ndarray | float = 1.0
+    anew: bool = False
 
     @property
     def variance(self) -> np.ndarray:
@@ -75,7 +79,7 @@ class Components:
 
 
 def from_losses(
-    losses: Sequence[np.ndarray], units: Sequence[np.ndarray], overlap: float = 0.0
+    losses: Sequence[np.ndarray], units: Sequence[np.ndarray], overlap: float = 0.0, *, anew: bool = False
 ) -> Components:
     """The components of losses of single samples.
 
@@ -83,8 +87,11 @@ def from_losses(
         losses: one (k, n) per split, two splits or more; n may differ.
         units: one (n,) per split: which sample, or group of samples, of the whole dataset each is.
         overlap: n_test / n_train.
+        anew: whether every split has data of its own, so that units are others in each, whatever their names.
     """
     splits, k = len(losses), len(losses[0])
+    if anew:
+        units = [np.array([f"{s}/{unit}" for unit in part]) for s, part in enumerate(units)]
     names, numbered = np.unique(np.concatenate(units), return_inverse=True)
     means = np.stack([part.mean(1) for part in losses], axis=1)
     summed, own, start = np.zeros((k, len(names))), np.zeros((k, k)), 0
@@ -106,15 +113,15 @@ def from_losses(
     scale = np.where(known, noise / noise[pairs].mean(), 1.0)
     within = float((differences(own - cross) / scale)[pairs].mean())
     return Components(
-        means, sampling, within, float((apart / scale)[pairs].mean()), len(names), overlap, scale
+        means, sampling, within, float((apart / scale)[pairs].mean()), len(names), overlap, scale, anew
     )
 
 
-def from_values(values: np.ndarray, overlap: float = 0.0) -> Components:
+def from_values(values: np.ndarray, overlap: float = 0.0, *, anew: bool = False) -> Components:
     """The components of values per split (k, J), two splits or more: areas, R2, and what is no mean loss."""
     k = len(values)
     spread = float(spreads(values)[np.triu_indices(k, 1)].mean())
-    return Components(values, np.zeros((k, k)), 0.0, spread, 0, overlap)
+    return Components(values, np.zeros((k, k)), 0.0, spread, 0, overlap, anew=anew)
 
 
 def spreads(values: np.ndarray) -> np.ndarray:

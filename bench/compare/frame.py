@@ -5,6 +5,7 @@ Results -> rows of the plan -> runs, one per seed, each with its predictions and
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,12 +15,13 @@ import numpy as np
 import pandas as pd
 
 from bench.compare.tests import interval
-from bench.data.splits import FREE
 from bench.metrics import METRICS, PRIMARY, Metric, of_task, score
 from bench.observe import OBSERVERS, Record
 from bench.plan import Plan, PlanRow
 from bench.predictions import Answers, answers
-from bench.store import RunStore
+from bench.store import EARLIER, RunStore
+
+log = logging.getLogger("bench")
 
 COSTS = ("params", "flops", "seconds", "epochs")
 
@@ -75,7 +77,8 @@ class Row:
         row: of the plan.
         runs: seed -> run; without the seeds that have no result.
         overlap: how many samples a run learned from, and how many were drawn to test it: what intervals
-            correct for. Random splits share their samples; on one fixed split none are drawn.
+            correct for. Random splits share their samples; on one fixed split none are drawn, and data that
+            are drawn anew share nothing.
     """
 
     row: PlanRow
@@ -176,6 +179,9 @@ class Results:
                 names: dict[str, Any] = {"target": row.row.target} if self.plan.targets else {}
                 names |= {"method": row.row.method, "variant": row.row.variant, "seed": run.seed, **encoders}
                 table = run.table.rename(columns={"id": "sample"}).assign(run=run.id)
+                if self.plan.estimand:  # the same name is another sample in the data of another seed
+                    table["sample"] = f"{run.seed}/" + table["sample"].astype(str)
+                    table["estimand"] = self.plan.estimand
                 parts.append(table.assign(**names)[[*names, *table]])
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
@@ -187,18 +193,22 @@ def load(
 
     `extra` are the records of what `measure` gives.
     """
-    rows, failed = [], {}
+    rows, failed, earlier = [], {}, set()
     for row in plan.rows:
         runs = {}
         for seed, run_id in enumerate(row.runs):
             if (run := _run(row, seed, run_id, store)) is not None:
                 runs[seed] = run if measure is None else _measured(run, measure)
+            elif store.earlier(run_id):
+                earlier.add(run_id)
             elif (why := store.failure(run_id)) is not None:
                 failed[run_id] = why
         if runs:
             first = next(iter(runs.values()))
-            drawn = len(first.answers.true) if plan.split in FREE else 0
+            drawn = len(first.answers.true) if plan.overlapping else 0
             rows.append(Row(row, runs, (int(first.measured["n_train"]), drawn)))
+    if earlier:
+        log.warning("%s: %d stored runs were %s and are not read", plan.name, len(earlier), EARLIER)
     metrics = {metric.name: metric for metric in [*of_task(plan.target.task), *extra]}
     return Results(plan, tuple(rows), metrics, failed)
 

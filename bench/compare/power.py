@@ -5,8 +5,8 @@ A difference's variance at J seeds and c times as many samples, from what was se
     (V + within (1 / J - 1 / J0)) / c  +  g (1 / J + n_test / n_train),   g = spread - within
 
 More seeds leave two parts as they are, a floor: what the finite samples of the dataset say (the rest of V),
-and the overlap of training parts. More samples do not make g smaller here, which is on the safe side:
-training on more of them varies less.
+and the overlap of training parts. Where every seed has data of its own there is neither. More samples do not
+make g smaller here, which is on the safe side: training on more of them varies less.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def projected(parts: Components, seeds: int, times: float = 1.0) -> Components:
     typical, own = float(parts.sampling[apart].mean()), max(0.0, parts.spread - parts.within)
     # what stays with the samples over splits is no less than nothing
     within = min(parts.within, held * typical)
-    fresh = seeds / held if parts.overlap else 1.0  # more random splits test more samples
+    # more random splits, and more data, test more samples
+    fresh = seeds / held if parts.overlap or parts.anew else 1.0
     return Components(
         means=np.broadcast_to(parts.means.mean(1, keepdims=True), (k, seeds)),
         sampling=(typical + within * (1 / seeds - 1 / held)) / times * apart,
@@ -62,6 +63,7 @@ def projected(parts: Components, seeds: int, times: float = 1.0) -> Components:
         spread=within / times + own,
         samples=round(parts.samples * times * fresh),
         overlap=parts.overlap,
+        anew=parts.anew,
     )
 
 

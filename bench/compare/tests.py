@@ -1,4 +1,4 @@
-"""What repeated splits of one dataset can say: intervals and paired tests that know the runs overlap.
+"""What repeated splits of one dataset can say: intervals that know the runs overlap.
 
 Runs on random splits of one dataset share most of their training samples, so they are not independent and
 the plain t interval is far too narrow. Nadeau & Bengio (Machine Learning, 2003) correct its variance:
@@ -44,14 +44,3 @@ def interval(
     half = stats.t.ppf(0.5 + level / 2, len(x) - 1) * error
     low, high = np.clip((x.mean() - half, x.mean() + half), *bounds)
     return float(low), float(high)
-
-
-def corrected_paired_test(differences: Sequence[float] | np.ndarray, n_train: int, n_test: int) -> float:
-    """Two-sided p value that the mean difference over paired runs is zero; nan for fewer than two runs."""
-    d = np.asarray(differences, dtype=float)
-    if len(d) < 2:
-        return float("nan")
-    error = d.std(ddof=1) * np.sqrt(1 / len(d) + n_test / n_train)
-    if error == 0:
-        return 1.0 if d.mean() == 0 else 0.0
-    return float(2 * stats.t.sf(abs(d.mean() / error), len(d) - 1))

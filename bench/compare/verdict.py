@@ -9,12 +9,12 @@ import numpy as np
 from bench.compare.components import Components, from_losses, from_values
 from bench.compare.frame import Results, Row
 from bench.compare.simultaneous import Gap, Simultaneous
-from bench.data.splits import FREE
 from bench.metrics import Metric
+from bench.plan import FRESH
 
 ONE_SEED = "One seed: no spread, no test, no verdict. Use --seeds 3 or more."
 DECIMALS = 3
-_DRAWN = {"random": "random splits", "kfold": "folds"}
+_DRAWN = {"random": "random splits", "kfold": "folds", FRESH: "newly generated datasets"}
 FEW = 8
 """How many candidates for the best a sentence names; more have letters in the table."""
 
@@ -34,17 +34,17 @@ def compared(results: Results, rows: Mapping[str, Row], metric: Metric | None = 
     chosen = list(rows.values())
     if metric.losses is None:
         values = np.stack([[row.runs[s].values[metric.name] for s in seeds] for row in chosen])
-        parts = from_values(values, overlap_of(chosen))
+        parts = from_values(values, overlap_of(chosen), anew=results.plan.split == FRESH)
     else:
         losses = [np.stack([metric.losses(row.runs[s].answers) for row in chosen]) for s in seeds]
-        parts = by_sample(chosen, seeds, losses)
+        parts = by_sample(results, chosen, losses)
     return Simultaneous(tuple(rows), parts, metric.lower_is_better, metric.bounds)
 
 
-def by_sample(rows: Sequence[Row], seeds: Sequence[int], losses: Sequence[np.ndarray]) -> Components:
-    """The components of losses (rows, samples), one per seed; samples of one group count as one."""
-    units = [rows[0].runs[seed].table["group"].astype(str).to_numpy() for seed in seeds]
-    return from_losses(losses, units, overlap_of(rows))
+def by_sample(results: Results, rows: Sequence[Row], losses: Sequence[np.ndarray]) -> Components:
+    """The components of losses (rows, samples), one per common seed; samples of one group count as one."""
+    units = [rows[0].runs[seed].table["group"].astype(str).to_numpy() for seed in common_seeds(rows)]
+    return from_losses(losses, units, overlap_of(rows), anew=results.plan.split == FRESH)
 
 
 def common_seeds(rows: Sequence[Row]) -> list[int]:
@@ -53,9 +53,8 @@ def common_seeds(rows: Sequence[Row]) -> list[int]:
 
 
 def overlap_of(rows: Sequence[Row]) -> float:
-    """n_test / n_train of random splits; 0 on one fixed split, where no samples are drawn."""
-    learned, drawn = rows[0].overlap
-    return drawn / learned
+    """n_test / n_train of random splits, of the row that learned from fewest; 0 where nothing overlaps."""
+    return max(drawn / learned for learned, drawn in (row.overlap for row in rows))
 
 
 def comparable(results: Results, *, references: bool = False) -> dict[str, Row]:
@@ -114,9 +113,14 @@ def default_verdict(results: Results) -> str:
 
 
 def resolution(gaps: Iterable[Gap]) -> str:
-    """What would have been found of differences that were not."""
-    reach = max(gap.detectable for gap in gaps)
-    return f"a difference of {reach:.{DECIMALS}f} would have been found in four cases of five"
+    """What would have been found of differences that were not; of several pairs, in each of them."""
+    reach = [gap.detectable for gap in gaps]
+    if len(reach) == 1:
+        return f"a difference of {reach[0]:.{DECIMALS}f} would have been found in four cases of five"
+    return (
+        f"any difference of {max(reach):.{DECIMALS}f} or more would have been found in at least four cases "
+        "of five"
+    )
 
 
 def procedure(results: Results, rows: Sequence[Row]) -> str:
@@ -132,7 +136,7 @@ def planned_procedure(results: Results, rows: Sequence[Row], pairs: int) -> str:
 
 def _sources(results: Results, rows: Sequence[Row]) -> str:
     seeds, tested = len(common_seeds(rows)), rows[0].tested
-    if results.plan.split in FREE:
+    if not results.plan.fixed:
         return f"{seeds} {_DRAWN[results.plan.split]}, {tested} test samples in each"
     return f"{seeds} trainings, one fixed test part of {tested} samples"
 

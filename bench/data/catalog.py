@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import shutil
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,23 @@ def load(name_or_path: str, *, allow_links: tuple[Path, ...] = (), **arguments: 
     return _by_example(folder, allow_links)
 
 
+def fresh(name: str, seeds: int, **arguments: Any) -> Iterator[Dataset]:
+    """Datasets of a generator that differ only in its seed, which goes up from that in `arguments`, or 0.
+
+    Raises:
+        UsageError: nothing of that name can be drawn anew.
+    """
+    if name not in GENERATORS or "seed" not in GENERATORS[name].arguments:
+        known = [other for other, generator in GENERATORS.items() if "seed" in generator.arguments]
+        raise UsageError(
+            f"--fresh draws a new dataset for every seed, which takes a generator ({', '.join(known)}); "
+            f"{printable(name)} is none. Leave --fresh out."
+        )
+    first = arguments.pop("seed", 0)
+    for seed in range(first, first + seeds):
+        yield load(name, seed=seed, **arguments)
+
+
 def make(name: str, folder: Path | None = None, **arguments: Any) -> Path:
     """Generate an embedded dataset into `folder` (default: under the cache), unless it is there already.
 
@@ -64,7 +82,9 @@ def make(name: str, folder: Path | None = None, **arguments: Any) -> Path:
         generate(folder, **arguments)
         return folder
     # the generator's own source is part of the name, so that a changed generator never serves old data
-    recipe = hashlib.sha256(repr(sorted(arguments.items())).encode())
+    # what is as by default need not be said
+    said = {key: value for key, value in arguments.items() if value != known[key]}
+    recipe = hashlib.sha256(repr(sorted(said.items())).encode())
     recipe.update(digest([PROJECT], [generate.__module__]).encode())
     folder = cache_dir() / "datasets" / f"{name}-{recipe.hexdigest()[:12]}"
     if folder.is_dir():

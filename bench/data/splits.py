@@ -56,6 +56,7 @@ def split(
     validation: float,
     kept: np.ndarray | None = None,
     classes: Sequence[str] = (),
+    share: float = 1.0,
 ) -> Parts:
     """Split samples. A group is never divided between parts; what is drawn at random keeps shares of classes.
 
@@ -69,6 +70,8 @@ def split(
         validation: share of the rest in the validation part, unless the official split has one.
         kept: (N,) bool, the samples that are used at all; the others are left out of the parts.
         classes: names of the classes that are the target, if it is no number.
+        share: of the training part that is used; more of it for the same seed has all that less of it has,
+            but for classes, whose shares are kept.
 
     Raises:
         DataError: if a part would be empty, or one drawn at random would lack a class.
@@ -101,6 +104,9 @@ def split(
     parts = Parts(train, validation_rows, test_rows)
     if kept is not None:
         parts = Parts(*(rows[kept[rows]] for rows in parts))
+    if share < 1 and len(parts.train):
+        drawn = np.random.default_rng(derive(seed, "share"))
+        parts = parts._replace(train=_carve(parts.train, units, labels, share, drawn)[1])
     for name, rows in zip(OFFICIAL, parts, strict=True):
         if len(rows) == 0:
             left = "" if kept is None else f", of which {int(kept.sum())} are complete"

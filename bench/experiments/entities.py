@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from bench.compare.tests import interval
 from bench.compare.verdict import ONE_SEED, planned, planned_procedure
 from bench.config import Preset
 from bench.data.dataset import Dataset
+from bench.data.truth import shares
 from bench.experiments.base import Experiment, Facts, experiment, several_entities
 from bench.labels import condition
 from bench.metrics import COMPANION, METRICS
@@ -52,12 +52,8 @@ class Entities(Experiment):
 
     def facts(self, dataset: Dataset, preset: Preset) -> Facts:
         """Each entity's share of what can be explained, where the data were generated and it is known."""
-        try:
-            shares = json.loads((dataset.root / "truth.json").read_bytes())["entity_shares"]
-            rows = [{"entity": entity, "share": float(share)} for entity, share in shares.items()]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return {}  # no truth, or a file of somebody else's that is called so
-        return {"true_shares": rows}
+        rows = [{"entity": entity, "share": share} for entity, share in shares(dataset).items()]
+        return {"true_shares": rows} if rows else {}
 
     def printed(self, row: PlanRow) -> Mapping[str, Any] | None:
         """Table 8."""

@@ -16,20 +16,11 @@ from bench.compare.verdict import DECIMALS, ONE_SEED, planned, planned_procedure
 from bench.experiments.base import Experiment, experiment
 from bench.experiments.fusion import FusionMethods
 from bench.report.captions import provenance
+from bench.report.figures.comparison import legend
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.forest import Mark, forest, height
-from bench.report.figures.style import (
-    TWO_COLUMNS,
-    better,
-    canvas,
-    key,
-    mark,
-    metric_label,
-    no_fusion,
-    one_seed,
-    shown,
-)
-from bench.report.figures.style import interval as interval_entry
+from bench.report.figures.panel import ceiling_entry, ceiling_said, metric_panel
+from bench.report.figures.style import TWO_COLUMNS, canvas, key, shown
 from bench.report.sheet import Cell, Column, Line, Sheet, interval_text
 from bench.space import is_tunable
 from bench.variants import Choice, Variant
@@ -211,15 +202,14 @@ def _figure(results: Results, pairs: Mapping[str, Pair]) -> list[Drawing]:
         differences[str(name)] = [gain]
     figure = canvas(TWO_COLUMNS, 1.0 + height(len(lanes), 2))
     left, right = figure.subplots(1, 2, sharey=True)
-    forest(left, lanes, 2, metric.bounds)
-    left.set_xlabel(metric_label(metric, plan.target, 44))
-    left.set_title(better(metric))
+    metric_panel(left, lanes, 2, metric, plan)
     forest(right, differences, 1, include=[0.0])
     right.axvline(0, color="0.3", linewidth=0.8, linestyle=":")
     right.set_xlabel(f"gain of tuning in {metric.name}")
     right.set_title("above 0: tuned is better")
-    references = [no_fusion()] * bool(table["reference"].any())
-    spread = [one_seed(), interval_entry()] if plan.seeds > 1 else []
-    key(figure, [mark(0, "default recipe"), mark(1, "tuned"), *references, *spread])
+    references = bool(table["reference"].any())
+    entries = legend(["default recipe", TUNED], references=references, seeds=plan.seeds)
+    key(figure, [*entries, *ceiling_entry(plan, metric)])
     text = f"{provenance(plan)} {GAIN} {shown(order(results), 400)} Intervals are simultaneous."
+    text += ceiling_said(plan, metric)
     return [Drawing(plan.experiment, plan.title, text, figure)]

@@ -253,7 +253,9 @@ def _compared(results: Results, rows: Mapping[str, Row]) -> Simultaneous:
     chosen, metric = list(rows.values()), results.primary
     seeds = common_seeds(chosen)
     losses = [np.stack([_area_of_samples(row.runs[seed], metric) for row in chosen]) for seed in seeds]
-    return Simultaneous(tuple(rows), by_sample(chosen, seeds, losses), metric.lower_is_better, metric.bounds)
+    return Simultaneous(
+        tuple(rows), by_sample(results, chosen, losses), metric.lower_is_better, metric.bounds
+    )
 
 
 def _area_of_samples(run: Run, metric: Metric) -> np.ndarray:

@@ -18,7 +18,9 @@ from bench.spec import RunSpec
 AfterEpoch = Callable[[int], None]
 """Called with the number of the epoch that has just ended."""
 
-SPLITTING = frozenset({"validation", "test", "split", "missing"})
+CLIP = 10.0
+"""Standardised features are clipped to this many training deviations: a rare n-gram is no outlier of 50."""
+SPLITTING = frozenset({"validation", "test", "split", "missing", "share"})
 """The settings of training that choose samples, which decide the numbers of every method."""
 
 

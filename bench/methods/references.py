@@ -27,7 +27,7 @@ from sklearn.preprocessing import StandardScaler
 from bench.data.splits import Parts
 from bench.features.layout import Layout
 from bench.features.store import FeatureSet
-from bench.methods.base import AfterEpoch, Method
+from bench.methods.base import CLIP, AfterEpoch, Method
 from bench.methods.tasks import task_of
 from bench.seeds import derive
 from bench.spec import RunSpec
@@ -297,11 +297,14 @@ def _scaled(features: FeatureSet, rows: np.ndarray) -> tuple[list[Pipeline], np.
 
 
 def _apply(scales: Sequence[Pipeline], features: FeatureSet) -> np.ndarray:
-    """All samples (n, D), every source of the same variance: an image must not outweigh four numbers."""
+    """All samples (n, D), every source of the same variance: an image must not outweigh four numbers.
+
+    They are clipped as fusions have them: what hardly varies in training may be far off elsewhere.
+    """
     blocks = []
     for scale, source in zip(scales, features.sources, strict=True):
         x = _pool(features, source)
-        blocks.append(scale.transform(x) / np.sqrt(x.shape[1]))
+        blocks.append(scale.transform(x).clip(-CLIP, CLIP) / np.sqrt(x.shape[1]))
     return np.concatenate(blocks, axis=1)
 
 

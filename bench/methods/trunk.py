@@ -9,10 +9,8 @@ from torch import Tensor, nn
 
 from bench.features.batch import Batch
 from bench.features.layout import SourceLayout
+from bench.methods.base import CLIP
 from fusions import Source, Tokens
-
-CLIP = 10.0
-"""Standardised features are clipped to this many training deviations: a rare n-gram is no outlier of 50."""
 
 
 class Moments:

@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bench.compare.frame import Row
-from bench.data.splits import FREE
 from bench.labels import short
-from bench.plan import Plan, PlanRow
+from bench.plan import FRESH, Plan, PlanRow
 
 _SPLITS = {
     "random": "each its own random split",
     "kfold": "each its own fold of repeated cross-validation",
     "official": "all on the official split",
     "time": "all on the split by time, tested on the latest samples",
+    FRESH: "each its own newly generated dataset, split at random",
 }
 _ONE_SPLIT = {
     "random": "a random split",
     "kfold": "a fold of cross-validation",
     "official": "the official split",
     "time": "the split by time, tested on the latest samples",
+    FRESH: "a random split of a newly generated dataset",
 }
 
 
+FIRST_OF = "Datasets drawn anew, the first of them"
 BEYOND = "An arrow with a number lies beyond the axis; a bar that ends in an arrowhead goes on beyond it."
 """What is not drawn to scale."""
 
@@ -31,7 +33,12 @@ def seeds_of(plan: Plan) -> str:
     """How many seeds, and what differs between them."""
     if plan.seeds == 1:
         return f"One seed, on {_ONE_SPLIT[plan.split]}."
-    if plan.split in FREE:
+    if plan.estimand:
+        return (
+            f"{plan.seeds} seeds, {_SPLITS[plan.split]}. Nothing overlaps: means and differences are those "
+            f"to be expected of methods trained and tested on new data of this kind ({plan.estimand})."
+        )
+    if not plan.fixed:
         return f"{plan.seeds} seeds, {_SPLITS[plan.split]}."
     return (
         f"{plan.seeds} seeds, {_SPLITS[plan.split]}: spreads and intervals are those of training alone, and "
@@ -41,8 +48,10 @@ def seeds_of(plan: Plan) -> str:
 
 def intervals_of(plan: Plan) -> str:
     """What the 95 % intervals of a mean over seeds account for."""
-    if plan.split in FREE:
+    if plan.overlapping:
         return "Nadeau-Bengio, corrected for overlapping splits"
+    if plan.estimand:
+        return "t, over datasets that have nothing in common"
     return "t, over repeated training on one split: of training alone, not of other test samples"
 
 
@@ -51,7 +60,7 @@ def about(plan: Plan) -> str:
     paper = f" ({plan.paper} of the paper)" if plan.paper else ""
     description = f" ({plan.description})" if plan.description else ""
     data = f"{plan.dataset}{description}: {plan.samples} samples; {predicted(plan)}"
-    return f"{plan.title}{paper}. Dataset {data}."
+    return f"{plan.title}{paper}. {FIRST_OF if plan.estimand else 'Dataset'} {data}."
 
 
 def predicted(plan: Plan) -> str:

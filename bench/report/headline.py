@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from bench.compare.frame import Results, Row
 from bench.compare.simultaneous import LEVEL, Simultaneous
 from bench.compare.verdict import DECIMALS, best_row, comparable, compared, procedure, resolution
-from bench.data.splits import FREE
 from bench.report.sheet import digits, interval_text
 
 
@@ -53,7 +52,7 @@ def headline(results: Results) -> Headline | None:
 
 
 def _entry(results: Results, role: str, row: Row) -> Entry:
-    over = "" if results.plan.split in FREE else " of training alone"
+    over = " of training alone" if results.plan.fixed else ""
     metric = results.primary
     shown = interval_text(*row.interval(metric))
     name = results.plan.labels()(row.row)

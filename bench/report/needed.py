@@ -62,14 +62,16 @@ def sentences(stored: Stored, delta: float) -> list[str]:
     """What it takes to find a difference of `delta`, in seeds and in samples."""
     name, pairs = stored.metric.name, f"all pairs of {len(stored.parts.means)} at once"
     in_seeds, floor = seeds_needed(stored.parts, delta), detectable(stored.parts, MOST)
-    seeds = f"Seeds of this dataset: {_many(in_seeds.pair, str)} for two methods chosen beforehand, "
+    seeds = f"{'Seeds, each with data of its own' if stored.parts.anew else 'Seeds of this dataset'}: "
+    seeds += f"{_many(in_seeds.pair, str)} for two methods chosen beforehand, "
     seeds += f"{_many(in_seeds.all_pairs, str)} for {pairs}."
     if None in (in_seeds.pair, in_seeds.all_pairs):
-        why = "its samples are finite"
+        why = ": its samples are finite" if not stored.parts.anew else ""
         why += " and training parts of random splits overlap" if stored.parts.overlap else ""
+        many = f"{MOST:,}" if stored.parts.anew else "any number"
         seeds += (
-            f" With any number of them nothing below {floor.pair:.{DECIMALS}f} is found between two methods, "
-            f"or below {floor.all_pairs:.{DECIMALS}f} among all pairs: {why}."
+            f" With {many} of them nothing below {floor.pair:.{DECIMALS}f} is found between two methods, "
+            f"or below {floor.all_pairs:.{DECIMALS}f} among all pairs{why}."
         )
     said = [f"To find a difference of {delta:g} in {name} in four cases of five:", seeds]
     if stored.metric.losses is None:

@@ -42,7 +42,7 @@ def numbers(results: Results, printed: Printed = lambda row: None) -> pd.DataFra
         line |= {"seconds": row.cost("seconds")} | gaps.get(row.row.identity, NO_GAP)
         line |= {"flops": measured["flops"], "capped": row.capped}
         line |= _measured(row, others)
-        line |= {"reference": row.row.reference, "variant": row.row.variant}
+        line |= {"reference": row.row.reference, "variant": row.row.variant} | _estimand(results.plan)
         theirs = printed(row.row)
         theirs = {} if theirs is None else theirs  # which has no metrics of classes
         line |= {f"paper_{m}": float(theirs.get(m, "nan")) for m in first}
@@ -86,7 +86,7 @@ def per_seed(results: Results) -> pd.DataFrame:
             scores = {name: run.values.get(name, float("nan")) for name in results.metrics}
             sizes = {"n_train": run.measured["n_train"], "n_test": len(run.answers.true)}
             costs = {name: run.measured[name] for name in (*COSTS, "chosen")}
-            lines.append(names | {"seed": run.seed} | scores | sizes | costs)
+            lines.append(names | {"seed": run.seed} | scores | sizes | costs | _estimand(results.plan))
     return pd.DataFrame(lines)
 
 
@@ -97,6 +97,11 @@ def _names(row: PlanRow, plan: Plan) -> dict[str, str]:
     encoders = {column: row.encoders.get(modality, "") for modality, column in columns.items()}
     target = {"target": row.target} if plan.targets else {}
     return {"method": row.method, **encoders, "weights": row.weights, **target}
+
+
+def _estimand(plan: Plan) -> dict[str, str]:
+    """A column that says what numbers are about, where that is not the one dataset."""
+    return {"estimand": plan.estimand} if plan.estimand else {}
 
 
 def _measured(row: Row, metrics: Sequence[Metric]) -> dict[str, float]:

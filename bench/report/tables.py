@@ -17,7 +17,7 @@ from bench.metrics import COMPANION, METRICS, PRIMARY, Metric, leading
 from bench.plan import Plan
 from bench.report.captions import about, intervals_of, listed, seeds_of, settings_of
 from bench.report.numbers import GAPS, per_seed
-from bench.report.sheet import Cell, Column, Line, Sheet, digits, plain_sheet
+from bench.report.sheet import Cell, Column, Kind, Line, Sheet, digits, plain_sheet
 from bench.report.writers import comma_separated, glance, latex, markdown
 
 HIDDEN_FACTS = frozenset({"histogram"})
@@ -36,7 +36,12 @@ ORDER = {
 TITLES = {
     "gap": "gap to best", "gap_reference": "gap to best reference", "params": "parameters", "flops": "FLOPs"
 }  # fmt: skip
-FOR_PROGRAMS = ("n_test", "capped", "reference")
+FOR_PROGRAMS: Mapping[str, Kind] = {
+    "n_test": "plain",
+    "capped": "plain",
+    "reference": "text",
+    "estimand": "text",
+}
 
 
 def results_sheet(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric]) -> Sheet:
@@ -94,7 +99,7 @@ def _column(
     if name.removesuffix("_sd").removesuffix("_low").removesuffix("_high") in metrics:
         return None
     if name in FOR_PROGRAMS or name.startswith("paper_"):
-        return Column(name, "text" if name == "reference" else "plain", shown=None)
+        return Column(name, FOR_PROGRAMS.get(name, "plain"), shown=None)
     if name in ("params", "flops", "seconds"):
         return Column(name, "amount", shown=ORDER[name], title=title)
     if name == "seeds":

@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from inspect import signature
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 G = TypeVar("G", bound=Callable[..., None])
 
@@ -23,9 +23,10 @@ class Generator(NamedTuple):
     modalities: str
 
     @property
-    def arguments(self) -> list[str]:
-        """The names of what can be set."""
-        return [name for name in signature(self.generate).parameters if name != "root"]
+    def arguments(self) -> dict[str, Any]:
+        """What can be set: name -> default."""
+        known = signature(self.generate).parameters.values()
+        return {parameter.name: parameter.default for parameter in known if parameter.name != "root"}
 
 
 GENERATORS: dict[str, Generator] = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from bench.compare.frame import Results, Row
@@ -16,18 +15,8 @@ from bench.metrics import COMPANION, METRICS, Metric
 from bench.report.captions import BEYOND, provenance, reading
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.forest import ANYWHERE, Mark, conditions, forest, height, lanes_of, ordered
-from bench.report.figures.style import (
-    TWO_COLUMNS,
-    better,
-    canvas,
-    interval,
-    key,
-    mark,
-    metric_label,
-    no_fusion,
-    one_seed,
-    shown,
-)
+from bench.report.figures.panel import ceiling_entry, ceiling_said, metric_panel
+from bench.report.figures.style import TWO_COLUMNS, canvas, interval, key, mark, no_fusion, one_seed, shown
 
 
 def comparison(results: Results) -> list[Drawing]:
@@ -44,9 +33,14 @@ def comparison(results: Results) -> list[Drawing]:
     found = compared(results, compare)
     figure = canvas(TWO_COLUMNS, 1.0 + height(len(methods), len(names)))
     left, right = figure.subplots(1, 2, sharey=True)
-    cut = _metric(left, rows, methods, names, results.primary, results)
+    values = lanes_of(rows, methods, names, results.primary)
+    cut = metric_panel(left, values, len(names), results.primary, plan)
+    drawn = [results.primary]
     if found is None:
-        cut |= _metric(right, rows, methods, names, METRICS[COMPANION[plan.target.task]], results)
+        companion = METRICS[COMPANION[plan.target.task]]
+        values = lanes_of(rows, methods, names, companion)
+        cut |= metric_panel(right, values, len(names), companion, plan)
+        drawn.append(companion)
         said = finding = ""
     else:
         lanes = _gaps(found, compare, methods, names)
@@ -56,11 +50,13 @@ def comparison(results: Results) -> list[Drawing]:
         right.set_title("gap to the best row")
         said, finding = _reading(found), _finding(found, results.primary)
     references = any(row.row.reference for row in rows)
-    key(figure, legend(names, references=references, seeds=plan.seeds))
+    entries = legend(names, references=references, seeds=plan.seeds)
+    key(figure, [*entries, *ceiling_entry(plan, results.primary)])
     text = f"{said}{order} {reading(plan)}"
     if len(names) > 1:
         text += f" In each row, from top to bottom: {', '.join(names)}."
     text += " Grey: reference methods without fusion." if references else ""
+    text += ceiling_said(plan, *drawn)
     text += f" {BEYOND}" if cut else ""
     return [Drawing(plan.experiment, plan.title, f"{text} {provenance(plan)}", figure, finding)]
 
@@ -69,15 +65,6 @@ def legend(names: Sequence[str], *, references: bool, seeds: int) -> list[Line2D
     """Entries for the conditions, the references, and what is drawn over seeds."""
     groups = [mark(i, shown(name, 44)) for i, name in enumerate(names) if len(names) > 1]
     return [*groups, *[no_fusion()] * references, *([one_seed(), interval()] if seeds > 1 else [])]
-
-
-def _metric(
-    ax: Axes, rows: Sequence[Row], methods: list[str], names: list[str], metric: Metric, results: Results
-) -> bool:
-    cut = forest(ax, lanes_of(rows, methods, names, metric), len(names), metric.bounds)
-    ax.set_xlabel(metric_label(metric, results.plan.target, 44))
-    ax.set_title(better(metric))
-    return cut
 
 
 def _gaps(
