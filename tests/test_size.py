@@ -57,7 +57,7 @@ def test_less_of_it_keeps_the_shares_of_classes_and_a_class_that_is_lost_is_refu
     parts_of(1.0, samples={"target": rare}, classes=classes)
     assert 1.0 in rare[parts_of(0.125, samples={"target": rare}, classes=classes).train]
     with pytest.raises(DataError, match="too small to split so"):
-        split({"target": np.arange(4.0)}, 0, test=0.3, validation=0.3, share=0.01)
+        split({"target": np.arange(3.0)}, 0, test=0.3, validation=0.3, share=0.5)
 
 
 # -- runs --------------------------------------------------------------------------------------------------
