@@ -71,6 +71,26 @@ def comparable(results: Results, *, references: bool = False) -> dict[str, Row]:
     }
 
 
+def floors(results: Results) -> dict[str, Row]:
+    """The rows that look at no feature and have all seeds of the plan, by name: what any method must beat."""
+    name = results.plan.labels()
+    full = [row for row in results.full(results.finite) if len(row.runs) == results.plan.seeds]
+    return {name(row.row): row for row in full if row.row.reference and not row.row.encoders}
+
+
+def below_floor(results: Results, found: Simultaneous) -> str:
+    """Says so where a row that looks at no feature has a better mean than all that are compared; else ""."""
+    metric, best = results.primary, found.means[found.names.index(found.best)]
+    sign = 1 if found.lower_is_better else -1
+    better = [name for name, row in floors(results).items() if sign * (row.mean(metric.name) - best) < 0]
+    way = "lower" if found.lower_is_better else "higher"
+    return (
+        f"{better[0]}, which looks at no feature, has a {way} mean {metric.name} than all of these."
+        if better
+        else ""
+    )
+
+
 def planned(
     results: Results, rows: Mapping[str, Row], pairs: Mapping[str, tuple[str, str]]
 ) -> dict[str, Gap]:
@@ -104,11 +124,13 @@ def default_verdict(results: Results) -> str:
         said += f"No other {kind} can be distinguished from it: {resolution(same)}. "
     else:
         said += f"Distinguished from it: {', '.join(worse)}. "
-        said += f"The other {len(same)} cannot be: {resolution(same)}. " if same else ""
+        others = f"The other {len(same)}" if len(same) > 1 else "The other one"
+        said += f"{others} cannot be: {resolution(same)}. " if same else ""
     candidates = found.candidates()
     if len(candidates) < len(rows):
         named = f": {', '.join(candidates)}" if len(candidates) <= FEW else ""
         said += f"May be the best of all {len(rows)} rows: {len(candidates)}{named}. "
+    said += f"{lower} " if (lower := below_floor(results, found)) else ""
     return f"{said}({procedure(results, list(rows.values()))}.)"
 
 
@@ -131,6 +153,12 @@ def procedure(results: Results, rows: Sequence[Row]) -> str:
 def planned_procedure(results: Results, rows: Sequence[Row], pairs: int) -> str:
     """The test of planned pairs in words."""
     many = f"{pairs} planned comparisons at once" if pairs > 1 else "One planned comparison"
+    return f"{many}, 5 %; {_sources(results, rows)}"
+
+
+def control_procedure(results: Results, rows: Sequence[Row], fusions: int) -> str:
+    """The test of all fusions against a reference in words."""
+    many = f"{fusions} fusions against it at once" if fusions > 1 else "one fusion against it"
     return f"{many}, 5 %; {_sources(results, rows)}"
 
 

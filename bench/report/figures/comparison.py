@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from bench.compare.frame import Results, Row
 from bench.compare.simultaneous import Simultaneous
-from bench.compare.verdict import comparable, compared
+from bench.compare.verdict import below_floor, comparable, compared
 from bench.labels import condition
 from bench.metrics import COMPANION, METRICS, Metric
 from bench.report.captions import BEYOND, provenance, reading
@@ -49,6 +49,8 @@ def comparison(results: Results) -> list[Drawing]:
         right.set_xlabel(f"{results.primary.name} less that of\n{shown(found.best, 44)}")
         right.set_title("gap to the best row")
         said, finding = _reading(found), _finding(found, results.primary)
+        if lower := below_floor(results, found):
+            said, finding = f"{said}{lower} ", f"{finding} {lower}"
     references = any(row.row.reference for row in rows)
     entries = legend(names, references=references, seeds=plan.seeds)
     key(figure, [*entries, *ceiling_entry(plan, results.primary)])
@@ -98,9 +100,14 @@ def _reading(found: Simultaneous) -> str:
 def _finding(found: Simultaneous, metric: Metric) -> str:
     """What the figure shows."""
     same = sum(not found.distinguished(name, found.best) for name in found.names) - 1
+    others = len(found.names) - 1
     way = "lowest" if metric.lower_is_better else "highest"
     best = float(found.means[found.names.index(found.best)])
+    if same in (0, others):
+        said = f"{'none' if same else 'each'} of the other rows can"
+    else:
+        said = f"{same} of the {others} other rows cannot"
     return (
-        f"{found.best} has the {way} mean {metric.name}, {best:.3g}; {same} of the {len(found.names) - 1} "
-        "other rows cannot be distinguished from it."
+        f"{found.best} has the {way} mean {metric.name} of {len(found.names)} rows, {best:.3g}; {said} be "
+        "distinguished from it."
     )
