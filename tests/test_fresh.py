@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from scipy import stats
-from workshop import Row, Workshop, caption_of, headline_of, rows_of, verdict, write_tables
+from workshop import Row, Workshop, caption_of, headline_of, rows_of, verdict, write_page, write_tables
 
 from bench.cli import main
 from bench.compare.components import from_losses, from_values
@@ -69,7 +69,8 @@ def test_a_run_is_that_of_the_dataset_of_its_seed_bit_for_bit(drawn, tmp_path, u
 
 def test_the_same_command_executes_nothing_and_more_seeds_only_theirs(drawn, undrawn):
     command = ["--fresh", "--streams", STREAMS, "--out", drawn]
-    assert f"0 runs executed, {2 * ROWS} already stored" in bench(*command, "--seeds", 2)
+    again = bench(*command, "--seeds", 2)
+    assert f"0 runs executed, {2 * ROWS} already stored, 0 failed; 0 items encoded." in again
     before = runs(drawn)
     assert f"{ROWS} runs executed, {2 * ROWS} already stored" in bench(*command, "--seeds", 3)
     assert all(runs(drawn)[method][:2] == ids for method, ids in before.items())
@@ -137,6 +138,15 @@ def test_tables_say_what_the_numbers_are_about(drawn):
     predictions = read_one(drawn).results.frame()
     assert predictions["sample"].str.match(r"\d/stream-").all()
     assert set(predictions["estimand"]) == {"mean over newly generated datasets, one per seed"}
+
+
+def test_the_page_says_so_too(tmp_path):
+    workshop = Workshop(tmp_path)
+    plan = workshop.plan("fusion", [Row("memf", 0.5), Row("fc", 0.6)], split=FRESH)
+    page = write_page([plan], workshop.store, tmp_path).read_text(encoding="utf-8")
+    assert "1 experiment on datasets drawn anew, the first of them livestream" in page
+    assert "t, over datasets that have nothing in common" in page
+    assert "Nadeau" not in page
 
 
 def test_other_tables_have_no_such_column(tmp_path):

@@ -24,7 +24,8 @@ _ONE_SPLIT = {
 }
 
 
-FIRST_OF = "Datasets drawn anew, the first of them"
+FIRST_OF = "datasets drawn anew, the first of them"
+"""Of what stands before the name of a dataset."""
 BEYOND = "An arrow with a number lies beyond the axis; a bar that ends in an arrowhead goes on beyond it."
 """What is not drawn to scale."""
 
@@ -60,7 +61,7 @@ def about(plan: Plan) -> str:
     paper = f" ({plan.paper} of the paper)" if plan.paper else ""
     description = f" ({plan.description})" if plan.description else ""
     data = f"{plan.dataset}{description}: {plan.samples} samples; {predicted(plan)}"
-    return f"{plan.title}{paper}. {FIRST_OF if plan.estimand else 'Dataset'} {data}."
+    return f"{plan.title}{paper}. {FIRST_OF.capitalize() if plan.estimand else 'Dataset'} {data}."
 
 
 def predicted(plan: Plan) -> str:

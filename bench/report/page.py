@@ -17,7 +17,7 @@ from bench.compare.frame import Results
 from bench.metrics import PRIMARY
 from bench.plan import Plan
 from bench.report import warnings
-from bench.report.captions import about, intervals_of, predicted, provenance
+from bench.report.captions import FIRST_OF, about, intervals_of, predicted, provenance
 from bench.report.figures.drawing import Figure
 from bench.report.figures.vector import inline, size
 from bench.report.headline import Headline
@@ -159,19 +159,20 @@ def _content(chapters: Sequence[Chapter]) -> dict[str, Any]:
 
 def _summary(found: Sequence[Results]) -> list[str]:
     """What was run on what: one sentence for each dataset."""
-    groups: dict[tuple[str, str, int, str], list[Results]] = {}
+    groups: dict[tuple[str, str, int, str, bool], list[Results]] = {}
     for results in found:
         plan = results.plan
-        key = (plan.dataset, plan.description, plan.samples, predicted(plan))
+        key = (plan.dataset, plan.description, plan.samples, predicted(plan), bool(plan.estimand))
         groups.setdefault(key, []).append(results)
     sentences = []
-    for (dataset, description, samples, target), members in groups.items():
+    for (dataset, description, samples, target, anew), members in groups.items():
         about = f" ({description})" if description else ""
         presets = list(dict.fromkeys(results.plan.preset for results in members))
         most = max(results.plan.seeds for results in members)
+        which = f"{FIRST_OF} {dataset}" if anew else dataset
         sentences.append(
-            f"{_many(len(members), 'experiment')} on {dataset}{about}: {_many(samples, 'sample')}, "
-            f"{target}; {_many(len(stored_runs(members)), 'stored run')}, "
+            f"{_many(len(members), 'experiment')} on {which}{about}: {_many(samples, 'sample')}, {target}; "
+            f"{_many(len(stored_runs(members)), 'stored run')}, "
             f"{'up to ' if most > 1 else ''}{_many(most, 'seed')} each, preset {', '.join(presets)}."
         )
     return sentences
