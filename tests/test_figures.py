@@ -295,8 +295,8 @@ def test_gaps_and_letters_are_those_of_the_table(drawn):
     assert sorted(t.get_text() for t in gaps.texts) == sorted(filter(None, table["letters"]))
     finding = drawn.figures["fusion"].finding
     shared = (table["letters"].str.contains("a")).sum() - 1
-    assert finding.startswith("memf (resnet50) has the lowest mean MSE, ")
-    assert f"; {shared} of the {len(found) - 1} other rows cannot be distinguished from it." in finding
+    assert finding.startswith(f"memf (resnet50) has the lowest mean MSE of {len(found)} rows, ")
+    assert f"; {shared} of the {len(found) - 1} others cannot be distinguished from it." in finding
 
 
 def test_values_are_said_where_the_pointer_rests(drawn):

@@ -198,7 +198,7 @@ def test_a_clear_winner_is_named_by_all(tmp_path):
     reason = rf"{gap('memf', 'ridge')} Better than every reference: memf, {it.others('memf')}."
     assert re.fullmatch(reason, it.headline.reason)
     assert [entry.name for entry in it.headline.entries] == ["memf", "ridge"]
-    assert it.figure.finding.endswith("; each of the other rows can be distinguished from it.")
+    assert it.figure.finding.endswith("; each of the others can be distinguished from it.")
     assert it.table["letters"]["memf"] == "a"
     assert "a" not in "".join(it.table["letters"].drop(["memf", FLOOR]))
 
@@ -218,7 +218,7 @@ def test_a_tie_is_called_none(tmp_path):
         rf"{gap(first, it.best(REFERENCES))} It may be chance: a difference of \d\.\d{{3}} would have been "
     )
     assert re.fullmatch(rf"{reason}found in four cases of five\.", it.headline.reason)
-    assert it.figure.finding.endswith("; none of the other rows can be distinguished from it.")
+    assert it.figure.finding.endswith("; none of the others can be distinguished from it.")
     assert "no pair of rows can be" in it.figure.caption
     assert set(it.table["letters"]) == {"a"}
 
@@ -245,7 +245,7 @@ def test_one_that_cannot_be_distinguished_is_one(tmp_path):
     it = of("two lead", tmp_path)
     assert "Distinguished from it: late, mult. The other one cannot be: a difference of" in it.verdict
     assert re.search(r"May be the best of all 6 rows: 2: (memf, concat|concat, memf)\.", it.verdict)
-    assert it.figure.finding.endswith("; 1 of the 5 other rows cannot be distinguished from it.")
+    assert it.figure.finding.endswith("; 1 of the 5 others cannot be distinguished from it.")
 
 
 # -- whatever the outcome ----------------------------------------------------------------------------------
@@ -305,8 +305,8 @@ def test_sentences_do_not_contradict_each_other(outcome):
     # the figure
     rest = len(letters) - 1
     same = sum(bool(set(letters[name]) & set(letters[best])) for name in letters.index) - 1
-    counted = {0: "each of the other rows can be", rest: "none of the other rows can be"}
-    assert counted.get(same, f"{same} of the {rest} other rows cannot be") in outcome.figure.finding
+    counted = {0: "each of the others can be", rest: "none of the others can be"}
+    assert counted.get(same, f"{same} of the {rest} others cannot be") in outcome.figure.finding
     assert ("rows that share a letter cannot be" in outcome.figure.caption) == (same < rest)
 
 

@@ -104,9 +104,9 @@ def _finding(found: Simultaneous, metric: Metric) -> str:
     way = "lowest" if metric.lower_is_better else "highest"
     best = float(found.means[found.names.index(found.best)])
     if same in (0, others):
-        said = f"{'none' if same else 'each'} of the other rows can"
+        said = f"{'none' if same else 'each'} of the others can"
     else:
-        said = f"{same} of the {others} other rows cannot"
+        said = f"{same} of the {others} others cannot"
     return (
         f"{found.best} has the {way} mean {metric.name} of {len(found.names)} rows, {best:.3g}; {said} be "
         "distinguished from it."
