@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bench.commands import comparing, data, reading, sync, tools, training, tuning
+from bench.commands import calibrating, comparing, data, reading, sync, tools, training, tuning
 from bench.version import VERSION
 
 
@@ -17,8 +17,8 @@ def main() -> None:
 for _command in (
     training.run, training.paper, tuning.tune,
     reading.tables, reading.figures, reading.report, reading.results, reading.predict,
-    comparing.compare, comparing.power,
-    sync.sync, data.data, tools.list_, tools.doctor, tools.audit, tools.calibrate, tools.perf,
+    comparing.compare, comparing.power, calibrating.calibrate,
+    sync.sync, data.data, tools.list_, tools.doctor, tools.audit, tools.perf,
 ):  # fmt: skip
     main.add_command(_command)
 

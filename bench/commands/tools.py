@@ -67,29 +67,6 @@ def check_print(tables: Path | None, claims: Path | None, out: Path) -> None:
         console.print(str(path))
 
 
-@click.command()
-@click.option("--repeats", type=click.IntRange(min=2), default=1000, show_default=True, help="Per case.")
-@click.option("--datasets", type=click.IntRange(min=2), default=300, show_default=True)
-@click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True)
-@OUT
-@plain_errors
-def calibrate(repeats: int, datasets: int, jobs: int, out: Path) -> None:
-    """Measure how often verdicts are false where there is nothing to find, and what they find."""
-    from bench.calibrate import simulated, trained, write
-    from bench.progress import TerminalReporter
-
-    with TerminalReporter(console) as reporter:
-        tables = {
-            "simulated": simulated(repeats, jobs, progress=reporter.working),
-            "trained": trained(datasets, jobs, progress=reporter.working),
-        }
-    command = f"bench calibrate --repeats {repeats} --datasets {datasets}"
-    for table in tables.values():
-        show(table.round(3))
-    for path in write(tables, out, command):
-        console.print(str(path))
-
-
 @click.group()
 def perf() -> None:
     """Measure speed and memory on this machine."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,11 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import SubFigure
 
-from bench.compare.frame import Results, Row
-from bench.experiments.base import Experiment, experiment, several_entities
+from bench.compare.frame import Results, Row, Run
+from bench.config import Preset
+from bench.data.dataset import Dataset
+from bench.experiments.base import Experiment, Facts, experiment, several_entities
+from bench.experiments.truth import FEWEST, mean_absolute_error, rank_correlation, shares_of, stated
 from bench.plan import Plan
 from bench.report.captions import provenance_of
 from bench.report.figures.drawing import Drawing
@@ -43,10 +46,20 @@ class Attention(Experiment):
         """One run."""
         return [choice.variant("memf", seeds=1, observe=frozenset({"attention"}))]
 
+    def facts(self, dataset: Dataset, preset: Preset) -> Facts:
+        """Each entity's share of what can be explained, where the data were generated and it is known."""
+        return stated(dataset)
+
+    def verdict(self, results: Results) -> str:
+        """Whether attention says what entities are worth, where that is known."""
+        maps = Maps.of(results.rows[0].first) if results.rows else None
+        said = _against_truth(received(maps), shares_of(results.plan)) if maps else ""
+        return " ".join(filter(None, [super().verdict(results), said]))
+
     def figures(self, results: Results) -> Sequence[Drawing]:
         """Single samples, and the mean over all of them."""
         row = next(iter(results.rows), None)
-        maps = Maps.read(row) if row else None
+        maps = Maps.of(row.first) if row else None
         if row is None or maps is None:
             return []
         return [_samples(results.plan, row, maps), _mean(results.plan, row, maps)]
@@ -67,9 +80,9 @@ class Maps:
     ids: list[str]
 
     @classmethod
-    def read(cls, row: Row) -> Maps | None:
-        """The maps of a row's first run; None where they were not recorded."""
-        arrays = row.first.record("attention") or {}
+    def of(cls, run: Run) -> Maps | None:
+        """The maps of a run; None where they were not recorded."""
+        arrays = run.record("attention") or {}
         names = sorted((n for n in arrays if n.startswith("layer")), key=lambda n: int(n[5:]))
         layers = [np.asarray(arrays[name], dtype=float) for name in names]
         if not layers or not len(layers[0]):
@@ -88,6 +101,29 @@ def rollout(layers: list[np.ndarray]) -> np.ndarray:
         step = 0.5 * layer.mean(axis=1) + 0.5 * np.eye(groups)
         flow = step / step.sum(axis=-1, keepdims=True) @ flow
     return flow
+
+
+def received(maps: Maps) -> dict[str, float]:
+    """Group -> the weight it gets in the last layer, over samples, heads and queries; they sum to 1."""
+    return dict(zip(maps.groups, maps.layers[-1].mean(axis=(0, 1, 2)).tolist(), strict=True))
+
+
+def _against_truth(weights: Mapping[str, float], shares: Mapping[str, float]) -> str:
+    """A sentence on weights beside true shares; "" where the groups are no entities of known shares."""
+    if len(shares) < FEWEST or set(shares) != set(weights):
+        return ""
+    both = ", ".join(f"{entity} {weights[entity]:.2f} ({share:.2f})" for entity, share in shares.items())
+    off = mean_absolute_error(shares, weights)
+    even = mean_absolute_error(shares, dict.fromkeys(shares, 1 / len(shares)))
+    nearer = "nearer to the shares than" if off < even else "no nearer to the shares than"
+    rank = rank_correlation(shares, weights)
+    return (
+        "Mean weight that an entity gets in the last layer, and in brackets its true share of the generator: "
+        f"{both}. The weights lie between {min(weights.values()):.2f} and {max(weights.values()):.2f}, the "
+        f"shares between {min(shares.values()):.2f} and {max(shares.values()):.2f}; the weights are {nearer} "
+        f"equal weights for all would be (mean absolute error {off:.3f}, of equal ones {even:.3f}; Spearman "
+        f"correlation of the two orders {rank:.2f})."
+    )
 
 
 def _samples(plan: Plan, row: Row, maps: Maps) -> Drawing:

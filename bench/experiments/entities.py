@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from scipy.stats import spearmanr
 
 from bench.compare.frame import Results, Row
 from bench.compare.handling import handling_verdict
@@ -15,8 +14,8 @@ from bench.compare.tests import interval
 from bench.compare.verdict import ONE_SEED, planned, planned_procedure
 from bench.config import Preset
 from bench.data.dataset import Dataset
-from bench.data.truth import shares
 from bench.experiments.base import Experiment, Facts, experiment, several_entities
+from bench.experiments.truth import FEWEST, rank_correlation, shares_of, stated
 from bench.labels import condition
 from bench.metrics import COMPANION, METRICS
 from bench.paper.printed import printed_in
@@ -52,8 +51,7 @@ class Entities(Experiment):
 
     def facts(self, dataset: Dataset, preset: Preset) -> Facts:
         """Each entity's share of what can be explained, where the data were generated and it is known."""
-        rows = [{"entity": entity, "share": share} for entity, share in shares(dataset).items()]
-        return {"true_shares": rows} if rows else {}
+        return stated(dataset)
 
     def printed(self, row: PlanRow) -> Mapping[str, Any] | None:
         """Table 8."""
@@ -94,16 +92,12 @@ class Entities(Experiment):
 
 
 def _against_truth(plan: Plan, rises: Mapping[str, float]) -> str:
-    shares = _true_shares(plan)
-    if len(shares) < 3 or set(shares) != set(rises):
+    shares = shares_of(plan)
+    if len(shares) < FEWEST or set(shares) != set(rises):
         return ""
-    rank = spearmanr([shares[e] for e in rises], list(rises.values())).statistic
     known = ", ".join(f"{entity} {share:.2f}" for entity, share in shares.items())
+    rank = rank_correlation(shares, rises)
     return f" True shares of the generator: {known}. Spearman correlation of the two orders: {rank:.2f}."
-
-
-def _true_shares(plan: Plan) -> dict[str, float]:
-    return {str(row["entity"]): float(row["share"]) for row in plan.facts.get("true_shares", [])}
 
 
 def _wholes(rows: Sequence[Row]) -> list[Row]:
@@ -128,7 +122,7 @@ def _drawn(results: Results) -> list[Drawing]:
         return []
     leading = rises or alone
     names = sorted({**rises, **alone}, key=lambda n: -leading[n][0].mean if n in leading else np.inf)
-    shares = {name: share for name, share in _true_shares(plan).items() if name in names}
+    shares = {name: share for name, share in shares_of(plan).items() if name in names}
     figure = canvas(TWO_COLUMNS, 1.1 + max(0.9, height(len(names), len(wholes))))
     panels = iter(figure.subplots(1, bool(rises) + bool(alone) + bool(shares), sharey=True, squeeze=False)[0])
     if rises:
@@ -185,10 +179,10 @@ def _marks(results: Results, wholes: Sequence[Row], arm: str) -> dict[str, list[
 
 def _titled(title: str, leading: Mapping[str, list[Mark]], shares: Mapping[str, float]) -> str:
     """A panel's title, with the rank correlation of what it shows and the true shares."""
-    both = [name for name in shares if leading.get(name)]
-    if len(both) < 3:
+    both = {name: share for name, share in shares.items() if leading.get(name)}
+    if len(both) < FEWEST:
         return title
-    rho = spearmanr([leading[n][0].mean for n in both], [shares[n] for n in both]).statistic
+    rho = rank_correlation(both, {name: leading[name][0].mean for name in both})
     return f"{title} (ρ = {rho:.2f})".replace("-", "−") if np.isfinite(rho) else title
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.compare.frame import Results, Row
 from bench.compare.handling import handling_verdict
+from bench.compare.simultaneous import Gap
 from bench.compare.verdict import (
     DECIMALS,
     ONE_SEED,
@@ -52,16 +53,13 @@ class Order(Experiment):
         """What changes with the other order, for every combination of encoders."""
         if said := handling_verdict(results):
             return said
-        rows = comparable(results)
-        groups = _groups(list(rows.values()))
-        both = {name: group for name, group in groups.items() if {ENTITY, MODALITY} <= {*group}}
-        if not both:
+        named = _both(results)
+        if not named:
             return ""
         if results.plan.seeds < 2:
             return ONE_SEED
-        named = {f"{name}, {order}": row for name, group in both.items() for order, row in group.items()}
-        gaps = planned(results, named, {name: (f"{name}, {MODALITY}", f"{name}, {ENTITY}") for name in both})
-        changes = [
+        gaps = changes(results)
+        parts = [
             f"{name} {gap.value:+.{DECIMALS}f} [{gap.low:+.{DECIMALS}f}, {gap.high:+.{DECIMALS}f}]"
             for name, gap in gaps.items()
         ]
@@ -69,7 +67,7 @@ class Order(Experiment):
         doubt = f" The orders cannot be distinguished: {resolution(same)}." if len(same) == len(gaps) else ""
         return (
             f"Change of {results.primary.name} where modality-first takes the place of entity-first, "
-            f"simultaneous 95 % interval: {'; '.join(changes)}.{doubt} "
+            f"simultaneous 95 % interval: {'; '.join(parts)}.{doubt} "
             f"({planned_procedure(results, list(named.values()), len(gaps))}.)"
         )
 
@@ -81,7 +79,7 @@ class Order(Experiment):
         if not both:
             return []
         figure = canvas(TWO_COLUMNS, 1.3 + 0.3 * len(both))
-        marks = {name: _changes(results, both, results.metrics[name]) for name in leading(plan.target.task)}
+        marks = {name: _marks(results, both, results.metrics[name]) for name in leading(plan.target.task)}
         # a metric may say nothing about this target
         metrics = [
             results.metrics[name]
@@ -109,7 +107,29 @@ class Order(Experiment):
         return [Drawing("order", plan.title, text, figure, finding)]
 
 
-def _changes(results: Results, both: Mapping[str, Mapping[str, Row]], metric: Metric) -> dict[str, Mark]:
+def changes(results: Results) -> dict[str, Gap]:
+    """Method and condition -> modality-first less entity-first in the primary metric, simultaneously.
+
+    Empty for one seed, or where neither has all of them.
+    """
+    both = _both(results)
+    groups = dict.fromkeys(name for name, _ in both)
+    rows = {f"{name}, {order}": row for (name, order), row in both.items()}
+    return planned(results, rows, {n: (f"{n}, {MODALITY}", f"{n}, {ENTITY}") for n in groups})
+
+
+def _both(results: Results) -> dict[tuple[str, str], Row]:
+    """Method and condition, order -> row, of those that have both orders and all seeds."""
+    groups = _groups(list(comparable(results).values()))
+    return {
+        (name, order): row
+        for name, group in groups.items()
+        if {ENTITY, MODALITY} <= {*group}
+        for order, row in group.items()
+    }
+
+
+def _marks(results: Results, both: Mapping[str, Mapping[str, Row]], metric: Metric) -> dict[str, Mark]:
     """Name of a group -> what a metric changes by with the other order."""
     rows = {f"{name}, {order}": row for name, group in both.items() for order, row in group.items()}
     found = compared(results, rows, metric)

@@ -1,6 +1,16 @@
-"""Observers: attention, test metrics per epoch, sources taken away. One file each."""
+"""Observers: attention, entities hidden or exchanged, test metrics per epoch, sources taken away."""
 
-from bench.observe import attention, history, missing
+from bench.observe import attention, entities, history, missing
 from bench.observe.base import OBSERVERS, Observer, Record, Watched, observer
 
-__all__ = ["OBSERVERS", "Observer", "Record", "Watched", "attention", "history", "missing", "observer"]
+__all__ = [
+    "OBSERVERS",
+    "Observer",
+    "Record",
+    "Watched",
+    "attention",
+    "entities",
+    "history",
+    "missing",
+    "observer",
+]

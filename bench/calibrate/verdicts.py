@@ -8,36 +8,27 @@ Every dataset has simulated features and a target that is noise. On each,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 import torch
 
-from bench.compare.calibration import Case, cases, rates
+import fusions
+from bench.calibrate.work import Answer, Kept, Progress, quiet, work_through
+from bench.compare.calibration import cases, rates
 from bench.compare.components import from_losses
 from bench.compare.simultaneous import LEVEL, Simultaneous
 from bench.config import ModelConfig, TrainingConfig
 from bench.data.schema import Target
 from bench.data.splits import Parts
-from bench.errors import BenchError
-from bench.executors import EXECUTORS
-from bench.failure import Failure
 from bench.features.store import FeatureSet
 from bench.methods import catalog as methods
 from bench.perf.simulated import simulate
-from bench.report.sheet import plain_sheet
-from bench.report.writers import markdown
 from bench.spec import RunSpec
 from bench.trial import parts_of, trial
-
-Progress = Callable[[str, int, int], None]
-"""Called as progress(what, done, total)."""
-Work = TypeVar("Work")
-Answer = TypeVar("Answer")
 
 EQUAL = 4
 """How many initialisations of one fusion are compared."""
@@ -46,61 +37,48 @@ REFERENCES = ("ridge", "predict-mean")
 SAMPLES, SPLITS = 120, 3
 
 
-class Found(NamedTuple):
-    """What was concluded from one dataset of noise."""
-
-    equal: bool
-    excluded: bool
-    helped: bool
-
-
 def simulated(
-    repeats: int, jobs: int = 1, seed: int = 0, progress: Progress = lambda what, done, total: None
+    repeats: int, *, out: Path | None = None, jobs: int = 1, seed: int = 0, progress: Progress = quiet
 ) -> pd.DataFrame:
     """Rates over `repeats` simulated comparisons of each case, a row each (`bench.compare.calibration`)."""
-    asked = cases(repeats, seed)
-    found: dict[Case, dict[str, Any]] = _all(rates, asked, jobs, "cases of simulated comparisons", progress)
-    return pd.DataFrame([found[case] for case in asked])
+    kept = Kept(out, "simulated", ["bench.compare.calibration"]) if out else None
+    what = "cases of simulated comparisons"
+    return pd.DataFrame(
+        work_through(rates, cases(repeats, seed), what, jobs=jobs, kept=kept, progress=progress)
+    )
 
 
 def trained(
-    datasets: int, jobs: int = 1, seed: int = 0, progress: Progress = lambda what, done, total: None
+    datasets: int, *, out: Path | None = None, jobs: int = 1, seed: int = 0, progress: Progress = quiet
 ) -> pd.DataFrame:
-    """Rates of false verdicts over real trainings on `datasets` datasets of noise, with standard errors."""
+    """Rates of false verdicts over real trainings on `datasets` datasets of noise, and what is allowed."""
     numbers = [seed + n for n in range(datasets)]
-    found: list[Found] = list(_all(conclude, numbers, jobs, "datasets of noise", progress).values())
+    used = [__name__, *(fusions.get(name).cls.__module__ for name in FUSIONS)]
+    kept = Kept(out, "trained", used) if out else None
+    answers = work_through(conclude, numbers, "datasets of noise", jobs=jobs, kept=kept, progress=progress)
+    found = pd.DataFrame(answers).astype(float)
     shares = {
-        f"{EQUAL} equal methods ({FUSIONS[0]}), any two distinguished": [one.equal for one in found],
-        f"{EQUAL} equal methods ({FUSIONS[0]}), the first is no candidate": [one.excluded for one in found],
-        f"{', '.join(FUSIONS)}: any better than {' and '.join(REFERENCES)}": [one.helped for one in found],
+        f"{EQUAL} equal methods ({FUSIONS[0]}), any two distinguished": found["equal"],
+        f"{EQUAL} equal methods ({FUSIONS[0]}), the first is no candidate": found["excluded"],
+        f"{', '.join(FUSIONS)}: any better than {' and '.join(REFERENCES)}": found["helped"],
     }
     return pd.DataFrame(
-        {
-            "false verdict": name,
-            "datasets": len(values),
-            "rate": np.mean(values),
-            "allowed": LEVEL + 2 * np.sqrt(LEVEL * (1 - LEVEL) / len(values)),
-        }
+        {"false verdict": name, "datasets": datasets, "rate": values.mean(), "allowed": allowed(datasets)}
         for name, values in shares.items()
     )
 
 
-def _all(
-    work: Callable[[Work], Answer], tasks: Sequence[Work], jobs: int, what: str, progress: Progress
-) -> dict[Work, Answer]:
-    """Every task with its result, as they are done. Raises BenchError for one that failed."""
-    found: dict[Work, Answer] = {}
-    progress(what, 0, len(tasks))
-    for task, result in EXECUTORS["local"](work, tasks, jobs):
-        if isinstance(result, Failure):
-            raise BenchError(f"{what}, {task}: {result}")
-        found[task] = result
-        progress(what, len(found), len(tasks))
-    return found
+def allowed(comparisons: int) -> float:
+    """The rate of false verdicts that so many comparisons may show: the nominal one and 2 standard errors."""
+    return float(LEVEL + 2 * np.sqrt(LEVEL * (1 - LEVEL) / comparisons))
 
 
-def conclude(number: int) -> Found:
-    """Train on one dataset of noise, and compare."""
+def conclude(number: int) -> Answer:
+    """Train on one dataset of noise, and compare.
+
+    `equal`: any two equal methods were distinguished; `excluded`: the first of them is no candidate for the
+    best; `helped`: a fusion was better than every reference.
+    """
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
         features = simulate(Path(folder) / "features", SAMPLES, seed=number)
@@ -119,7 +97,11 @@ def conclude(number: int) -> Found:
         rest = _compare([*FUSIONS, *REFERENCES], others, units, overlap)
     against = [rest.against(reference, FUSIONS) for reference in REFERENCES]
     helped = any(all(gaps[f].found and gaps[f].value < 0 for gaps in against) for f in FUSIONS)
-    return Found(same.any_found, "copy 0" not in same.candidates(), helped)
+    return {
+        "equal": same.any_found,
+        "excluded": "copy 0" not in same.candidates(),
+        "helped": bool(helped),
+    }
 
 
 def _losses(spec: RunSpec, features: FeatureSet, parts: Parts) -> np.ndarray:
@@ -146,18 +128,3 @@ def _spec(name: str, seed: int) -> RunSpec:
         features="",
         code="",
     )
-
-
-def write(tables: dict[str, pd.DataFrame], out: Path, command: str) -> list[Path]:
-    """``OUT/tables/calibration-NAME.csv`` and one Markdown page; the paths."""
-    folder = out / "tables"
-    folder.mkdir(parents=True, exist_ok=True)
-    lines, paths = ["# How often verdicts are false, and what they find", ""], []
-    for name, table in tables.items():
-        paths.append(folder / f"calibration-{name}.csv")
-        table.to_csv(paths[-1], index=False)
-        sheet = plain_sheet(name, "", table.to_dict("records"))
-        lines += [f"## {name.capitalize()}", "", markdown(sheet), ""]
-    paths.append(folder / "calibration.md")
-    paths[-1].write_text("\n".join([*lines, f"Regenerate: `{command}`", ""]), encoding="utf-8")
-    return paths

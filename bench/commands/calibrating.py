@@ -1,0 +1,144 @@
+"""The command `calibrate`: how far this suite's own instruments are to be trusted."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from bench.commands.options import OUT, PLUGIN
+from bench.errors import UsageError
+from bench.terminal import console, plain_errors, show
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PARTS = ("simulated", "trained", "methods", "shares", "order")
+USED_BY = MappingProxyType(
+    {
+        "repeats": ("simulated",),
+        "datasets": ("trained",),
+        "plugins": ("methods",),
+        "retrain": ("shares",),
+        "planted": ("order",),
+        "seeds": ("shares", "order"),
+        "streams": ("shares", "order"),
+    }
+)
+"""Option -> the parts that look at it."""
+UNSAID = ("jobs", "out")
+"""What changes no number."""
+
+
+@click.command()
+@click.option(
+    "--part", "parts", type=click.Choice(PARTS), multiple=True, help="May be given several times (all)."
+)
+@click.option(
+    "--repeats",
+    type=click.IntRange(min=2),
+    default=1000,
+    show_default=True,
+    help="simulated: comparisons of each case.",
+)
+@click.option(
+    "--datasets",
+    type=click.IntRange(min=2),
+    default=300,
+    show_default=True,
+    help="trained: datasets of noise.",
+)
+@click.option(
+    "--planted",
+    type=click.IntRange(min=2),
+    default=6,
+    show_default=True,
+    help="order: datasets with interactions within entities, and as many within modalities.",
+)
+@click.option(
+    "--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="shares, order: random splits."
+)
+@click.option(
+    "--streams",
+    type=click.IntRange(min=20),
+    default=320,
+    show_default=True,
+    help="shares, order: size of the generated datasets.",
+)
+@click.option("--retrain", is_flag=True, help="shares: also Shapley values from a model for every set.")
+@PLUGIN
+@click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True)
+@OUT
+@plain_errors
+def calibrate(
+    parts: tuple[str, ...],
+    repeats: int,
+    datasets: int,
+    planted: int,
+    seeds: int,
+    streams: int,
+    retrain: bool,
+    plugins: tuple[Path, ...],
+    jobs: int,
+    out: Path,
+) -> None:
+    """Measure how far verdicts and estimates are to be trusted, where the truth is known.
+
+    simulated, trained: how often verdicts are false, and what they find. methods: which of all methods, and
+    of a plugin's, read the test part, go by ids or order, or ignore their inputs. shares: what entities are
+    worth by several estimators, beside what was planted. order: how often the order of fusion that fits wins.
+
+    What is stored is not done again: the same command goes on where it was.
+    """
+    from bench.calibrate.flaws import examined
+    from bench.calibrate.order import contested
+    from bench.calibrate.pages import write
+    from bench.calibrate.shares import recovered
+    from bench.calibrate.verdicts import simulated, trained
+    from bench.progress import TerminalReporter
+
+    chosen = [part for part in PARTS if part in parts or not parts]
+    command = _command(chosen)
+    with TerminalReporter(console) as reporter:
+        told: dict[str, Any] = {"out": out, "jobs": jobs, "progress": reporter.working}
+        ran: dict[str, Any] = {
+            "seeds": seeds,
+            "streams": streams,
+            "out": out,
+            "jobs": jobs,
+            "reporter": reporter,
+        }
+        work: dict[str, Callable[[], pd.DataFrame]] = {
+            "simulated": lambda: simulated(repeats, **told),
+            "trained": lambda: trained(datasets, **told),
+            "methods": lambda: examined(plugins, **told),
+            "shares": lambda: recovered(retrain=retrain, **ran),
+            "order": lambda: contested(planted, **ran),
+        }
+        tables = {part: work[part]() for part in chosen}
+    for table in tables.values():
+        show(table.round(3))
+    console.print(*map(str, write(tables, out, command)), sep="\n", soft_wrap=True)
+
+
+def _command(chosen: list[str]) -> str:
+    """The command that makes the same tables. Raises UsageError for an option that no part looks at."""
+    context = click.get_current_context()
+    words = ["bench", "calibrate"]
+    for option in context.command.params:
+        name = str(option.name)
+        if name in UNSAID or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        if name in USED_BY and not set(USED_BY[name]) & set(chosen):
+            raise UsageError(
+                f"{option.opts[0]} is of --part {' and '.join(USED_BY[name])}, which is left out."
+            )
+        value = context.params[name]
+        values = value if isinstance(value, tuple) else (value,)
+        words += [option.opts[0]] if value is True else [w for v in values for w in (option.opts[0], str(v))]
+    return shlex.join(words)
