@@ -3,13 +3,13 @@
 What a run goes through, from top to bottom; a file imports from those below it only.
 
     commands/     the command line, a file per kind of command; cli.py puts them together
+    calibrate/    how far verdicts and estimates are to be trusted, where the truth is known
     request.py    what is asked for, checked; workflow.py carries it out; publish.py draws what is stored
     experiments/  one file each: variants, what is measured in them, verdict, figures
     sync/         music-motion synchronicity: yardsticks, what it predicts, for whom, what drives it
     report/       sheets (one table object) and their writers, captions, parts of figures, the page
     compare/      stored predictions, or those of others, as one frame; tests, verdicts, power
     tune.py       the search for each method's own settings: space.py, budget.py; match.py: equal parameters
-    calibrate.py  how often verdicts are false where there is nothing to find
     predict.py    a kept method applied to new rows
     plan.py       which runs make up which row; store.py: runs as sealed folders
     runner.py     executes what is not stored; executors.py: where; workers.py: the processes of `local`
@@ -18,7 +18,7 @@ What a run goes through, from top to bottom; a file imports from those below it 
     metrics.py    a record per metric, computed from stored predictions; predictions.py: their columns
     trial.py      one trial: split, fit, predict; spec.py: what decides it
     methods/      fit and predict: networks around a fusion, references; tasks
-    features/     the cache of encoded items, features by source, batches
+    features/     the cache of encoded items, features by source, batches; altered copies for inspection
     data/         descriptions, reading, splits, checks, proposals, generators, published datasets
     paper/        the numbers that the MEMF paper prints, and their audit
     perf/         speed and memory

@@ -46,7 +46,7 @@ def write(tables: Mapping[str, pd.DataFrame], out: Path, command: str) -> list[P
     for name, table in tables.items():
         paths.append(folder / f"calibration-{name}.csv")
         table.to_csv(paths[-1], index=False)
-        sheet = plain_sheet(name, "", table.to_dict("records"))
+        sheet = plain_sheet(name, "", table.astype(object).where(table.notna(), None).to_dict("records"))
         lines += [f"## {TITLES[name]}", "", NOTES[name], "", markdown(sheet), ""]
         if name == "shares":
             (out / "figures").mkdir(exist_ok=True)
