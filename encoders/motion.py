@@ -23,9 +23,11 @@ SIDE = 96
 """Pixels of the longer side on which motion is measured."""
 SHORTEST = 0.55
 """Frames follow one another by this many steps at least; those between are skipped."""
+FILM = 24
+"""Frames per second of a file that does not say."""
 STILL = 3.0
 """Steps that motion takes at most: a picture that stands for longer has stood still until then."""
-SLOW = 0.005
+SLOW = 0.02
 """Sides per second below which a direction means nothing."""
 UNLIKE, SUDDEN = 0.5, 0.3
 """A cut: pictures as unlike as this, and by so much more than the others around them."""
@@ -73,7 +75,7 @@ def shown(path: Path, rate: int) -> Shown:
     end = 0.0
     reformatter = VideoReformatter()
     with opened(path, "video") as media:
-        begins, every = media.start, _interval(media.stream.average_rate)
+        begins, every = media.start, 1 / float(media.stream.average_rate or FILM)
         first: float | None = None
         for number, frame in enumerate(media.frames()):
             stamp = number * every if frame.time is None else frame.time
@@ -88,11 +90,6 @@ def shown(path: Path, rate: int) -> Shown:
     if not at:
         raise CannotDecode("it has no frame that can be decoded")
     return Shown(np.array(at), np.stack(grey), end)
-
-
-def _interval(frequency: object) -> float:
-    """Seconds from frame to frame, as the file states it; of one that states none, those of film."""
-    return 1 / float(frequency) if isinstance(frequency, (int, float)) or frequency else 1 / 24  # type: ignore[arg-type] # a Fraction
 
 
 def _small(frame: VideoFrame, reformatter: VideoReformatter, shape: tuple[int, ...] | None) -> np.ndarray:

@@ -7,10 +7,11 @@ which only tests and evaluations read.
 What is in a video
 ------------------
 Music of one of six genres, at 80 to 160 beats a minute: drums, bass and chords on a grid of sixteenths, with
-the genre's pattern, timbre and swing; chords off the beat in reggae; a quiet intro of two or four beats in
-half of the videos. Motion at given moments, the motion beats: two shapes and a stick figure speed up and
-turn, and some of the beats cut to another scene. What varies beside that and means nothing: the camera
-shakes, the more the poorer the production; light changes; the figure sways.
+the genre's pattern, timbre and swing; strokes off the beat are weak, but for the chords of reggae, which are
+all off the beat; a quiet intro of two or four beats in half of the videos. Motion at given moments, the
+motion beats: two shapes and a stick figure speed up and turn, and some of the beats cut to another scene.
+What varies beside that and means nothing: the camera shakes, the more the poorer the production; light
+changes; the figure sways.
 
 Synchronicity
 -------------

@@ -15,7 +15,8 @@ SCALE = (0, 2, 4, 5, 7, 9, 11)
 """Semitones of the major scale."""
 PROGRESSIONS = ((0, 4, 5, 3), (5, 3, 0, 4), (0, 3, 4, 0), (1, 4, 0, 5))
 """Steps of the scale on which the chords of four bars stand."""
-QUIET = 0.12
+QUIET, WEAK = 0.12, 0.4
+"""How loud an intro is, and a stroke off the beat."""
 
 
 class Genre(NamedTuple):
@@ -29,6 +30,8 @@ class Genre(NamedTuple):
     overtones: tuple[float, ...]
     length: float
     """Seconds that a chord sounds."""
+    on_beat: bool = True
+    """Whether chords off the beat are weak, as all else is."""
 
 
 GENRES = {
@@ -54,7 +57,7 @@ GENRES = {
     ),
     "reggae": Genre(
         "........x.......", "........x.......", "x.x.x.x.x.x.x.x.", "x.....x...x.x...", "..x...x...x...x.",
-        (1, 0.4, 0.4, 0.1), 0.12,
+        (1, 0.4, 0.4, 0.1), 0.12, on_beat=False,
     ),
 }  # fmt: skip
 """By name; in reggae the chords are off the beat, and the first beat of a bar has no drum."""
@@ -88,7 +91,8 @@ def render(track: Track, rng: np.random.Generator) -> NDArray[np.float32]:
         root = progression[(start + sixteenth) // 16 % 4]
         level = QUIET if sixteenth < 4 * track.intro else 1.0
         level *= rng.uniform(0.85, 1.15)
-        drums = [(genre.kick, kick, 0.9, 0.9), (genre.snare, snare, 0.5, 0.6), (genre.hat, hat, 0.15, 0.3)]
+        strong, level = level, level * (1.0 if sixteenth % 4 == 0 else WEAK)
+        drums = [(genre.kick, kick, 0.9, 0.9), (genre.snare, snare, 0.5, 0.6), (genre.hat, hat, 0.08, 0.15)]
         for pattern, sound, left, right in drums:
             if pattern[step] == "x":
                 _add(both, at, level * sound, left, right)
@@ -96,7 +100,7 @@ def render(track: Track, rng: np.random.Generator) -> NDArray[np.float32]:
             _add(both, at, level * _note(_table((1, 0.4, 0.1)), _pitch(key - 12, root), 0.25), 0.5, 0.5)
         if genre.chord[step] == "x":
             notes = [_note(lead, _pitch(key + 12, root + third), genre.length) for third in (0, 2, 4)]
-            _add(both, at, level * np.sum(notes, axis=0), 0.16, 0.12)
+            _add(both, at, (level if genre.on_beat else strong) * np.sum(notes, axis=0), 0.16, 0.12)
     both = both[:, : int(track.seconds * RATE)]
     both += rng.normal(0, 0.001, both.shape)
     loudness = rng.uniform(0.5, 0.95)
