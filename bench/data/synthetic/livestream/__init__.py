@@ -46,7 +46,7 @@ an interaction planted, 32 % of it are products of factors, which no additive mo
 interaction  products, with their shares of the signal's variance
 ===========  ==========================================================================================
 "entity"     text x image of the same anchor (0.11), same commodity (0.18), same room (0.03)
-"modality"   text x text and image x image: anchor x commodity (0.14 each), anchor x room (0.02 each)
+"modality"   text x text of anchor and commodity (0.28), image x image of anchor and room (0.04)
 "none"       none: the factors alone have it all
 ===========  ==========================================================================================
 
@@ -61,7 +61,7 @@ Calibration
 The drawn levels have those frequencies, give or take one, and are reshuffled bit by bit where that brings
 the sample's shares nearer to the population's. The noise is made exactly uncorrelated with the signal in the
 sample. One affine map then gives log10 sales the realised mean 4.99 and standard deviation 1.07 (n in the
-denominator), with what lies beyond 20.30 yuan (1.3075) or 1e8 yuan (8.0) clipped: up to three of 400
+denominator), with what lies beyond 20.30 yuan (1.3075) or 1e8 yuan (8.0) clipped: up to three of 480
 streams, as a rule. truth.json counts them and states the realised ceiling after it.
 """
 

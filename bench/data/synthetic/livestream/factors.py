@@ -45,10 +45,8 @@ PRODUCTS: dict[Interaction, dict[tuple[str, str], float]] = {
     },
     # So that leaving out one entity after the other gives the same order, as in the population's shares.
     "modality": {
-        ("anchor.text", "commodity.text"): 0.14,
-        ("anchor.image", "commodity.image"): 0.14,
-        ("anchor.text", "room.text"): 0.02,
-        ("anchor.image", "room.image"): 0.02,
+        ("anchor.text", "commodity.text"): 0.28,
+        ("anchor.image", "room.image"): 0.04,
     },
     "none": {},
 }
