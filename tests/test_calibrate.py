@@ -1,20 +1,22 @@
 """`bench calibrate`: rates of false verdicts that bind, and work that goes on where it was killed."""
 
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from committed import REFERENCE, read, table
+from committed import read, table
 from scipy.stats import t
 
+import fusions
 from bench.calibrate import verdicts
+from bench.calibrate.planted import PLANTED
 from bench.calibrate.verdicts import EQUAL, FUSIONS, allowed, conclude, simulated, trained
 from bench.calibrate.work import Kept, work_through
 from bench.cli import main
+from bench.commands.calibrating import PARTS
 from bench.compare.calibration import SEEDS, SHAPES
 from bench.compare.simultaneous import LEVEL, Simultaneous
+from bench.methods.references import REFERENCES as METHODS
 
 PER_CASE = 25
 """Comparisons of each of the 16 cases: 400 in all, of which 7 % may be false."""
@@ -110,13 +112,18 @@ def test_the_committed_rates_hold_the_contract():
     assert (noise["rate"] <= allowed(300)).all()
 
 
-def test_the_committed_page_has_every_table_and_its_command():
-    page = read("calibration", "tables/calibration.md")
-    command = re.search(r"Regenerate: `(.+)`", page)[1]
-    assert f"| `calibration` | `{command}` |" in (REFERENCE.parent / "README.md").read_text(encoding="utf-8")
-    for path in (REFERENCE / "calibration" / "tables").glob("*.csv"):
-        for name in pd.read_csv(path).columns:
-            assert f" {name} |" in page
+@pytest.mark.parametrize("part", PARTS)
+def test_a_committed_page_has_its_table_and_the_command_that_makes_it(part):
+    page = read("calibration", f"tables/calibration-{part}.md")
+    assert f"Regenerate: `bench calibrate --part {part}" in page
+    for name in table("calibration", f"calibration-{part}").columns:
+        assert f" {name} |" in page
+
+
+def test_the_committed_methods_are_those_of_the_registry_and_only_planted_ones_are_flagged():
+    found = table("calibration", "calibration-methods").set_index("method")
+    assert set(found.index) == {*fusions.names(), *METHODS, *PLANTED}
+    assert set(found.index[~found["flagged"].str.startswith("no")]) == set(PLANTED)
 
 
 # --- work -------------------------------------------------------------------------------------------------
@@ -160,16 +167,18 @@ def test_work_that_fails_says_what_and_keeps_the_rest(tmp_path):
 # --- command ----------------------------------------------------------------------------------------------
 
 
-def test_the_command_writes_tables_with_the_command_that_makes_them(tmp_path):
+def test_the_command_writes_tables_with_the_commands_that_make_them(tmp_path):
     asked = ["--part", "simulated", "--part", "trained", "--repeats", 2, "--datasets", 2, "--out", tmp_path]
     first = run(*asked)
     assert "cases of simulated comparisons: 0/16" in first
-    page = (tmp_path / "tables" / "calibration.md").read_text(encoding="utf-8")
-    assert "Regenerate: `bench calibrate --part simulated --part trained --repeats 2 --datasets 2`" in page
+    pages = [tmp_path / "tables" / f"calibration-{part}.md" for part in ("simulated", "trained")]
+    texts = [page.read_text(encoding="utf-8") for page in pages]
+    assert "Regenerate: `bench calibrate --part simulated --repeats 2`" in texts[0]
+    assert "Regenerate: `bench calibrate --part trained --datasets 2`" in texts[1]
     again = run(*asked)
     assert "cases of simulated comparisons: 0/16" not in again
     assert "cases of simulated comparisons: 16/16" in again
-    assert (tmp_path / "tables" / "calibration.md").read_text(encoding="utf-8") == page
+    assert [page.read_text(encoding="utf-8") for page in pages] == texts
 
 
 @pytest.mark.parametrize(

@@ -70,16 +70,20 @@ def test_every_set_of_entities_is_predicted_with_the_others_absent(watched, reco
         np.testing.assert_allclose(predicted, expected + np.zeros(len(rows)), atol=1e-9)
 
 
-def test_an_exchanged_entity_is_that_of_another_test_sample_and_no_other_changes(watched, record):
+def test_exchanged_entities_are_those_of_other_test_samples_and_no_other_changes(watched, record):
     features, rows, method = watched.features, watched.parts.test, watched.method
-    whole = method.predict(features, rows)
-    for source, exchanged in zip(features.folders, record["exchanged"], strict=True):
-        own = method.said(features, rows, source)
+    parts = {source.entity: method.said(features, rows, source) for source in features.folders}
+    whole = sum(parts.values())
+    for known, exchanged in zip(record["known"], record["exchanged"], strict=True):
+        away = [name for name, there in zip(NAMES, known, strict=True) if not there]
         assert len(exchanged) == EXCHANGES
-        for predicted in exchanged:
-            taken = predicted - (whole - own)
-            np.testing.assert_allclose(np.sort(taken), np.sort(own), atol=1e-9)
-            assert (np.abs(taken - own) > 1e-6).mean() > 0.5 or not SIZES[source.entity]
+        if len(away) == 1:
+            for predicted in exchanged:
+                taken = predicted - (whole - parts[away[0]])
+                np.testing.assert_allclose(np.sort(taken), np.sort(parts[away[0]]), atol=1e-9)
+                assert (np.abs(taken - parts[away[0]]) > 1e-6).mean() > 0.5 or not SIZES[away[0]]
+        changed = (np.abs(exchanged - whole) > 1e-6).any()
+        assert changed == any(SIZES[name] for name in away)
 
 
 def test_masking_and_exchanging_recover_the_shares_of_an_additive_world(watched, record):
@@ -87,12 +91,11 @@ def test_masking_and_exchanging_recover_the_shares_of_an_additive_world(watched,
     parts = [method.said(features, rows, source) for source in features.folders]
     true = np.array([part.var() for part in parts])
     true /= true.sum()
-    whole = sum(parts)
-    losses = ((record["masked"] - whole) ** 2).mean(-1)
-    found = as_shares(shapley(record["known"], -losses[None]))[0]
-    rises = ((record["exchanged"] - whole) ** 2).mean(-1)
-    np.testing.assert_allclose(found, true, atol=0.03)
-    np.testing.assert_allclose(as_shares(rises.mean(1)[None])[0], true, atol=0.03)
+    masked = ((record["masked"] - sum(parts)) ** 2).mean(-1)
+    exchanged = ((record["exchanged"] - sum(parts)) ** 2).mean((1, 2))
+    for losses in (masked, exchanged):
+        found = as_shares(shapley(record["known"], -losses[None]))[0]
+        np.testing.assert_allclose(found, true, atol=0.03)
 
 
 def test_shapley_is_the_mean_gain_over_all_orders(rng):
@@ -161,7 +164,8 @@ def test_shares_and_order_from_the_generated_data_to_the_page(small, tmp_path):
     root = catalog.load("livestream", streams=24).root
     truth = json.loads((root / "truth.json").read_text(encoding="utf-8"))["entity_shares"]
     assert list(dict.fromkeys(shares["estimator"])) == [
-        "left out", "exchanged", "Shapley, masked", "Shapley, retrained", "attention", EQUAL,
+        "left out", "exchanged", "Shapley, exchanged", "Shapley, masked",
+        "Shapley, masked, source dropout", "Shapley, retrained", "attention", EQUAL,
     ]  # fmt: skip
     for _, rows in shares.groupby("estimator"):
         assert dict(zip(rows["entity"], rows["true share"], strict=True)) == truth
@@ -169,9 +173,9 @@ def test_shares_and_order_from_the_generated_data_to_the_page(small, tmp_path):
             assert rows["estimate"].sum() == pytest.approx(1)
     assert order["planted within"].tolist() == ["entity", "modality"]
     assert (order[["found to be better", "found to be worse", "not distinguished"]].sum(axis=1) == 2).all()
-    write({"shares": shares, "order": order}, tmp_path, "bench calibrate")
+    write("shares", shares, tmp_path, "bench calibrate --part shares")
     assert (tmp_path / "figures" / "calibration-shares.svg").is_file()
-    page = (tmp_path / "tables" / "calibration.md").read_text(encoding="utf-8")
+    page = (tmp_path / "tables" / "calibration-shares.md").read_text(encoding="utf-8")
     assert shares_drawn(shares).finding in page
     assert pd.read_csv(tmp_path / "tables" / "calibration-shares.csv").shape == shares.shape
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ from bench.report.figures.drawing import Drawing
 from bench.report.figures.forest import Mark, forest, height, view
 from bench.report.figures.style import GREY, TWO_COLUMNS, canvas, interval, key, mark
 
+ACROSS = 4
+"""Panels beside each other."""
+
 
 def shares_drawn(table: pd.DataFrame) -> Drawing:
     """A panel for each estimator, a row for each entity, of the table of `bench.calibrate.shares`."""
@@ -24,14 +28,17 @@ def shares_drawn(table: pd.DataFrame) -> Drawing:
     lanes = {name: _lanes(found[found["estimator"] == name], names) for name in estimators}
     drawn = [mark for rows in lanes.values() for marks in rows.values() for mark in marks]
     limits = view(drawn, None, [0.0, float(truth.max())])
-    figure = canvas(TWO_COLUMNS, 1.2 + max(0.9, height(len(names), 2)))
-    panels = figure.subplots(1, len(estimators), sharey=True, squeeze=False)[0]
+    deep = -(-len(estimators) // ACROSS)
+    figure = canvas(TWO_COLUMNS, 0.6 + deep * (0.7 + max(0.9, height(len(names), 2))))
+    panels = figure.subplots(deep, ACROSS, sharey=True, squeeze=False).ravel()
+    for ax in panels[len(estimators) :]:
+        ax.remove()
     beyond = []
-    for ax, (name, rows) in zip(panels, lanes.items(), strict=True):
+    for ax, (name, rows) in zip(panels, lanes.items(), strict=False):
         beyond.append(forest(ax, rows, 1, limits, include=limits))
         ax.plot(truth, range(len(names)), "s", ms=6.5, mfc="none", mec=GREY, mew=1.2, zorder=6)
         rank = found.loc[found["estimator"] == name, "rank correlation"].iloc[0]
-        ax.set_title(f"{name}\n(ρ = {rank:.2f})".replace("-", "−"))
+        ax.set_title(f"{fill(name, 20)}\n(ρ = {rank:.2f})".replace("-", "−"))
     figure.supxlabel("share of what can be explained", fontsize=7.5)
     square = Line2D([], [], color=GREY, marker="s", mfc="none", linestyle="", ms=5, label="true share")
     key(figure, [mark(0, "estimate"), interval(), square])

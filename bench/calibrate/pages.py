@@ -1,8 +1,7 @@
-"""What calibration writes: a CSV for each part, one Markdown page, one figure."""
+"""What calibration writes of each part: a table, a page, a figure of shares."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib
@@ -38,22 +37,19 @@ NOTES = {
 }
 
 
-def write(tables: Mapping[str, pd.DataFrame], out: Path, command: str) -> list[Path]:
-    """``OUT/tables/calibration-NAME.csv`` and ``calibration.md``, and a figure of shares; the paths."""
+def write(name: str, table: pd.DataFrame, out: Path, command: str) -> list[Path]:
+    """``OUT/tables/calibration-NAME.{csv,md}`` of one part, of shares a figure, too; the paths."""
     folder = out / "tables"
     folder.mkdir(parents=True, exist_ok=True)
-    lines, paths = ["# How far verdicts and estimates are to be trusted", ""], []
-    for name, table in tables.items():
-        paths.append(folder / f"calibration-{name}.csv")
-        table.to_csv(paths[-1], index=False)
-        sheet = plain_sheet(name, "", table.astype(object).where(table.notna(), None).to_dict("records"))
-        lines += [f"## {TITLES[name]}", "", NOTES[name], "", markdown(sheet), ""]
-        if name == "shares":
-            (out / "figures").mkdir(exist_ok=True)
-            with matplotlib.rc_context(settings()):
-                figure = save(shares_drawn(table), out / "figures")
-            lines += [f"![{figure.finding}](../figures/{figure.path_svg.name})", "", figure.caption, ""]
-            paths += [figure.path_png, figure.path_svg]
-    paths.append(folder / "calibration.md")
-    paths[-1].write_text("\n".join([*lines, f"Regenerate: `{command}`", ""]), encoding="utf-8")
+    paths = [folder / f"calibration-{name}{suffix}" for suffix in (".csv", ".md")]
+    table.to_csv(paths[0], index=False)
+    sheet = plain_sheet(name, "", table.astype(object).where(table.notna(), None).to_dict("records"))
+    lines = [f"# {TITLES[name]}", "", NOTES[name], "", markdown(sheet), ""]
+    if name == "shares":
+        (out / "figures").mkdir(exist_ok=True)
+        with matplotlib.rc_context(settings()):
+            figure = save(shares_drawn(table), out / "figures")
+        lines += [f"![{figure.finding}](../figures/{figure.path_svg.name})", "", figure.caption, ""]
+        paths += [figure.path_png, figure.path_svg]
+    paths[1].write_text("\n".join([*lines, f"Regenerate: `{command}`", ""]), encoding="utf-8")
     return paths

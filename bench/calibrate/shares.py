@@ -4,8 +4,10 @@ MEMF is trained on the embedded dataset. What an entity is worth is then
 
 - left out: the rise of the loss where a model is trained without it;
 - exchanged: the rise of the loss where test samples have it from each other, nothing retrained;
-- Shapley, masked: its mean contribution to the fall of the loss over all orders in which entities can become
-  known, those that are not known being masked, nothing retrained;
+- Shapley, exchanged: its mean contribution to the fall of the loss over all orders in which entities can
+  become known, those that are not known being exchanged, nothing retrained;
+- Shapley, masked: the same, those that are not known being absent; also of a model that was trained with
+  source dropout, and so knows what that is like;
 - Shapley, retrained: the same, with a model trained for every set of entities;
 - attention: the weight that it gets in the last layer.
 
@@ -29,6 +31,7 @@ from bench.compare.tests import interval
 from bench.errors import BenchError
 from bench.experiments.attention import Maps, received
 from bench.experiments.entities import Entities
+from bench.experiments.missing import DROPOUT, SOURCE_DROPOUT
 from bench.experiments.truth import mean_absolute_error, rank_correlation, shares_of
 from bench.predictions import Answers
 from bench.request import Request, resolve
@@ -65,7 +68,11 @@ class Shares(Entities):
             for kept in sets
         ]
         nothing = [Variant(NOTHING, {}, reference=True)] if self.retrain else []
-        return [choice.variant("memf", observe=frozenset({"attention", "entities"})), *parts, *nothing]
+        whole = choice.variant("memf", observe=frozenset({"attention", "entities"}))
+        robust = choice.variant(
+            "memf", arm=DROPOUT, training={"source_dropout": SOURCE_DROPOUT}, observe=frozenset({"entities"})
+        )
+        return [whole, robust, *parts, *nothing]
 
 
 class Estimate(NamedTuple):
@@ -95,8 +102,7 @@ def recovered(
         first = summary.failures[0]
         raise BenchError(f"entity shares: {first.spec.method}, seed {first.spec.seed}: {first.error}")
     results = load(prepared.plans[0], store)
-    whole = next(row for row in results.rows if not row.row.unseen and not row.row.reference)
-    return table(estimates(results, whole), shares_of(results.plan), whole.overlap)
+    return table(estimates(results), shares_of(results.plan), results.rows[0].overlap)
 
 
 def table(found: Sequence[Estimate], shares: Mapping[str, float], overlap: tuple[int, int]) -> pd.DataFrame:
@@ -123,16 +129,23 @@ def table(found: Sequence[Estimate], shares: Mapping[str, float], overlap: tuple
     return pd.DataFrame(rows)
 
 
-def estimates(results: Results, whole: Row) -> list[Estimate]:
-    """Every estimator that the stored runs allow."""
+def estimates(results: Results) -> list[Estimate]:
+    """Every estimator that the stored runs allow; the rows are in the order of `Shares.variants`."""
+    whole, robust = results.rows[:2]
     names, known, masked, exchanged = _observed(results, whole)
+    robustly = _observed(results, robust)[2]
     sets = _by_set(results, whole, names)
     full = (True,) * len(names)
-    left_out = [sets[tuple(other != name for other in names)] - sets[full] for name in names]
+    without = {name: tuple(other != name for other in names) for name in names}
+    left_out = [sets[without[name]] - sets[full] for name in names]
+    place = {tuple(row): i for i, row in enumerate(known.tolist())}
+    rises = [exchanged[:, place[without[name]]] - exchanged[:, place[full]] for name in names]
     found = [
         Estimate("left out", names, as_shares(np.stack(left_out, axis=1))),
-        Estimate("exchanged", names, as_shares(exchanged)),
+        Estimate("exchanged", names, as_shares(np.stack(rises, axis=1))),
+        Estimate("Shapley, exchanged", names, as_shares(shapley(known, -exchanged))),
         Estimate("Shapley, masked", names, as_shares(shapley(known, -masked))),
+        Estimate(f"Shapley, masked, {DROPOUT}", names, as_shares(shapley(known, -robustly))),
     ]
     if len(sets) == 2 ** len(names):
         worth = -np.stack([sets[tuple(row)] for row in known.tolist()], axis=1)
@@ -142,25 +155,22 @@ def estimates(results: Results, whole: Row) -> list[Estimate]:
     return [*found, Estimate("attention", names, weights)]
 
 
-def _observed(results: Results, whole: Row) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
-    """What was recorded of the whole (`bench.observe.entities`).
+def _observed(results: Results, row: Row) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """What was recorded of a row that sees all entities (`bench.observe.entities`).
 
     Returns:
-        The entities; the sets of them (2^E, E); the mean losses with only these (S, 2^E); and the rises of
-        the mean loss with each entity exchanged (S, E).
+        The entities; the sets of them (2^E, E); and the mean losses (S, 2^E) with only these, the others
+        being absent, and being those of other samples.
     """
     losses, masked, exchanged = results.primary.losses, [], []
     record: Any = None
     assert losses is not None  # the primary metric is a mean of losses
-    for run in whole.runs.values():
+    for run in row.runs.values():
         record, (target, true, _) = run.record("entities"), run.answers
-        present = losses(run.answers).mean()
         masked.append([losses(Answers(target, true, seen)).mean() for seen in record["masked"]])
-        rises = [
-            [losses(Answers(target, true, seen)).mean() - present for seen in each]
-            for each in record["exchanged"]
-        ]
-        exchanged.append(np.mean(rises, axis=1))
+        exchanged.append(
+            [np.mean([losses(Answers(target, true, seen)) for seen in each]) for each in record["exchanged"]]
+        )
     names = [str(name) for name in record["entities"]]
     return names, np.asarray(record["known"]), np.array(masked), np.array(exchanged)
 

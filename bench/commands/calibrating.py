@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -31,8 +31,6 @@ USED_BY = MappingProxyType(
     }
 )
 """Option -> the parts that look at it."""
-UNSAID = ("jobs", "out")
-"""What changes no number."""
 
 
 @click.command()
@@ -103,7 +101,8 @@ def calibrate(
     from bench.progress import TerminalReporter
 
     chosen = [part for part in PARTS if part in parts or not parts]
-    command = _command(chosen)
+    commands = {part: _command(part) for part in chosen}
+    _refuse_unused(chosen)
     with TerminalReporter(console) as reporter:
         told: dict[str, Any] = {"out": out, "jobs": jobs, "progress": reporter.working}
         ran: dict[str, Any] = {
@@ -121,24 +120,36 @@ def calibrate(
             "order": lambda: contested(planted, **ran),
         }
         tables = {part: work[part]() for part in chosen}
-    for table in tables.values():
+    for part, table in tables.items():
         show(table.round(3))
-    console.print(*map(str, write(tables, out, command)), sep="\n", soft_wrap=True)
+        console.print(*map(str, write(part, table, out, commands[part])), sep="\n", soft_wrap=True)
 
 
-def _command(chosen: list[str]) -> str:
-    """The command that makes the same tables. Raises UsageError for an option that no part looks at."""
-    context = click.get_current_context()
-    words = ["bench", "calibrate"]
-    for option in context.command.params:
-        name = str(option.name)
-        if name in UNSAID or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
-            continue
-        if name in USED_BY and not set(USED_BY[name]) & set(chosen):
-            raise UsageError(
-                f"{option.opts[0]} is of --part {' and '.join(USED_BY[name])}, which is left out."
+def _said(context: click.Context) -> list[click.Parameter]:
+    """The options of parts that stand on the command line."""
+    return [
+        option
+        for option in context.command.params
+        if option.name in USED_BY and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+    ]
+
+
+def _refuse_unused(chosen: Sequence[str]) -> None:
+    """Raises UsageError for an option that no chosen part looks at."""
+    for option in _said(click.get_current_context()):
+        used = USED_BY[str(option.name)]
+        if not set(used) & set(chosen):
+            raise UsageError(f"{option.opts[0]} is of --part {' and '.join(used)}, which is left out.")
+
+
+def _command(part: str) -> str:
+    """The command that makes the table of one part again."""
+    context, words = click.get_current_context(), ["bench", "calibrate", "--part", part]
+    for option in _said(context):
+        if part in USED_BY[str(option.name)]:
+            value = context.params[str(option.name)]
+            values = value if isinstance(value, tuple) else (value,)
+            words += (
+                [option.opts[0]] if value is True else [w for v in values for w in (option.opts[0], str(v))]
             )
-        value = context.params[name]
-        values = value if isinstance(value, tuple) else (value,)
-        words += [option.opts[0]] if value is True else [w for v in values for w in (option.opts[0], str(v))]
     return shlex.join(words)

@@ -11,9 +11,9 @@ from bench.observe.base import Observer, observer
 from bench.seeds import derive
 
 EXCHANGES = 5
-"""How often an entity is exchanged among the test samples, by chance."""
+"""How often entities are exchanged among the test samples, by chance."""
 MOST = 10
-"""Entities of which all sets are hidden: 1,024 predictions of the test part."""
+"""Entities of which all sets are looked at: 1,024 of them."""
 
 
 @observer("entities", "entities.npz")
@@ -23,7 +23,8 @@ class Entities(Observer):
     - `entities` (E,), their names;
     - `known` (2^E, E) bool, every set of them;
     - `masked` (2^E, N) or (2^E, N, K), predictions where all sources of the entities not known are absent;
-    - `exchanged` (E, EXCHANGES, N) or (..., N, K), predictions with one entity of another test sample.
+    - `exchanged` (2^E, EXCHANGES, N) or (..., N, K), predictions where each of the entities not known is that
+      of another test sample.
     """
 
     def record(self, predicted: np.ndarray) -> dict[str, np.ndarray] | None:
@@ -34,20 +35,19 @@ class Entities(Observer):
             return None
         known = np.array(list(product([False, True], repeat=len(entities))))
         hidden = np.ones(len(features.samples["target"]), dtype=bool)
-        masked = []
+        orders = {entity: self._orders(entity) for entity in entities}
+        masked, swapped = [], []
         for kept in known:
-            away = {entity for entity, there in zip(entities, kept, strict=True) if not there}
-            sources = {source: hidden for source in features.folders if source.entity in away}
-            masked.append(method.predict(features.hiding(sources), rows))
-        exchanges = [
-            [method.predict(exchanged(features, {entity: order}), rows) for order in self._orders(entity)]
-            for entity in entities
-        ]
+            away = [entity for entity, there in zip(entities, kept, strict=True) if not there]
+            absent = {source: hidden for source in features.folders if source.entity in away}
+            masked.append(method.predict(features.hiding(absent), rows))
+            swaps = [{entity: orders[entity][n] for entity in away} for n in range(EXCHANGES)]
+            swapped.append([method.predict(exchanged(features, swap), rows) for swap in swaps])
         return {
             "entities": np.array(entities),
             "known": known,
             "masked": np.stack(masked),
-            "exchanged": np.array(exchanges),
+            "exchanged": np.array(swapped),
         }
 
     def _orders(self, entity: str) -> list[np.ndarray]:
