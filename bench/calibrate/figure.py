@@ -29,7 +29,7 @@ def shares_drawn(table: pd.DataFrame) -> Drawing:
     drawn = [mark for rows in lanes.values() for marks in rows.values() for mark in marks]
     limits = view(drawn, None, [0.0, float(truth.max())])
     deep = -(-len(estimators) // ACROSS)
-    figure = canvas(TWO_COLUMNS, 0.6 + deep * (0.7 + max(0.9, height(len(names), 2))))
+    figure = canvas(TWO_COLUMNS, 0.6 + deep * (0.7 + max(0.9, height(len(names), 1))))
     panels = figure.subplots(deep, ACROSS, sharey=True, squeeze=False).ravel()
     for ax in panels[len(estimators) :]:
         ax.remove()
