@@ -13,7 +13,7 @@ from PIL import Image
 
 from bench.data.synthetic.livestream import audio, factors, folder, generate, image, text, video
 
-STREAMS = 30
+STREAMS = 50
 DEFAULT = inspect.signature(generate).parameters["streams"].default
 INTERACTIONS = ("entity", "modality", "none")
 ORDER = ["commodity", "anchor", "video", "room", "audio"]
@@ -80,9 +80,9 @@ def test_keys_lead_to_rows_and_entities_recur(made: Path, samples: pd.DataFrame)
     anchors = set(pd.read_csv(made / "anchors.csv")["id"])
     commodities = set(pd.read_csv(made / "commodities.csv")["id"])
     items = samples["commodity_ids"].str.split("|")
-    assert len(anchors) == 12
+    assert len(anchors) == 20
     assert set(samples["anchor_id"]) == anchors
-    assert len(commodities) == 18
+    assert len(commodities) == 30
     assert set(items.explode()) <= commodities
     assert set(items.str.len()) == {1, 2, 3, 4, 5, 6}
     assert all(len(set(of_stream)) == len(of_stream) for of_stream in items)
@@ -175,7 +175,7 @@ def test_calibration_and_ceiling_at_the_default_size(
 
 def test_levels_are_as_frequent_as_stated(drawn: tuple[factors.Design, int]) -> None:
     for levels in (drawn[0].anchor, drawn[0].commodity, drawn[0].room, drawn[0].video, drawn[0].audio):
-        wanted = len(levels) * np.array([10, 2, 1, 1, 1, 2, 10]) / 27
+        wanted = len(levels) * np.array([20, 1, 1, 1, 1, 1, 20]) / 45
         for column in levels.T:
             assert np.abs(np.bincount(column, minlength=7) - wanted).max() < 1
 
@@ -208,7 +208,7 @@ def test_the_levels_make_the_sales(samples: pd.DataFrame, truth: dict[str, Any])
     """The signal again, from nothing but the levels and shares in truth.json, as the package's text says."""
 
     def z(levels: Any) -> np.ndarray:
-        return (np.asarray(levels) - 3) / np.sqrt(198 / 27)
+        return (np.asarray(levels) - 3) / np.sqrt(370 / 45)
 
     raw = []
     for levels in truth["levels"].values():

@@ -24,7 +24,7 @@ def data() -> None:
 @data.command()
 @click.argument("name")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--streams", type=click.IntRange(20, 1_000_000), help="Of livestream: how many (480).")
+@click.option("--streams", type=click.IntRange(20, 1_000_000), help="Of livestream: how many (440).")
 @click.option(
     "--interaction", type=click.Choice(["entity", "modality", "none"]), help="Of livestream (entity)."
 )

@@ -50,7 +50,7 @@ OPTIONS = [
     click.option("--video", help="Short for --encoder video=NAMES: motion, flow, videomae."),
     click.option("--audio", help="Short for --encoder audio=NAMES: logmel, music, wav2vec2."),
     click.option("--data", default="livestream", show_default=True, help="An embedded dataset or a folder."),
-    click.option("--streams", type=click.IntRange(20, 1_000_000), help="Size of the embedded dataset (480)."),
+    click.option("--streams", type=click.IntRange(20, 1_000_000), help="Size of the embedded dataset (440)."),
     click.option(
         "--interaction",
         type=click.Choice(["entity", "modality", "none"]),

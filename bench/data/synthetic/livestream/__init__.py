@@ -7,10 +7,10 @@ tests and reports may look there; nothing that learns ever reads it.
 
 Where the factors are
 ---------------------
-Each (entity, modality) has one factor with 7 levels, 0..6. The lowest and the highest are ten times as
-frequent as any of the middle three, 1 and 5 twice; z = (level - 3) / 2.71 has mean 0 and variance 1. Every
-stream has its own room, video and audio; anchors (0.4 per stream) and commodities (0.6 per stream, 1-6 in
-each stream) recur. A stream has 1-3 clips, of the same level.
+Each (entity, modality) has one factor with 7 levels, 0..6. The lowest and the highest are twenty times as
+frequent as any other; z = (level - 3) / 2.87 has mean 0 and variance 1. Every stream has its own room, video
+and audio; anchors (0.4 per stream) and commodities (0.6 per stream, 1-6 in each stream) recur. A stream has
+1-3 clips, of the same level.
 
 ========  ======================================  =================================================
 modality  how the level shows                     what varies beside it
@@ -33,8 +33,8 @@ an entity is worth.
 
 How sales follow
 ----------------
-log10 sales = signal + noise. The noise has 10 % of the variance, so the best reachable R2, that of the
-signal itself, is 0.90. A commodity's factor counts as its mean over the commodities of the stream. The
+log10 sales = signal + noise. The noise has 7 % of the variance, so the best reachable R2, that of the
+signal itself, is 0.93. A commodity's factor counts as its mean over the commodities of the stream. The
 variance of the signal divides into
 
     commodity 0.36, anchor 0.28, video 0.16, room 0.12, audio 0.08
@@ -53,7 +53,7 @@ interaction  products, with their shares of the signal's variance
 An entity's own factors have the rest of its share in equal parts. Products of independent standardised
 factors have mean 0 and variance 1 and are uncorrelated with the factors, so these shares add up exactly.
 They are the population's; a sample departs a little from them, and truth.json states both, as well as what
-is lost when one entity is left out (R2 is lost in proportion: times 0.90). The three interactions share
+is lost when one entity is left out (R2 is lost in proportion: times 0.93). The three interactions share
 every file but samples.csv (its sales), dataset.toml (its description) and truth.json.
 
 Calibration
@@ -61,7 +61,7 @@ Calibration
 The drawn levels have those frequencies, give or take one, and are reshuffled bit by bit where that brings
 the sample's shares nearer to the population's. The noise is made exactly uncorrelated with the signal in the
 sample. One affine map then gives log10 sales the realised mean 4.99 and standard deviation 1.07 (n in the
-denominator), with what lies beyond 20.30 yuan (1.3075) or 1e8 yuan (8.0) clipped: up to three of 480
+denominator), with what lies beyond 20.30 yuan (1.3075) or 1e8 yuan (8.0) clipped: up to three of 440
 streams, as a rule. truth.json counts them and states the realised ceiling after it.
 
 Why these sizes

@@ -16,8 +16,8 @@ Levels = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 LEVELS = 7
-FREQUENCIES = (10, 2, 1, 1, 1, 2, 10)
-"""How often each level is drawn, of 27: the ends tell most of how two factors multiply."""
+FREQUENCIES = (20, 1, 1, 1, 1, 1, 20)
+"""How often each level is drawn, of 45: the ends tell most of how two factors multiply."""
 GRADES = np.repeat(np.arange(LEVELS), FREQUENCIES)
 MODALITIES = ("text", "image", "numeric")
 MAX_ITEMS = 6
@@ -26,7 +26,7 @@ ROUNDS = 100
 
 MEAN, SD = 4.99, 1.07  # of log10 sales, Table 5 of the paper
 LOWEST, HIGHEST = math.log10(20.30), 8.0
-CEILING = 0.9
+CEILING = 0.93
 
 SHARES: dict[str, float] = {"commodity": 0.36, "anchor": 0.28, "video": 0.16, "room": 0.12, "audio": 0.08}
 FACTORS: dict[str, tuple[str, ...]] = {

@@ -76,11 +76,11 @@ NUMBERS: dict[str, Callable[[int, np.random.Generator], dict[str, float]]] = {
 }
 
 
-@synthetic("livestream", samples="any number (480)", modalities="text, image, numeric, video, audio")
+@synthetic("livestream", samples="any number (440)", modalities="text, image, numeric, video, audio")
 def generate(
     root: Path,
     *,
-    streams: int = 480,
+    streams: int = 440,
     interaction: Interaction = "entity",
     seed: int = 0,
     removed: float = 0.0,
