@@ -121,7 +121,8 @@ def ridge_beside_the_fusions() -> str:
     assert best("livestream", reference=True)["method"].iloc[0] == "ridge"
     high = table("livestream", "fusion").set_index("method")["gap_reference_high"]
     shown = [name for name in better if high[name] < 0]
-    rest = f"; of {', '.join(shown)} that is more than chance" if shown else ", by less than can be shown"
+    some = f"; of {', '.join(shown)} that is more than chance" if shown else ", by less than can be shown"
+    rest = ", each by more than chance" if shown == better else some
     return (
         f"{spelled(len(better))} of {spelled(len(found))} fusions "
         f"{'has' if len(better) == 1 else 'have'} a "
