@@ -49,6 +49,12 @@ def future_mask(query_mask: Tensor, key_mask: Tensor) -> Tensor:
     return allowed & key_mask.unsqueeze(1)
 
 
+def near_mask(query_mask: Tensor, key_mask: Tensor, window: int) -> Tensor:
+    """(B, Q), (B, K) -> (1, Q, K): True where a key is at most `window` steps from the query."""
+    queries, keys = (torch.arange(mask.shape[1], device=mask.device) for mask in (query_mask, key_mask))
+    return ((queries[:, None] - keys).abs() <= window)[None]
+
+
 class CrossmodalEncoder(nn.Module):
     """Pre-LN encoder of a sequence that attends to another one, or to itself.
 
@@ -60,6 +66,7 @@ class CrossmodalEncoder(nn.Module):
         ordered: whether the queries have positions.
         source_ordered: whether the source has positions.
         causal: whether the future is masked.
+        window: how many steps away a query sees keys, at most; None for any. Of sequences on one clock.
     """
 
     def __init__(
@@ -72,9 +79,11 @@ class CrossmodalEncoder(nn.Module):
         ordered: bool,
         source_ordered: bool,
         causal: bool,
+        window: int | None = None,
     ) -> None:
         super().__init__()
         self.ordered, self.source_ordered, self.causal = ordered, source_ordered, causal
+        self.window = window
         self.layers = nn.ModuleList(
             TransformerLayer(dim, heads, dropout=dropout, pre_norm=True) for _ in range(layers)
         )
@@ -97,6 +106,8 @@ class CrossmodalEncoder(nn.Module):
         embedded = None if source is None else self.embed(source.values, source.mask, self.source_ordered)
         key_mask = query.mask if source is None else source.mask
         mask = future_mask(query.mask, key_mask) if self.causal else key_mask
+        if self.window is not None:
+            mask = near_mask(query.mask, key_mask, self.window) & (mask if self.causal else mask[:, None])
         maps = []
         for layer in self.layers:
             x, weights = layer(x, mask, embedded, want_maps)
