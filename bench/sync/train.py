@@ -71,7 +71,7 @@ def interpolated(values: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def padded(sequences: Sequence[np.ndarray], lengths: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
-    """Sequences (T, D) as a batch (B, T, D), and how long each is, (B,); cut to lengths where they are given."""
+    """Sequences (T, D) as a batch (B, T, D), and how long each is, (B,); cut to lengths if given."""
     lengths = lengths or [len(values) for values in sequences]
     out = np.zeros((len(sequences), max(max(lengths), 2 * CONTEXT + 1), sequences[0].shape[1]), np.float32)
     for row, (values, length) in enumerate(zip(sequences, lengths, strict=True)):
