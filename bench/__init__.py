@@ -4,9 +4,9 @@ What a run goes through, from top to bottom; a file imports from those below it 
 
     commands/     the command line, a file per kind of command; cli.py puts them together
     calibrate/    how far verdicts and estimates are to be trusted, where the truth is known
+    sync/         music-motion synchronicity: score, yardsticks, what it predicts, for whom, suggestions
     request.py    what is asked for, checked; workflow.py carries it out; publish.py draws what is stored
     experiments/  one file each: variants, what is measured in them, verdict, figures
-    sync/         music-motion synchronicity: yardsticks, what it predicts, for whom, what drives it
     report/       sheets (one table object) and their writers, captions, parts of figures, the page
     compare/      stored predictions, or those of others, as one frame; tests, verdicts, power
     tune.py       the search for each method's own settings: space.py, budget.py; match.py: equal parameters

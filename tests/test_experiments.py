@@ -1,11 +1,14 @@
 """Experiments as data: what they compare, which runs they share, where they do not apply."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from bench import observe
 from bench.cli import main
 from bench.experiments import EXPERIMENTS
 from bench.experiments.tuning import CHOSEN, SEARCH_SPACE
@@ -157,3 +160,11 @@ def test_an_experiment_that_does_not_apply_says_why(tmp_path):
 
 def test_table_6_is_the_papers():
     assert all(CHOSEN[setting] in values for setting, values in SEARCH_SPACE.items())
+
+
+def test_every_observer_is_known_to_a_process_that_asks_for_observers_alone():
+    """A worker does; one that an experiment alone had imported was unknown there, and all its runs failed."""
+    code = "from bench.observe import OBSERVERS; print(*[o.__module__ for o in OBSERVERS.values()])"
+    known = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    files = {path.stem for path in Path(observe.__file__).parent.glob("[a-z]*.py")} - {"base"}
+    assert {name.rpartition(".")[2] for name in known.split()} == files

@@ -14,6 +14,7 @@ from bench.data.schema import Schema, read_schema
 from bench.experiments import EXPERIMENTS
 from bench.plan import PlanRow
 from bench.request import Request, resolve
+from bench.sync.engagement import arranged
 from bench.variants import Variant
 from bench.workflow import choice_of, variants_of
 
@@ -33,6 +34,8 @@ MOSI = {
 def schema_of(folder: str, stream_folder: Path) -> Schema:
     if folder == "mosi":
         return Schema.model_validate(MOSI)
+    if folder == "sync":
+        return arranged(read_schema(ROOT / "bench/data/examples/shortvideo.toml"))
     if folder == "houses":
         return read_schema(ROOT / "bench/data/examples/houses.toml")
     return read_schema(stream_folder / "dataset.toml")
@@ -42,6 +45,8 @@ def request_of(table: Path) -> Request:
     """The request of the command that the table says it comes from."""
     text = table.with_suffix(".md").read_text(encoding="utf-8")
     name, *arguments = shlex.split(re.search(r"Regenerate: `bench (.+)`", text)[1])
+    if name == "sync":
+        return Request(experiments=(table.stem,))
     options = main.commands[name].make_context(name, arguments).params
     for other in ("experiment", "audit_only", "tables", "claims", "tuned", "match"):
         options.pop(other, None)

@@ -130,6 +130,16 @@ def ridge_beside_the_fusions() -> str:
     )
 
 
+def said_of_synchronicity() -> list[str]:
+    """What stands above the tables of synchronicity, a sentence or two a line."""
+    return re.findall(r"^- (.*)$", read("sync", "tables/sync.md"), flags=re.MULTILINE)
+
+
+@claim(README)
+def how_well_synchronicity_is_recovered() -> str:
+    return said_of_synchronicity()[0]
+
+
 def test_the_excerpt_of_the_readme_is_what_the_terminal_shows():
     shown = excerpt()
     assert shown in README.read_text(encoding="utf-8"), f"README should show:\n{shown}"
@@ -178,6 +188,24 @@ def _verdict(folder: str, name: str) -> Claim:
 
 for _folder, _name in VERDICTS:
     claim(RESULTS)(_verdict(_folder, _name))
+
+
+def _of_synchronicity(number: int) -> Claim:
+    def said() -> str:
+        return said_of_synchronicity()[number]
+
+    said.__name__ = f"line_{number}_of_sync"
+    return said
+
+
+for _number in range(len(said_of_synchronicity())):
+    claim(RESULTS)(_of_synchronicity(_number))
+
+
+@claim(RESULTS)
+def engagement_out_of_sample() -> str:
+    found = re.search(r"^sound helps: .*$", read("sync", "tables/synchronicity.md"), flags=re.MULTILINE)
+    return found[0]
 
 
 @claim(RESULTS)

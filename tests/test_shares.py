@@ -159,7 +159,7 @@ def small(monkeypatch):
 
 
 def test_shares_and_order_from_the_generated_data_to_the_page(small, tmp_path):
-    settings = {"seeds": 2, "streams": 24, "out": tmp_path, "jobs": 1, "reporter": Quiet()}
+    settings = {"seeds": 2, "data": {"streams": 24}, "out": tmp_path, "jobs": 1, "reporter": Quiet()}
     shares, order = recovered(retrain=True, **settings), contested(2, **settings)
     root = catalog.load("livestream", streams=24).root
     truth = json.loads((root / "truth.json").read_text(encoding="utf-8"))["entity_shares"]

@@ -6,7 +6,7 @@ within modalities. Both orders of MEMF are compared on several datasets of each 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -31,9 +31,11 @@ FIRST = 1
 
 
 def contested(
-    datasets: int, *, seeds: int, streams: int, out: Path, jobs: int, reporter: Reporter
+    datasets: int, *, seeds: int, data: Mapping[str, int], out: Path, jobs: int, reporter: Reporter
 ) -> pd.DataFrame:
     """A row for each planting: how often which order was found to be better, and by how much on average.
+
+    `data` are arguments of the generator beside planting and seed.
 
     Raises:
         BenchError: a run failed.
@@ -41,7 +43,7 @@ def contested(
     asked = {
         (planted, number): Request(
             experiments=("order",), seeds=seeds, weights="random", out=out, jobs=jobs, device="cpu",
-            data_arguments={"streams": streams, "interaction": planted, "seed": FIRST + number},
+            data_arguments={**data, "interaction": planted, "seed": FIRST + number},
         )
         for number in range(datasets)
         for planted in FITS

@@ -84,15 +84,17 @@ class Estimate(NamedTuple):
 
 
 def recovered(
-    *, seeds: int, streams: int, retrain: bool, out: Path, jobs: int, reporter: Reporter
+    *, seeds: int, data: Mapping[str, int], retrain: bool, out: Path, jobs: int, reporter: Reporter
 ) -> pd.DataFrame:
     """A row for every estimator and entity: the true share, the estimate with its 95 % interval over seeds.
+
+    `data` are arguments of the generator.
 
     Raises:
         BenchError: a run failed.
     """
     request = Request(
-        experiments=(), data_arguments={"streams": streams}, seeds=seeds, weights="random", out=out,
+        experiments=(), data_arguments=data, seeds=seeds, weights="random", out=out,
         jobs=jobs, device="cpu",
     )  # fmt: skip
     asked = replace(resolve(request), experiments=(Shares(retrain),))

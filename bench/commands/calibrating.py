@@ -64,9 +64,7 @@ USED_BY = MappingProxyType(
 @click.option(
     "--streams",
     type=click.IntRange(min=20),
-    default=320,
-    show_default=True,
-    help="shares, order: size of the generated datasets.",
+    help="shares, order: size of the generated datasets (that of the embedded one).",
 )
 @click.option("--retrain", is_flag=True, help="shares: also Shapley values from a model for every set.")
 @PLUGIN
@@ -79,7 +77,7 @@ def calibrate(
     datasets: int,
     planted: int,
     seeds: int,
-    streams: int,
+    streams: int | None,
     retrain: bool,
     plugins: tuple[Path, ...],
     jobs: int,
@@ -107,7 +105,7 @@ def calibrate(
         told: dict[str, Any] = {"out": out, "jobs": jobs, "progress": reporter.working}
         ran: dict[str, Any] = {
             "seeds": seeds,
-            "streams": streams,
+            "data": {} if streams is None else {"streams": streams},
             "out": out,
             "jobs": jobs,
             "reporter": reporter,

@@ -1,16 +1,11 @@
-"""Observers: attention, entities hidden or exchanged, test metrics per epoch, sources taken away."""
+"""Observers: what a run can record beside its predictions. Every file here is one, found by itself."""
 
-from bench.observe import attention, entities, history, missing
+import importlib
+import pkgutil
+
 from bench.observe.base import OBSERVERS, Observer, Record, Watched, observer
 
-__all__ = [
-    "OBSERVERS",
-    "Observer",
-    "Record",
-    "Watched",
-    "attention",
-    "entities",
-    "history",
-    "missing",
-    "observer",
-]
+__all__ = ["OBSERVERS", "Observer", "Record", "Watched", "observer"]
+
+for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
+    importlib.import_module(_module.name)

@@ -68,7 +68,7 @@ def advise(video: Path, tracks: Path, top: int, preview: Path | None, models: Pa
         "left_out": [{"track": str(one.track), "reason": one.reason} for one in refused],
         "preview": str(target),
     }
-    shown = pd.DataFrame(rows).drop(columns=["telling"])
+    shown = pd.DataFrame(rows).drop(columns=["telling", "another_beat"])
     shown["track"] = [one.track.name for one in found[:top]]
     table = shown.round(3).astype(object).where(shown.notna(), "–")
     return Advice(table, why, refused, target, json.dumps(content, indent=1, ensure_ascii=False))

@@ -24,13 +24,16 @@ def with_score(dataset: Dataset, scores: Mapping[str, float]) -> Dataset:
     table = dataset.tables.table(file).copy()
     found = pd.Series(dataset.ids).map(dict(scores)).to_numpy(dtype=float)
     table[SCORE_COLUMN] = pd.Series(
-        [repr(value) if np.isfinite(value) else None for value in found], index=table.index, dtype="string"
+        [repr(float(value)) if np.isfinite(value) else None for value in found],
+        index=table.index,
+        dtype="string",
     )
     frames = {**dataset.frames, file: table}
-    return Dataset(dataset.root, _schema(dataset.schema), frames, allow_links=dataset.tables.allow_links)
+    return Dataset(dataset.root, arranged(dataset.schema), frames, allow_links=dataset.tables.allow_links)
 
 
-def _schema(schema: Schema) -> Schema:
+def arranged(schema: Schema) -> Schema:
+    """The description with the entities MOTION, MUSIC, SYNC, and all else as it was."""
     sources = {name: source_of(schema, modality) for name, modality in ((MOTION, "video"), (MUSIC, "audio"))}
     entities: dict[str, Entity] = {}
     for name, modality in ((MOTION, "video"), (MUSIC, "audio")):

@@ -150,7 +150,7 @@ class SynchronyNetwork(nn.Module):
         self,
         dim: int = 24,
         heads: int = 4,
-        dropout: float = 0.2,
+        dropout: float = 0.3,
         music_window: int = 8,
         motion_window: int = 3,
     ) -> None:

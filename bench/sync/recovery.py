@@ -16,7 +16,7 @@ from scipy.stats import rankdata, spearmanr
 
 from bench.compare.simultaneous import LEVEL
 
-DRAWS = 2000
+DRAWS = 1000
 SCORE = "score"
 
 

@@ -33,6 +33,7 @@ from bench.sync.scorer import Worth, keep, load_network
 from bench.sync.sequences import Sequenced, sequenced
 
 EXPERIMENT = "synchronicity"
+SHOWN_OF_REGRESSIONS = ["outcome", "model", "controls", "estimate", "low", "high", "p", "n", "errors", "note"]
 
 
 class Reporter(workflow.Reporter, Protocol):
@@ -132,29 +133,49 @@ def from_engagement(reading: Reading) -> pd.Series | None:
 
 
 def _sheets(answers: Answers) -> list[Sheet]:
-    tables: dict[str, tuple[str, pd.DataFrame | None]] = {
-        "sync-recovery": (
-            "Rank correlation with planted synchronicity; ahead: the score's less the measure's.",
+    """Tables for people; of the regressions only the score's rows."""
+    regressed, sloped = answers.regressions, answers.slopes
+    shown = [
+        (
+            "sync-recovery",
+            "Recovery",
+            "Rank correlation with planted synchronicity; ahead: by how much the score's is higher.",
             answers.recovery,
         ),
-        "sync-shift": (
-            "The score of moved and wrong music; beaten: by true pairs.",
+        (
+            "sync-shift",
+            "Moved and wrong music",
+            "Mean scores; beaten: in how many pairs of videos a true pair scores higher.",
             answers.shifts,
         ),
-        "sync-calibration": (
-            "Pairs by score, true and wrong ones weighed equally: mean score, share that is true.",
+        (
+            "sync-calibration",
+            "Calibration",
+            "Pairs by score, true and wrong ones weighed equally: mean score, and the share that is true.",
             answers.calibration,
         ),
-        "sync-regressions": ("Log engagement on the score and controls.", answers.regressions),
-        "sync-slopes": (
-            "For whom: slopes, intervals over all at once, partially pooled, planted.",
-            None if answers.slopes is None else answers.slopes.beside(answers.planted),
+        (
+            "sync-regressions",
+            "Engagement beyond controls",
+            "Slopes of log engagement on the score; the CSV has the controls too.",
+            None if regressed is None else regressed[regressed["term"] == "sync"][SHOWN_OF_REGRESSIONS],
         ),
-        "sync-drivers": ("What the score follows from, on other influencers' videos.", answers.drivers),
-    }
+        (
+            "sync-slopes",
+            "For whom",
+            "Slopes by type and genre: intervals over all at once, partially pooled, planted.",
+            None if sloped is None else sloped.beside(answers.planted),
+        ),
+        (
+            "sync-drivers",
+            "What the score follows from",
+            "By boosted trees, on videos of other influencers: importance by permutation, Shapley values.",
+            answers.drivers,
+        ),
+    ]
     return [
-        replace(plain_sheet(name, caption, _plain(table)), title=caption.partition(":")[0].rstrip("."))
-        for name, (caption, table) in tables.items()
+        replace(plain_sheet(name, caption, _plain(table)), title=title)
+        for name, title, caption, table in shown
         if table is not None
     ]
 

@@ -1,6 +1,6 @@
 """The score: how probable it is that music and motion of a video belong together, in [0, 1].
 
-Evidence (`bench.sync.network`) at lag 0 less that at lags of 0.2 to 0.53 s is the **margin** of a pair: by
+Evidence (`bench.sync.network`) at lag 0 less that at lags of 0.13 to 0.53 s is the **margin** of a pair: by
 how much the music fits now better than a little earlier or later. A logistic curve, fitted to true and
 wrong pairs of videos that networks were not trained on, makes it a probability: of a balanced mixture of true
 pairs and wrong ones (shifted by 50 to 1000 ms, in another tempo, of another video), the share that is
@@ -26,7 +26,7 @@ from bench.sync.network import CONTEXT, LAGS, SynchronyNetwork
 from bench.sync.train import Video, evidence, interpolated, stretched
 from encoders.clock import RATE
 
-BETWEEN = 3, 8
+BETWEEN = 2, 8
 """Steps from the lag in question, either way, at which the evidence is the background."""
 TO_MOTION, TO_MUSIC, BOTH = "music -> motion", "motion -> music", "both"
 DIRECTIONS = TO_MOTION, TO_MUSIC

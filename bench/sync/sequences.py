@@ -136,7 +136,13 @@ def columns_of(dataset: Dataset) -> tuple[Columns, pd.DataFrame]:
     schema = dataset.schema
     file = schema.samples.table
     raw = dataset.tables.table(file)
-    table = raw.apply(lambda column: pd.to_numeric(column, errors="coerce")).where(raw.notna())
+    numbers = [raw[name].to_numpy(dtype=object, na_value=None) for name in raw]
+    table = pd.DataFrame(
+        {
+            name: pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce").astype(float)
+            for name, cells in zip(raw, numbers, strict=True)
+        }
+    )
     entities = [entity for entity in schema.entities.values() if entity.table is None]
     numeric = [c for entity in entities for c in entity.columns("numeric")]
     logged = {c for entity in entities for c in entity.log}

@@ -4,9 +4,9 @@ At an offset of o seconds the moment o of the track is heard at the start of the
 the track begins later than the video. The evidence of all offsets is a correlation of tokens, so that a track
 costs little more than its encoding.
 
-Music repeats itself: a motion fits a track a beat later nearly as well. So the margin counts by how much
-of the video a track covers; and of offsets that are as good as the best but for TIE of it, the one nearest
-to the start of the track is taken.
+Music repeats itself: a motion fits a track a beat later nearly as well. So the margin counts by how much of
+the video a track covers (squared); of offsets that are as good as the best but for TIE of it, the one nearest
+to the start of the track is taken. An offset is known up to a beat all the same.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _best(track: Path, music: np.ndarray, motion: np.ndarray, scorer: Scorer) ->
     shortest = COVERED * len(motion)
     covered = np.minimum(len(motion), len(music) - offsets) - np.maximum(0, -offsets)
     allowed = covered >= min(shortest, covered.max())
-    at = _chosen(curve * np.clip(covered / len(motion), 0, 1), offsets, allowed)
+    at = _chosen(curve * np.clip(covered / len(motion), 0, 1) ** 2, offsets, allowed)
     inside = 0 < at < len(curve) - 1
     fine = vertex(*curve[at - 1 : at + 2]) if inside else 0.0
     elsewhere = allowed & (np.abs(offsets - offsets[at]) > RATE * 0.2)
