@@ -166,11 +166,11 @@ class RunStore:
 
     def predictions(self, run_id: str) -> pd.DataFrame:
         """The predictions of a run, as `RunResult` has them."""
-        return _table(self.root / run_id / "predictions.parquet")
+        return own_table(self.root / run_id / "predictions.parquet")
 
     def history(self, run_id: str) -> pd.DataFrame:
         """One row per epoch of a run."""
-        return _table(self.root / run_id / "history.parquet")
+        return own_table(self.root / run_id / "history.parquet")
 
     def model(self, run_id: str) -> Path | None:
         """The folder of the fitted method, with nothing but what was written; None if none was kept."""
@@ -185,7 +185,7 @@ class RunStore:
             return None
         path = self.root / run_id / file
         if path.suffix == ".parquet":
-            return _table(path)
+            return own_table(path)
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
 
@@ -234,8 +234,8 @@ def _is_named(run_id: str, content: bytes) -> bool:
     return hashlib.sha256(text).hexdigest()[:16] == run_id
 
 
-def _table(path: Path) -> pd.DataFrame:
-    """A file of ours; pandas would load what reads folders of files for it, and take thrice the time."""
+def own_table(path: Path) -> pd.DataFrame:
+    """A Parquet file of ours; pandas would load what reads folders of files, and take thrice the time."""
     table: pd.DataFrame = pq.ParquetFile(path).read().to_pandas()
     return table
 

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from bench.errors import BenchError, DataError
-from bench.executors import EXECUTORS
+from bench.executors import find
 from bench.failure import Failure
 from bench.files import damage, sweep, written_aside
 from bench.seeds import derive
 from bench.sourcecode import PROJECT, digest
+from bench.store import own_table
 from bench.sync.network import LAGS
 from bench.sync.score import BOTH, DIRECTIONS, WRONG, Curve, curves_of, measured, shifted, wrong_pairs
 from bench.sync.scorer import MODELS, save_network
@@ -152,6 +152,7 @@ def out_of_fold(
     seeds: int,
     out: Path,
     jobs: int = 1,
+    executor: str = "inline",
     progress: Progress = lambda what, done, total: None,
 ) -> OutOfFold:
     """Train what is not stored yet, and read all of it.
@@ -170,8 +171,7 @@ def out_of_fold(
     sweep(out / MODELS)
     absent = [fold for fold in folds if damage(fold.folder)]
     progress("training networks of synchronicity", 0, len(absent))
-    executor = EXECUTORS["local" if jobs > 1 else "inline"]
-    for done, (fold, result) in enumerate(executor(fit, absent, jobs), 1):
+    for done, (fold, result) in enumerate(find(executor)(fit, absent, jobs), 1):
         if isinstance(result, Failure):
             raise BenchError(f"training of seed {fold.seed}, fold {fold.fold} failed: {result}")
         progress("training networks of synchronicity", done, len(absent))
@@ -180,8 +180,8 @@ def out_of_fold(
 
 def _read(folders: list[Path], executed: int, left_out: list[str]) -> OutOfFold:
     """Make scores of stored margins."""
-    margins = [_table(folder / "margins.parquet") for folder in folders]
-    moved = [_table(folder / "moved.parquet") for folder in folders]
+    margins = [own_table(folder / "margins.parquet") for folder in folders]
+    moved = [own_table(folder / "moved.parquet") for folder in folders]
     places = [(int(table["seed"].iloc[0]), int(table["fold"].iloc[0])) for table in margins]
     curves = []
     for seed, fold in places:
@@ -213,8 +213,3 @@ def _scored(table: pd.DataFrame, curves: Mapping[str, Curve], *, rename: bool) -
         return table.assign(score=score)
     own = {name: curves[name](table[name].to_numpy()) for name in DIRECTIONS}
     return table.rename(columns={BOTH: "margin"}).assign(score=score, **own)
-
-
-def _table(path: Path) -> pd.DataFrame:
-    table: pd.DataFrame = pq.ParquetFile(path).read().to_pandas()
-    return table

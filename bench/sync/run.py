@@ -73,7 +73,7 @@ def run(request: Request, dataset: Dataset, seeds: int, reporter: Reporter) -> R
     """
     out = request.out
     data = sequenced(dataset, request.jobs, request.executor, reporter.encoding)
-    found = out_of_fold(data, seeds, out, request.jobs, reporter.working)
+    found = out_of_fold(data, seeds, out, request.jobs, request.executor, reporter.working)
     compared = replace(
         request,
         experiments=(EXPERIMENT,),
