@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from threadpoolctl import threadpool_limits
 
 from bench.environment import describe
 from bench.executors import find
 from bench.failure import Failure
 from bench.features.store import FeatureSet
-from bench.isolation import undisturbed
+from bench.isolation import one_thread
 from bench.methods import catalog as methods
 from bench.methods.base import Epoch, Method
 from bench.observe import OBSERVERS, Watched
@@ -125,8 +124,7 @@ def prepared(job: Job) -> Iterator[FeatureSet]:
     load_plugins(job.plugins)
     if job.entry:
         registry.adopt(job.entry)
-    with undisturbed(), threadpool_limits(1):
-        torch.set_num_threads(1)  # the same bits whatever the number of processes
+    with one_thread():
         yield _shared(job.features)
 
 

@@ -45,10 +45,10 @@ class Encoder(ABC):
     what it prepares is the Feature. Making an encoder is cheap: weights are looked up when ``weights``,
     ``stamp``, ``source`` or ``fingerprint`` is first read, and a network is built at the first ``embed``.
 
-    On the CPU a feature depends on its item and on the fingerprint alone: items are embedded one at a time,
-    because batch-mates change the last bits of a matrix product, and a cache filled in any order, by any
-    number of processes, must hold the same bits. (Another device or number of threads may change the last
-    bits.)
+    On the CPU a feature depends on its item and on the fingerprint alone: a cache filled in any order, by any
+    number of processes, must hold the same bits. As the size of a batch changes the last bits of a matrix
+    product, and its other items do not, batches there have one size, ``cpu_batch``. (Another device or number
+    of threads may change the last bits.)
 
     Attributes:
         modality: one of MODALITIES.
@@ -86,6 +86,11 @@ class Encoder(ABC):
             device: where a network runs, "cpu" or "cuda" or "cuda:1" ...
         """
         return list(batch)
+
+    @property
+    def cpu_batch(self) -> int:
+        """How many items are embedded at once on the CPU, always exactly so many."""
+        return 1
 
     @property
     def title(self) -> str:

@@ -1,4 +1,4 @@
-"""From prepared items to features: one at a time on the CPU, in batches as large as fit on a device."""
+"""From prepared items to features: batches of one fixed size on the CPU, as large as fit on a device."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ def embedded(
 ) -> Iterator[tuple[Key, Feature | Undecodable]]:
     """Embed prepared items, taking them as they come; what is Undecodable already passes through.
 
-    On the CPU every item is a batch by itself, and the order is kept: batch-mates change the last bits of a
-    matrix product. On a device items of one layout are embedded together, ``encoder.batch`` at most, and half
-    as many from then on whenever that does not fit; the order may change.
+    Items of one layout are embedded together, so that the order may change. On the CPU they are always
+    ``encoder.cpu_batch``, the last one repeated where there are fewer: in a batch of one size the bits of a
+    feature depend on its item alone. On a device they are ``encoder.batch`` at most, and half as many from
+    then on whenever that does not fit.
 
     Raises:
         EncoderFailed: the encoder's answer breaks the contract, or a single item does not fit.
     """
-    most = 1 if device == "cpu" else encoder.batch
+    most = encoder.cpu_batch if device == "cpu" else encoder.batch
     groups: dict[Hashable, list[tuple[Key, Any]]] = {}
     waiting = 0
     for key, prepared in items:
@@ -43,10 +44,10 @@ def embedded(
         if len(group) >= most or waiting >= WAITING * most:
             largest = groups.pop(max(groups, key=lambda shape: len(groups[shape])))
             waiting -= len(largest)
-            results, most = _fitting(encoder, [p for _, p in largest], device, most)
+            results, most = _together(encoder, [p for _, p in largest], device, most)
             yield from zip([k for k, _ in largest], results, strict=True)
     for group in groups.values():
-        results, most = _fitting(encoder, [p for _, p in group], device, most)
+        results, most = _together(encoder, [p for _, p in group], device, most)
         yield from zip([k for k, _ in group], results, strict=True)
 
 
@@ -59,6 +60,16 @@ def layout(prepared: Any) -> Hashable:
     if isinstance(prepared, list | tuple):
         return tuple(layout(value) for value in prepared)
     return type(prepared).__qualname__
+
+
+def _together(
+    encoder: Encoder, prepared: Sequence[Any], device: str, most: int
+) -> tuple[list[Feature | Undecodable], int]:
+    """The features of `most` items of one layout, or fewer, and the size of a batch from now on."""
+    if device != "cpu":
+        return _fitting(encoder, prepared, device, most)
+    batch = [*prepared, *[prepared[-1]] * (most - len(prepared))]
+    return checked(encoder.embed(batch, device), most, encoder.title)[: len(prepared)], most
 
 
 def _fitting(

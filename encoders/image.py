@@ -25,6 +25,7 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and standard deviation of the colour channels of ImageNet."""
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """Pillow's names of the formats that are opened (JPEG is MPO too). Others run programs (EPS)."""
+CPU_BATCH = 16
 DENSENET_KEY = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
 
@@ -76,6 +77,7 @@ class Torchvision(Network):
     """
 
     library = "torchvision"
+    version = 2
 
     def __init__(self, modality: str, name: str, weights: str, *, size: int = 224):
         super().__init__(modality, name, weights, size=within("size", size, 32, 2048))
@@ -102,6 +104,12 @@ class Torchvision(Network):
         """The file in torch.hub's folder, or the one that the name gives."""
         found = torchvision_cached(self.name) if self.file is None else self.find_weights()
         return found.path if found else None
+
+    @property
+    def cpu_batch(self) -> int:
+        """16 pictures up to 224 pixels wide, fewer larger ones: more are not faster, and take memory."""
+        size: int = self.options["size"]
+        return max(1, min(CPU_BATCH, CPU_BATCH * 224**2 // size**2))
 
     @property
     def stamp(self) -> str:
@@ -139,6 +147,7 @@ class Torchvision(Network):
         network.set_submodule(last, nn.Identity())
         if self.found is None:
             self.scale = scale_to_one(network, self.options["size"])
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's types lack it
         return network
 
     def prepare(self, item: Item) -> torch.Tensor:
@@ -151,8 +160,9 @@ class Torchvision(Network):
     def embed(self, batch: Sequence[torch.Tensor], device: str) -> list[Feature]:
         """The penultimate features: (512,) of resnet18, (2048,) of resnet50, (1024,) of densenet121."""
         network = self.network(device)
+        pixels = torch.stack(list(batch)).to(device, memory_format=torch.channels_last)
         with torch.inference_mode():
-            values = network(torch.stack(list(batch)).to(device)).flatten(1).cpu().numpy()
+            values = network(pixels).flatten(1).cpu().numpy()
         return [Feature(row * self.scale) for row in values]
 
 

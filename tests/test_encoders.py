@@ -208,6 +208,14 @@ def test_results_are_in_order_whatever_the_batches(device):
     assert set(encoder.sizes) == {1} if device == "cpu" else max(encoder.sizes) == 8
 
 
+def test_batches_on_the_cpu_have_one_size(monkeypatch):
+    """However few items of a layout there are: features would else depend on what is encoded with them."""
+    monkeypatch.setattr(Recorded, "cpu_batch", 4)
+    encoder, texts = Recorded(), ["a", "bb", "", "c", "d", "e", "f", "ggg"]
+    assert sums(encoder, texts, "cpu") == [sum(map(ord, text)) if text else "nothing" for text in texts]
+    assert encoder.sizes == [4] * 4
+
+
 def test_batches_are_halved_until_they_fit():
     encoder = Recorded(room=3)
     assert sums(encoder, ["a"] * 20, "cuda") == [97] * 20

@@ -34,7 +34,7 @@ from bench.data.splits import Parts
 from bench.failure import Failure
 from bench.features.altered import written
 from bench.features.store import FeatureSet
-from bench.isolation import undisturbed
+from bench.isolation import one_thread
 from bench.methods import catalog as methods
 from bench.methods.base import Method
 from bench.methods.references import REFERENCES, Reference
@@ -106,8 +106,7 @@ def examine(suspect: Suspect) -> Answer:
     """How far predictions move, in standard deviations of the target; or why the method failed."""
     load_plugins(suspect.plugins)
     try:
-        with undisturbed():
-            torch.set_num_threads(1)
+        with one_thread():
             return moved(suspect.method, _kind_of(suspect.method))
     except Exception as error:  # anyone's code, which may raise anything
         return {"failed": Failure.of(error).reason}

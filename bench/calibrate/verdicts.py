@@ -25,6 +25,7 @@ from bench.config import ModelConfig, TrainingConfig
 from bench.data.schema import Target
 from bench.data.splits import Parts
 from bench.features.store import FeatureSet
+from bench.isolation import one_thread
 from bench.methods import catalog as methods
 from bench.perf.simulated import simulate
 from bench.spec import RunSpec
@@ -79,8 +80,7 @@ def conclude(number: int) -> Answer:
     `equal`: any two equal methods were distinguished; `excluded`: the first of them is no candidate for the
     best; `helped`: a fusion was better than every reference.
     """
-    torch.set_num_threads(1)
-    with TemporaryDirectory() as folder:
+    with one_thread(), TemporaryDirectory() as folder:
         features = simulate(Path(folder) / "features", SAMPLES, seed=number)
         equal: list[list[np.ndarray]] = []
         others: list[list[np.ndarray]] = []

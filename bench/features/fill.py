@@ -8,20 +8,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-from threadpoolctl import threadpool_limits
-
 import encoders
 from bench.errors import BenchError
 from bench.executors import find
 from bench.failure import Failure
 from bench.features.cache import ItemCache
-from bench.isolation import undisturbed
+from bench.isolation import one_thread, undisturbed
 from bench.plugins import carried_encoder, load_plugins
 
 TEXTS, PREPARED = 8, 16
-"""Items a worker takes at a time: of texts, encoding which takes a moment (files are encoded one by one), and
-of anything that it only prepares, enough to keep it at work while the device embeds what came before."""
+"""Items a worker takes at a time, at least: of texts, encoding which takes a moment (of files, a batch of the
+encoder), and of anything that it only prepares, enough to keep it at work while the device embeds what came
+before."""
 
 Progress = Callable[[str, int, int], None]
 """Called as progress(what, done, total)."""
@@ -65,6 +63,8 @@ def check(encoder: encoders.Encoder) -> None:
             texts = encoder.stamp, encoder.fingerprint, *encoder.recipe[:3]
         if not all(isinstance(text, str) for text in texts):
             raise TypeError(f"its stamp, fingerprint and recipe are not all texts: {texts}")
+        if type(encoder.cpu_batch) is not int or encoder.cpu_batch < 1:
+            raise TypeError(f"its cpu_batch is no number of items: {encoder.cpu_batch!r:.40}")
     except (KeyboardInterrupt, encoders.WeightsUnavailable):
         raise
     except BaseException as error:
@@ -98,6 +98,7 @@ def _chunks(
 ) -> list[_Chunk]:
     on_cpu = place.device == "cpu"
     size = PREPARED if not on_cpu else TEXTS if isinstance(items[keys[0]], str) else 1
+    size = max(size, encoder.cpu_batch if on_cpu else 1)
     entry = carried_encoder(encoder.modality, encoder.asked, place.plugins)
     batches = [keys[start : start + size] for start in range(0, len(keys), size)]
     return [
@@ -163,8 +164,7 @@ def _encode_chunk(chunk: _Chunk) -> list[tuple[str, Any]]:
     load_plugins(chunk.plugins)
     if chunk.entry:
         encoders.adopt(chunk.entry)
-    with undisturbed(), threadpool_limits(1):
-        torch.set_num_threads(1)  # the same bits whatever the number of processes
+    with one_thread():
         encoder = _encoder(chunk.recipe, chunk.fingerprint)
         prepared = zip(chunk.keys, encoder.prepared(chunk.items), strict=True)
         try:

@@ -21,6 +21,7 @@ from bench.errors import BenchError, DataError
 from bench.executors import find
 from bench.failure import Failure
 from bench.files import damage, sweep, written_aside
+from bench.isolation import one_thread
 from bench.seeds import derive
 from bench.sourcecode import PROJECT, digest
 from bench.store import own_table
@@ -72,6 +73,7 @@ class Fold:
         return rows[~held], rows[held]
 
 
+@one_thread()
 def fit(fold: Fold) -> None:
     """Train, measure what was held out, and store all of it."""
     videos = fold.data.videos()
