@@ -78,6 +78,7 @@ def _row(one: Suggestion, scorer: Scorer, own: float | None) -> dict[str, object
     row: dict[str, object] = {
         "track": str(one.track),
         "offset": round(one.offset, 3),
+        "fit": round(one.fit, 3),
         "score": round(one.score, 4),
         "tempo": round(one.tempo, 1),
         "another_beat": None if np.isnan(one.second) else round(one.second, 4),

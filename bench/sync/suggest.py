@@ -1,12 +1,15 @@
-"""Which track goes with a video, and from which moment of it: every offset of every track is scored.
+"""Which track goes with a video, and from which moment of it: every offset of every track is tried.
 
 At an offset of o seconds the moment o of the track is heard at the start of the video; where o is negative
-the track begins later than the video. The evidence of all offsets is a correlation of tokens, so that a track
-costs little more than its encoding.
+the track begins later than the video. How well a track fits at an offset is the sum of
 
-Music repeats itself: a motion fits a track a beat later nearly as well. So the margin counts by how much of
-the video a track covers (squared); of offsets that are as good as the best but for TIE of it, the one nearest
-to the start of the track is taken. An offset is known up to a beat all the same.
+- what the networks see: over the steps of the motion, the mean of tanh(m / STRONG), m the margin of the step.
+  Saturated, as one strong accent is not worth more than a beat that is met;
+- the share of the bursts of motion that meet an onset, mean of exp(-d^2 / 2 CLOSE^2), d to the nearest onset:
+  networks see steps of 67 ms, this is finer.
+
+What the track does not cover counts 0 in both. Music repeats itself, and a motion fits a track a beat later
+nearly as well; two tracks of one tempo fit one motion nearly as well.
 """
 
 from __future__ import annotations
@@ -20,8 +23,8 @@ import torch
 
 import encoders
 from bench.errors import DataError
-from bench.sync.beats import vertex
-from bench.sync.measure import moments
+from bench.sync.beats import peaks
+from bench.sync.measure import REACH, moments
 from bench.sync.network import CONTEXT, SynchronyNetwork, present
 from bench.sync.score import SHORTEST, margins
 from bench.sync.scorer import Scorer
@@ -33,7 +36,12 @@ from encoders.music import COLUMNS as MUSIC
 
 COVERED = 0.75
 """Share of the video that a track must cover."""
-TIE = 0.03
+STRONG = 0.25
+"""Margin beyond which more says little more."""
+CLOSE = 0.05
+"""Seconds."""
+FINE = 10
+"""Offsets that are tried a step."""
 STILL = 0.02
 """Acceleration, in sides per second and second, that a video without motion never reaches."""
 SILENT = 1e-6
@@ -49,7 +57,7 @@ class Suggestion:
         track: the file.
         offset: seconds into the track at which the video starts; negative: the track starts later.
         score: the expected synchronicity.
-        margin: what it is made from.
+        fit: how well it goes with the video there, which decides the order.
         tempo: beats per minute of the track; 0 where it has none.
         telling: seconds of the video at which the music fits best.
         second: the score at the best offset that is another beat, or NaN.
@@ -58,7 +66,7 @@ class Suggestion:
     track: Path
     offset: float
     score: float
-    margin: float
+    fit: float
     tempo: float
     telling: tuple[float, ...]
     second: float
@@ -104,7 +112,7 @@ def suggest(
             refused.append(Refused(track, reason))
         else:
             found.append(_best(track, music, motion, scorer))
-    return sorted(found, key=lambda one: -one.margin), refused
+    return sorted(found, key=lambda one: -one.fit), refused
 
 
 def tracks_of(folder: Path) -> list[Path]:
@@ -128,46 +136,35 @@ def _unusable(music: np.ndarray, length: int) -> str:
 
 
 def _best(track: Path, music: np.ndarray, motion: np.ndarray, scorer: Scorer) -> Suggestion:
-    by_network = [offset_evidence(network, music, motion) for network in scorer.networks]
-    offsets = by_network[0][0]
-    evidence = np.mean([values for _, values in by_network], axis=0)
-    curve = margins(evidence)
-    shortest = COVERED * len(motion)
+    table = np.mean([moment_margins(network, music, motion) for network in scorer.networks], axis=0)
+    steps = np.arange(-len(table) + 1, table.shape[1])
+    sums = along(table, steps)
+    fits = along(np.tanh(table / STRONG), steps) / len(table)
+    compared = np.minimum(len(table), table.shape[1] - steps) - np.maximum(0, -steps)
+    offsets = np.linspace(steps[0], steps[-1], FINE * (len(steps) - 1) + 1)
+    fit = np.interp(offsets, steps, fits) + met(music, motion, offsets / RATE)
     covered = np.minimum(len(motion), len(music) - offsets) - np.maximum(0, -offsets)
-    allowed = covered >= min(shortest, covered.max())
-    at = _chosen(curve * np.clip(covered / len(motion), 0, 1) ** 2, offsets, allowed)
-    inside = 0 < at < len(curve) - 1
-    fine = vertex(*curve[at - 1 : at + 2]) if inside else 0.0
-    elsewhere = allowed & (np.abs(offsets - offsets[at]) > RATE * 0.2)
-    second = float(curve[elsewhere].max()) if elsewhere.any() else np.nan
+    fit[covered < min(COVERED * len(motion), covered.max())] = -np.inf
+    at = int(fit.argmax())
+    margin = np.interp(offsets, steps, sums / compared)
+    elsewhere = np.where(np.abs(offsets - offsets[at]) > RATE * 0.2, fit, -np.inf)
+    second = float(margin[elsewhere.argmax()]) if np.isfinite(elsewhere).any() else np.nan
     return Suggestion(
         track=track,
-        offset=float((offsets[at] + fine) / RATE),
-        score=float(scorer.probability(curve[at])),
-        margin=float(curve[at]),
+        offset=float(offsets[at] / RATE),
+        score=float(scorer.probability(margin[at])),
+        fit=float(fit[at]),
         tempo=_tempo(music),
-        telling=_telling(music, motion, int(offsets[at])),
+        telling=_telling(music, motion, round(offsets[at])),
         second=float(scorer.probability(second)) if np.isfinite(second) else np.nan,
     )
 
 
-def _chosen(curve: np.ndarray, offsets: np.ndarray, allowed: np.ndarray) -> int:
-    """The place of the best offset; of those as good but for TIE, that nearest to the track's start."""
-    known = np.where(allowed, curve, -np.inf)
-    peak = known >= np.maximum(np.roll(known, 1), np.roll(known, -1))
-    best = float(known.max())
-    good = np.flatnonzero(peak & (known >= best - TIE * abs(best)))
-    return int(good[np.argmin(np.abs(offsets[good]))])
-
-
 @torch.inference_mode()
-def offset_evidence(
-    network: SynchronyNetwork, music: np.ndarray, motion: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean evidence of both directions at every offset of music (T, 43) under motion (S, 24).
+def moment_margins(network: SynchronyNetwork, music: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """(S', T'): of every token of motion (S, 24) the margin at every token of music (T, 43).
 
-    Returns:
-        Offsets in steps (K,), and the evidence (K,).
+    The mean evidence of both directions, less that of the music a little earlier and later.
     """
     heard, seen = (
         stream(values, present(lengths, values.shape[1]))
@@ -178,11 +175,31 @@ def offset_evidence(
     )
     table = network.ask_motion(seen[0]) @ network.answer_music(heard[0]).T
     table = (table + network.answer_motion(seen[0]) @ network.ask_music(heard[0]).T) / 2
-    values = table.numpy() * network.dim**-0.5  # (S', T')
-    offsets = np.arange(-len(values) + 1, values.shape[1])
-    sums = np.array([np.trace(values, int(offset)) for offset in offsets])
-    counts = np.minimum(len(values), values.shape[1] - offsets) - np.maximum(0, -offsets)
-    return offsets, np.asarray(sums / counts)
+    evidence: np.ndarray = table.numpy() * network.dim**-0.5
+    return np.array([margins(row) for row in evidence])
+
+
+def along(table: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """(K,) sums of a table (S, T) along its diagonals, t = s + offset."""
+    return np.array([float(np.trace(table, int(offset))) for offset in offsets])
+
+
+def met(music: np.ndarray, motion: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """(K,) the share of bursts of motion that meet an onset of music, at offsets (K,) in seconds."""
+    onsets, bursts = _peaks(music, MUSIC.index("onset")), _peaks(motion, MOTION.index("acceleration"))
+    if not len(onsets) or not len(bursts):
+        return np.zeros(len(offsets))
+    at = offsets[:, None] + bursts
+    after = np.searchsorted(onsets, at).clip(1, max(1, len(onsets) - 1))
+    away = np.minimum(np.abs(at - onsets[after - 1]), np.abs(at - onsets[after % len(onsets)]))
+    return np.asarray(np.exp(-(away**2) / (2 * CLOSE**2)).mean(1))
+
+
+def _peaks(values: np.ndarray, column: int) -> np.ndarray:
+    """Seconds at which a column of a sequence (T, D) has a peak above its mean."""
+    curve = values[:, column].astype(float)
+    at = peaks(curve, RATE, REACH, 0.5 / RATE)
+    return np.asarray(at[curve[(at * RATE).astype(int).clip(0, len(curve) - 1)] > curve.mean()])
 
 
 def _telling(music: np.ndarray, motion: np.ndarray, offset: int) -> tuple[float, ...]:
@@ -214,7 +231,7 @@ def reason(best: Suggestion, others: Sequence[Suggestion]) -> str:
         else f"starting {-best.offset:.2f} s into the video"
     )
     tempo = f" at about {best.tempo:.0f} beats per minute" if best.tempo else ""
-    ahead = f"; the next track reaches {others[0].score:.2f}" if others else ""
+    ahead = f"; the next track fits {others[0].fit:.2f} in place of {best.fit:.2f}" if others else ""
     return (
         f"{best.track.name}{tempo}, {start}, puts its onsets on the motion at {when} s and scores "
         f"{best.score:.2f}{ahead}."
