@@ -207,8 +207,8 @@ for _number in range(len(said_of_synchronicity())):
 def how_steady_a_score_is() -> str:
     """Held by tests/test_sync_drawn.py."""
     return (
-        "Stored in another way (container, size by a factor of 2, mono or stereo, 44.1 or 48 kHz), a drawn video's "
-        f"score changes by {TOLERANCE} at most"
+        "Stored in another way (container, size by a factor of 2, mono or stereo, 44.1 or 48 kHz), a drawn "
+        f"video's score changes by {TOLERANCE} at most"
     )
 
 
