@@ -54,7 +54,7 @@ USED_BY = MappingProxyType(
 @click.option(
     "--planted",
     type=click.IntRange(min=2),
-    default=6,
+    default=3,
     show_default=True,
     help="order: datasets with interactions within entities, and as many within modalities.",
 )

@@ -139,6 +139,6 @@ def simulate(draws: int, videos: int, jobs: int, out: Path) -> None:
         summary = summarise(drawn(draws, videos, jobs, progress=reporter.working))
     glance = summary[["model", "level", "planted", "bias", "covered", "all_covered"]].round(3)
     show(glance.astype(object).where(glance.notna(), "–"))
-    console.print(*verdicts(summary), sep="\n")
+    console.print(*verdicts(summary), sep="\n", soft_wrap=True)
     command = f"bench sync simulate --draws {draws} --videos {videos}"
     console.print(*map(str, write(summary, out, command)), sep="\n", soft_wrap=True)
