@@ -210,7 +210,8 @@ def what_slopes_come_out_as() -> str:
     return (
         f"In {found['draws'].iloc[0]} draws of such data, slopes without the controls are off by "
         f"{naive['bias']:+.2f} on average and their 95 % intervals hold what was planted in "
-        f"{naive['covered']:.0%}; with the controls by {controlled['bias']:+.2f}, in {controlled['covered']:.0%}"
+        f"{naive['covered']:.0%}; with the controls by {controlled['bias']:+.2f}, in "
+        f"{controlled['covered']:.0%}"
     )
 
 
