@@ -196,7 +196,8 @@ def _recovery_verdicts(recovered: pd.DataFrame | None, shifts: pd.DataFrame, fou
         f"{1000 * curve.index[-1]:.0f} ms, and {swapped['score']:.2f} for other videos' music."
     )
     lag = nearest_lag(found.scores[LAG_COLUMNS].to_numpy(), RATE)
-    said.append(f"Lag that fits best within 0.25 s: median {1000 * float(np.median(lag)):+.0f} ms.")
+    middle = round(1000 * float(np.median(lag)))  # no "-0"
+    said.append(f"Lag that fits best within {NEAREST} s: median {middle:+d} ms.")
     return said
 
 
