@@ -277,7 +277,7 @@ def test_no_results_and_no_warnings(tmp_path):
     written = write(workshop)
     html5lib.HTMLParser(strict=True).parse(written.html)
     assert 'id="warnings"' not in written.html
-    assert "bench run --experiment fusion" in written.section("headline")
+    assert "Which fusion?" not in written.section("headline")
     shutil.rmtree(workshop.store.root / plan.rows[0].runs[0])
     for run in plan.rows[0].runs[1:]:
         shutil.rmtree(workshop.store.root / run)
