@@ -12,6 +12,7 @@ import encoders
 from bench import plugins
 from bench.data.dataset import Dataset, read_dataset
 from bench.data.synthetic import livestream, shortvideo
+from bench.executors import EXECUTORS
 from bench.features.encode import encode
 from bench.features.store import FeatureSet
 from encoders import registry as encoder_registry
@@ -97,6 +98,12 @@ def shops(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def kept(shops: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where a run kept its models; tests that change it copy it first."""
     return trained(shops, tmp_path_factory.mktemp("kept"))
+
+
+@pytest.fixture
+def no_processes(monkeypatch):
+    """What workers would do, this process does, for tests that say nothing of processes."""
+    monkeypatch.setitem(EXECUTORS, "local", EXECUTORS["inline"])
 
 
 @pytest.fixture
