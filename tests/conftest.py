@@ -1,5 +1,6 @@
 """Fixtures shared by the tests: a private cache, a small embedded dataset, its features."""
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,20 @@ from fusions import registry
 STREAMS = 40
 REGISTERED = (registry._entries, encoder_registry._entries)
 ENCODERS = {"text": "hashing", "image": "resnet18", "video": "motion", "audio": "logmel"}
+LONG = [
+    f"test_{name}"
+    for name in ("misbehaving", "tune", "sanity", "run", "flaws", "encoder_plugins", "calibrate", "figures",
+                 "executors", "notebook", "experiments", "fresh")
+]  # fmt: skip
+"""The files that take longest, to begin first: one that began last would keep the other process waiting."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what is imported by now stays: it need not be looked through again and again
 
 
 @pytest.fixture(scope="session", autouse=True)
