@@ -1,5 +1,6 @@
 """Fixtures shared by the tests: a private cache, a small embedded dataset, its features."""
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import encoders
 from bench import plugins
 from bench.data.dataset import Dataset, read_dataset
 from bench.data.synthetic import livestream, shortvideo
+from bench.executors import EXECUTORS
 from bench.features.encode import encode
 from bench.features.store import FeatureSet
 from encoders import registry as encoder_registry
@@ -21,6 +23,20 @@ from fusions import registry
 STREAMS = 40
 REGISTERED = (registry._entries, encoder_registry._entries)
 ENCODERS = {"text": "hashing", "image": "resnet18", "video": "motion", "audio": "logmel"}
+LONG = [
+    f"test_{name}"
+    for name in ("misbehaving", "tune", "sanity", "run", "flaws", "encoder_plugins", "calibrate", "figures",
+                 "executors", "notebook", "experiments", "fresh")
+]  # fmt: skip
+"""The files that take longest, to begin first: one that began last would keep the other process waiting."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what is imported by now stays: it need not be looked through again and again
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -97,6 +113,12 @@ def shops(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def kept(shops: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where a run kept its models; tests that change it copy it first."""
     return trained(shops, tmp_path_factory.mktemp("kept"))
+
+
+@pytest.fixture
+def no_processes(monkeypatch):
+    """What workers would do, this process does, for tests that say nothing of processes."""
+    monkeypatch.setitem(EXECUTORS, "local", EXECUTORS["inline"])
 
 
 @pytest.fixture

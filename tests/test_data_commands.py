@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
     return home
 
 
-def test_a_bare_folder_is_described_checked_counted_and_run(folder, tmp_path):
+def test_a_bare_folder_is_described_checked_counted_and_run(folder, tmp_path, undrawn):
     assert bench("data", "check", folder).exit_code == 1  # nobody has described it yet
     made = bench("data", "init", folder)
     assert made.exit_code == 0, made.output

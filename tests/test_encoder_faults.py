@@ -138,7 +138,7 @@ def test_what_an_encoder_cannot_do_is_an_undecodable_item(notes, tmp_path, what,
     path = bad(tmp_path, **{name: f"if item == {WORDS[3]!r}: {parts[name]}\n        {plain}"})
     load_plugins([path])
     executor = "local" if "process" in what else "inline"
-    features = encoded(notes, "bad", executor=executor, jobs=2, plugins=[path])
+    features = encoded(notes, "bad", executor=executor, plugins=[path])
     mask = features.batch(np.arange(60))[Source("item", "text")].mask.any(dim=(1, 2)).tolist()
     assert mask == [text != WORDS[3] for text in WORDS]
     assert features.undecodable == 1

@@ -84,7 +84,7 @@ def run_alone(name: str, data: Path, out: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["order", "entities"])
-def test_an_experiment_alone_gives_the_numbers_of_the_whole(stream_folder, together, tmp_path, name):
+def test_an_experiment_alone_gives_the_numbers_of_the_whole(stream_folder, together, tmp_path, name, undrawn):
     run_alone(name, stream_folder, tmp_path)
     alone, within = (
         pd.read_csv(out / "tables" / f"{name}.csv").drop(columns="seconds") for out in (tmp_path, together)
@@ -92,7 +92,7 @@ def test_an_experiment_alone_gives_the_numbers_of_the_whole(stream_folder, toget
     pd.testing.assert_frame_equal(alone, within, check_exact=True)
 
 
-def test_observing_a_run_changes_no_bit_of_it(stream_folder, together, tmp_path):
+def test_observing_a_run_changes_no_bit_of_it(stream_folder, together, tmp_path, undrawn):
     """The test metrics over epochs are for drawing only."""
     run_alone("scatter", stream_folder, tmp_path)
     (plan,) = load_plans(tmp_path)
@@ -103,7 +103,7 @@ def test_observing_a_run_changes_no_bit_of_it(stream_folder, together, tmp_path)
     assert not (tmp_path / "runs" / run / "test_history.parquet").exists()
 
 
-def test_something_more_to_observe_runs_again_and_loses_nothing(stream_folder, tmp_path):
+def test_something_more_to_observe_runs_again_and_loses_nothing(stream_folder, tmp_path, undrawn):
     options = ["--data", stream_folder, "--out", tmp_path, *OPTIONS]
     for name, executed in {"training": 1, "attention": 1, "scatter": 0}.items():
         assert f"{executed} runs executed" in bench("run", "--experiment", name, *options)

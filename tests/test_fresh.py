@@ -111,7 +111,7 @@ def test_every_seed_has_other_samples(drawn):
 )
 def test_what_cannot_be_drawn_anew_is_refused_in_a_sentence(stream_folder, tmp_path, options, said):
     options = [stream_folder if option == "FOLDER" else option for option in options]
-    output = bench("--fresh", "--streams", 40, "--out", tmp_path, "--seeds", 2, *options, code=2)
+    output = bench("--fresh", "--streams", STREAMS, "--out", tmp_path, "--seeds", 2, *options, code=2)
     assert said in output
     assert "Traceback" not in output
 

@@ -237,7 +237,7 @@ def test_drop_alone_gives_the_runs_of_the_comparison(gaps, compared, tmp_path, u
     assert {"concat", "predict-mean"} <= alone.keys()
 
 
-def test_a_dataset_of_texts_alone_runs_under_both(tmp_path, rng):
+def test_a_dataset_of_texts_alone_runs_under_both(tmp_path, rng, undrawn):
     """Predicting the mean needs no encoder, and here no source is without one."""
     y = rng.normal(size=60)
     title = [f"word{int(3 * value)}" if i % 4 else "" for i, value in enumerate(y)]
@@ -295,7 +295,7 @@ def test_a_split_through_the_command_line(tmp_path, rng, kind, undrawn):
 
 
 @pytest.mark.parametrize("kind", ["time", "random", "official", "auto"])
-def test_a_fixed_split_is_the_only_one(tmp_path, rng, kind):
+def test_a_fixed_split_is_the_only_one(tmp_path, rng, kind, undrawn):
     samples = COLUMNS + '\nfixed = "features were learned from the train part"'
     folder = small(tmp_path, dated(rng), samples=samples)
     result = bench(

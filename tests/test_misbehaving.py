@@ -121,7 +121,9 @@ def test_a_run_over_its_time_is_one_that_failed(stream_folder, features, alone, 
 
 
 @pytest.mark.parametrize("executor", ["local", "inline"])
-def test_the_command_tells_which_run_failed_and_ends_with_1(stream_folder, features, tmp_path, executor):
+def test_the_command_tells_which_run_failed_and_ends_with_1(
+    stream_folder, features, tmp_path, executor, undrawn
+):
     options = {
         "--data": stream_folder, "--out": tmp_path, "--fusion": "exits-0,concat", "--plugin": PLUGIN,
         "--executor": executor, "--jobs": 1, "--seeds": 1, "--backbone": "resnet18", "--weights": "random",

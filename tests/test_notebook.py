@@ -189,7 +189,7 @@ def test_a_plugin_that_fails_in_a_worker_alone_is_why_its_runs_failed(stream_fol
     plugin.write_text(
         f"import os, sys\nif os.getpid() != {os.getpid()}: sys.exit(0)" + WORKS, encoding="utf-8"
     )
-    asked = request(stream_folder, tmp_path / "out", "mine", plugins=(plugin,), jobs=2)
+    asked = request(stream_folder, tmp_path / "out", "mine", plugins=(plugin,))
     reasons = {outcome.error for outcome in run(asked).summary.failures}
     assert reasons == {f"--plugin {plugin}: SystemExit: 0"}
     assert not predictions(tmp_path / "out", "mine")

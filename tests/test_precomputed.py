@@ -323,7 +323,7 @@ def test_the_fingerprint_follows_the_bytes_of_the_file(tmp_path):
     assert after.batch(np.arange(4))[Source("e", "text")].values.tolist() == changed.tolist()
 
 
-def test_a_dataset_of_nothing_but_features_and_numbers_runs(tmp_path, rng):
+def test_a_dataset_of_nothing_but_features_and_numbers_runs(tmp_path, rng, undrawn):
     n, folder = 40, tmp_path / "data"
     folder.mkdir()
     y = rng.normal(size=n)

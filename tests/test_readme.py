@@ -24,7 +24,7 @@ def block(language: str, containing: str) -> str:
     return next(b for b in blocks if containing in b)
 
 
-def test_the_example_fusion_is_short_runs_and_passes_the_contract(stream_folder, tmp_path):
+def test_the_example_fusion_is_short_runs_and_passes_the_contract(stream_folder, tmp_path, undrawn):
     example = block("python", "@fusions.register")
     assert len(example.strip().splitlines()) < 25
     plugin = tmp_path / "my_fusion.py"
@@ -70,13 +70,15 @@ def test_the_example_with_frames_runs(tmp_path, monkeypatch):
         "title": rng.choice(["bright", "quiet", "old"], 40),
     })  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    exec(block("python", "from_frames"), {"flats": flats})
+    example, short = block("python", "from_frames"), 'executor="inline", settings=("training.epochs=2",)'
+    assert "out=out))" in example
+    exec(example.replace("out=out))", f"out=out, {short}))"), {"flats": flats})
     table = pd.read_csv(tmp_path / "flats-results" / "tables" / "fusion.csv")
     assert {"concat", "memf", "ridge"} <= set(table["method"])
     assert (table["seeds"] == 3).all()
 
 
-def test_the_command_and_the_lines_that_predict_run(tmp_path, monkeypatch, capsys):
+def test_the_command_and_the_lines_that_predict_run(tmp_path, monkeypatch, capsys, undrawn):
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"id": range(40), "y": rng.normal(size=40), "x": rng.normal(size=40)})
     for name in ("my-data", "new-data"):

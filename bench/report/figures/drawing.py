@@ -58,9 +58,11 @@ class Figure:
 
 def settle(canvas: Canvas) -> None:
     """Lay a complete figure out, once: both files then have the same layout, and names can be placed."""
+    if canvas.get_layout_engine() is None:
+        return
     FigureCanvasAgg(canvas)
     canvas.draw_without_rendering()
-    canvas.set_layout_engine("none")
+    canvas.set_layout_engine(None)  # with "none" there is still one, for which every file is drawn twice
 
 
 def write_figures(plan: Plan, draw: Callable[[], Sequence[Drawing]], out: Path) -> list[Figure]:
