@@ -44,23 +44,24 @@ def normalised(text: Item) -> str:
 class Hashing(Encoder):
     """Counts of character 1- to 3-grams and of words and word pairs, hashed to `width` signed buckets.
 
-    Feature hashing as in Weinberger et al., ICML 2009, by scikit-learn; L2 norm 1. The characters carry
-    Chinese, which writes no spaces between words.
+    Feature hashing as in Weinberger et al., ICML 2009, bit for bit that of scikit-learn's HashingVectorizer,
+    whose ways around one text take longer than the text; L2 norm 1. The characters carry Chinese, which
+    writes no spaces between words.
     """
 
     def __init__(self, modality: str, name: str, weights: str, *, width: int = 256):
         super().__init__(modality, name, weights, width=within("width", width, 16, 2**20))
 
-    @cached_property
-    def _hash(self) -> Callable[[list[str]], np.ndarray]:
-        from sklearn.feature_extraction.text import HashingVectorizer
-
-        vectorizer = HashingVectorizer(n_features=self.options["width"], analyzer=grams, norm="l2")
-        return lambda texts: vectorizer.transform(texts).toarray()
-
     def prepare(self, item: Item) -> Feature:
         """The hashed counts (width,)."""
-        return Feature(self._hash([normalised(item)])[0].astype(np.float32))
+        from sklearn.utils import murmurhash3_32
+
+        marked = list(grams(normalised(item)))
+        hashes = np.fromiter(map(murmurhash3_32, marked), np.int64, len(marked))
+        width: int = self.options["width"]
+        counts = np.bincount(np.abs(hashes) % width, np.where(hashes < 0, -1.0, 1.0), width)
+        norm = np.sqrt(counts @ counts)  # sums of whole numbers are exact in any order
+        return Feature((counts / norm if norm else counts).astype(np.float32))
 
 
 def grams(text: str) -> Iterator[str]:
