@@ -4,6 +4,7 @@ What a run goes through, from top to bottom; a file imports from those below it 
 
     commands/     the command line, a file per kind of command; cli.py puts them together
     calibrate/    how far verdicts and estimates are to be trusted, where the truth is known
+    perf/         speed and memory: of reading features, of encoding
     sync/         music-motion synchronicity: score, yardsticks, what it predicts, for whom, suggestions
     request.py    what is asked for, checked; workflow.py carries it out; publish.py draws what is stored
     experiments/  one file each: variants, what is measured in them, verdict, figures
@@ -21,7 +22,6 @@ What a run goes through, from top to bottom; a file imports from those below it 
     features/     the cache of encoded items, features by source, batches; altered copies for inspection
     data/         descriptions, reading, splits, checks, proposals, generators, published datasets
     paper/        the numbers that the MEMF paper prints, and their audit
-    perf/         speed and memory
 
 Files to touch, one each: a fusion (fusions/), an encoder (encoders/), an experiment with its verdict and
 figure (experiments/), a metric (metrics.py), a reference (methods/references.py), a generator

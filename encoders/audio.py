@@ -131,7 +131,6 @@ class Wav2Vec2(HuggingFace):
 
     repositories: ClassVar[dict[str, str]] = {"wav2vec2": "facebook/wav2vec2-base"}
     model_types = ("wav2vec2", "hubert")
-    argument = "input_values"
     batch = 64
     seconds = 10.0
 
@@ -141,9 +140,9 @@ class Wav2Vec2(HuggingFace):
 
         return Wav2Vec2Config()
 
-    def prepare(self, item: Item) -> torch.Tensor:
+    def prepare(self, item: Item) -> dict[str, torch.Tensor]:
         """The wave (samples,)."""
         wave = decode(Path(item), self.seconds)
         wave = np.pad(wave, (0, max(0, WINDOW - len(wave))))  # its first frame sees 400 samples
         wave = (wave - wave.mean()) / np.sqrt(wave.var() + 1e-7)
-        return torch.from_numpy(wave.astype(np.float32))
+        return {"input_values": torch.from_numpy(wave.astype(np.float32))}

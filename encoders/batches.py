@@ -51,6 +51,14 @@ def embedded(
         yield from zip([k for k, _ in group], results, strict=True)
 
 
+def stacked(tensors: Sequence[torch.Tensor], device: str) -> torch.Tensor:
+    """Tensors of one shape as one (B, ...) on a device; the copy to a GPU goes on beside what follows."""
+    together = torch.stack(list(tensors))
+    if device.startswith("cuda"):  # only from pinned memory is there no need to wait for it
+        return together.pin_memory().to(device, non_blocking=True)
+    return together.to(device)
+
+
 def layout(prepared: Any) -> Hashable:
     """What two prepared items must have in common to be stacked: the shapes of all arrays in them."""
     if hasattr(prepared, "shape"):

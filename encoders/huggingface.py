@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from encoders.base import Network
+from encoders.batches import stacked
 from encoders.feature import Feature
 from encoders.untrusted import WeightsUnavailable, check_model, first_line
 from encoders.weights import (
@@ -56,8 +57,6 @@ class HuggingFace(Network):
     """The Hub model behind each short name."""
     vocabulary: ClassVar[bool] = False
     """Whether the tokenizer's files are needed."""
-    argument: ClassVar[str]
-    """What the network calls its input."""
     model_types: ClassVar[tuple[str, ...]] = ()
     """The architectures (config.model_type) that the preprocessing is right for; empty: any."""
 
@@ -171,12 +170,27 @@ class HuggingFace(Network):
             )
         return network
 
-    def embed(self, batch: Sequence[torch.Tensor], device: str) -> list[Feature]:
-        """The mean over tokens of the last hidden state: (hidden size,)."""
+    def embed(self, batch: Sequence[Mapping[str, torch.Tensor]], device: str) -> list[Feature]:
+        """The mean over present tokens of the last hidden state: (hidden size,).
+
+        Args:
+            batch: for each item the inputs of the network by name; without an attention_mask (tokens,) among
+                them, every token is present.
+            device: as for every encoder.
+        """
         network = self.network(device)
         with loading(self.found.path if self.found else self.folder or self.name), torch.inference_mode():
-            states = network(**{self.argument: torch.stack(list(batch)).to(device)}).last_hidden_state
-            return [Feature(state.mean(dim=0).cpu().numpy()) for state in states]
+            inputs = {name: stacked([item[name] for item in batch], device) for name in batch[0]}
+            states = network(**inputs).last_hidden_state
+            return [Feature(row) for row in pooled(states, inputs.get("attention_mask")).cpu().numpy()]
+
+
+def pooled(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """The mean of states (B, tokens, D) over the tokens that are present, (B, tokens) or all: (B, D)."""
+    if mask is None:
+        return states.mean(dim=1)
+    present = mask.unsqueeze(-1)
+    return (states * present).sum(dim=1) / present.sum(dim=1)
 
 
 def _laid_out(config: PretrainedConfig) -> nn.Module:

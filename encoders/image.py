@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from encoders.base import Item, Network, within
+from encoders.batches import stacked
 from encoders.decoding import CannotDecode, decoding
 from encoders.feature import Feature
 from encoders.registry import register, register_family
@@ -160,7 +161,7 @@ class Torchvision(Network):
     def embed(self, batch: Sequence[torch.Tensor], device: str) -> list[Feature]:
         """The penultimate features: (512,) of resnet18, (2048,) of resnet50, (1024,) of densenet121."""
         network = self.network(device)
-        pixels = torch.stack(list(batch)).to(device, memory_format=torch.channels_last)
+        pixels = stacked(batch, device).contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
             values = network(pixels).flatten(1).cpu().numpy()
         return [Feature(row * self.scale) for row in values]

@@ -141,7 +141,6 @@ class VideoMAE(HuggingFace):
 
     repositories: ClassVar[dict[str, str]] = {"videomae": "MCG-NJU/videomae-base"}
     model_types = ("videomae",)
-    argument = "pixel_values"
     batch = 32
 
     def default_config(self) -> PretrainedConfig:
@@ -157,11 +156,11 @@ class VideoMAE(HuggingFace):
             raise ValueError(f"{config.num_frames} frames of {config.image_size} pixels square")
         super().check_size(config)
 
-    def prepare(self, item: Item) -> torch.Tensor:
+    def prepare(self, item: Item) -> dict[str, torch.Tensor]:
         """The frames (frames, 3, size, size)."""
         frames = self.config.num_frames
         pixels = decode(Path(item), lambda count: evenly(count, frames), self.config.image_size).pixels
         pixels = pixels[np.arange(frames) * len(pixels) // frames]
         mean, std = (np.array(s, dtype=np.float32) for s in IMAGENET)
         values = torch.from_numpy((pixels.astype(np.float32) / 255 - mean) / std).permute(0, 3, 1, 2)
-        return values.contiguous()
+        return {"pixel_values": values.contiguous()}

@@ -36,15 +36,28 @@ EXECUTOR = click.option(
     "files; inline: this process, for debugging, unprotected from crashes and hangs.",
 )
 
+ENCODER = click.option(
+    "--encoder",
+    "encoders",
+    multiple=True,
+    metavar="MODALITY=NAMES",
+    help="Encoders of a modality, with commas: image=resnet50,densenet121.",
+)
+WEIGHTS = click.option(
+    "--weights", type=click.Choice(["auto", "pretrained", "random"]), help="Of the encoders."
+)
+DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+SETTINGS = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="training.lr=0.01, trunk.slots=false, mfb.factor=3.",
+)
+
 OPTIONS = [
     click.option("--fusion", "fusions", help="all, names or globs, with commas (default: the experiment's)."),
-    click.option(
-        "--encoder",
-        "encoders",
-        multiple=True,
-        metavar="MODALITY=NAMES",
-        help="Encoders of a modality, with commas: image=resnet50,densenet121.",
-    ),
+    ENCODER,
     click.option("--backbone", help="Short for --encoder image=NAMES."),
     click.option("--text", help="Short for --encoder text=NAMES: hashing, bert, xlnet, or of Hugging Face."),
     click.option("--video", help="Short for --encoder video=NAMES: motion, flow, videomae."),
@@ -76,7 +89,7 @@ OPTIONS = [
     ),
     click.option("--preset", default="quick", show_default=True, help="quick, paper or a FILE.toml."),
     click.option("--seeds", type=click.IntRange(1, 10_000), help="How many seeds, each its own split (3)."),
-    click.option("--weights", type=click.Choice(["auto", "pretrained", "random"]), help="Of the encoders."),
+    WEIGHTS,
     click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True),
     click.option("--jobs", type=click.IntRange(1, 1024), help="Processes (default: one per core)."),
     EXECUTOR,
@@ -85,15 +98,9 @@ OPTIONS = [
         type=click.FloatRange(min=0),
         help="Seconds after which a run has failed; 0: never (3600; only of local).",
     ),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."),
+    DEVICE,
     PLUGIN,
-    click.option(
-        "--set",
-        "settings",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="training.lr=0.01, trunk.slots=false, mfb.factor=3.",
-    ),
+    SETTINGS,
     click.option("--force", is_flag=True, help="Execute runs again that are stored."),
     click.option("--save-models", is_flag=True, help="Keep every trained model in its run folder."),
 ]

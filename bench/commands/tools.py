@@ -1,4 +1,4 @@
-"""Commands beside the comparison: list, doctor, audit, perf."""
+"""Commands beside the comparison: list, doctor, audit."""
 
 from __future__ import annotations
 
@@ -65,27 +65,3 @@ def check_print(tables: Path | None, claims: Path | None, out: Path) -> None:
     show(as_table(findings).iloc[:, :5])
     for path in write_findings(findings, out, said.paper):
         console.print(str(path))
-
-
-@click.group()
-def perf() -> None:
-    """Measure speed and memory on this machine."""
-
-
-@perf.command("data")
-@OUT
-@click.option("--samples", type=click.IntRange(min=1000), default=1_000_000, show_default=True)
-@click.option(
-    "--folder", type=click.Path(path_type=Path), help="Where the simulated features go and stay (temporary)."
-)
-@plain_errors
-def perf_data(out: Path, samples: int, folder: Path | None) -> None:
-    """The loader on simulated features: first batch, samples per second, memory, against 10,000 samples."""
-    from bench.perf.data import run_data, verdict
-    from bench.progress import TerminalReporter
-
-    with TerminalReporter(console) as reporter:
-        table = run_data(out, samples, folder, reporter.working)
-    show(table.round(2))
-    for line in verdict(table):
-        console.print(line)

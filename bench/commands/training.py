@@ -90,7 +90,7 @@ def as_request(
     short = {"image": backbone, "text": text, "video": video, "audio": audio}
     return Request(
         experiments=experiments,
-        encoders=_encoders(encoders, {m: names for m, names in short.items() if names is not None}),
+        encoders=chosen_encoders(encoders, {m: names for m, names in short.items() if names is not None}),
         jobs=jobs or cores(),
         data_arguments={key: value for key, value in arguments.items() if value is not None},
         missing=tuple(missing.split(",")) if missing else (),
@@ -100,7 +100,7 @@ def as_request(
     )
 
 
-def _encoders(pairs: tuple[str, ...], short: dict[str, str]) -> dict[str, str]:
+def chosen_encoders(pairs: tuple[str, ...], short: dict[str, str]) -> dict[str, str]:
     """Modality -> names, from ``image=resnet50,densenet121`` and the short forms."""
     chosen = dict(short)
     for pair in pairs:

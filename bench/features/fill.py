@@ -16,10 +16,10 @@ from bench.features.cache import ItemCache
 from bench.isolation import one_thread, undisturbed
 from bench.plugins import carried_encoder, load_plugins
 
-TEXTS, PREPARED = 8, 16
-"""Items a worker takes at a time, at least: of texts, encoding which takes a moment (of files, a batch of the
-encoder), and of anything that it only prepares, enough to keep it at work while the device embeds what came
-before."""
+TEXTS, BATCHES, PREPARED = 8, 4, 16
+"""What a worker takes at a time: of texts, encoding which takes a moment, at least so many, and so many
+batches of the encoder (of files, one); of anything that it only prepares, enough to keep it at work while the
+device embeds what came before."""
 
 Progress = Callable[[str, int, int], None]
 """Called as progress(what, done, total)."""
@@ -83,7 +83,7 @@ def fill(encoder: encoders.Encoder, items: Mapping[str, str | Path], place: Plac
     Raises BenchError, which names the encoder, for whatever it does but make features.
     """
     cache = ItemCache(encoder.fingerprint)
-    missing = sorted(cache.missing(items))
+    missing = sorted(cache.missing(items), key=lambda key: _length(items[key]))
     if not missing:
         return 0
     results = _results(encoder, _chunks(encoder, missing, items, place), place)
@@ -93,12 +93,21 @@ def fill(encoder: encoders.Encoder, items: Mapping[str, str | Path], place: Plac
     return len(missing)
 
 
+def _length(item: str | Path) -> int:
+    """By which items are ordered: texts of one length fill a batch together; of files nothing is known."""
+    return len(item) if isinstance(item, str) else 0
+
+
 def _chunks(
     encoder: encoders.Encoder, keys: Sequence[str], items: Mapping[str, str | Path], place: Place
 ) -> list[_Chunk]:
     on_cpu = place.device == "cpu"
-    size = PREPARED if not on_cpu else TEXTS if isinstance(items[keys[0]], str) else 1
-    size = max(size, encoder.cpu_batch if on_cpu else 1)
+    if not on_cpu:
+        size = PREPARED
+    elif isinstance(items[keys[0]], str):
+        size = max(TEXTS, BATCHES * encoder.cpu_batch)
+    else:
+        size = encoder.cpu_batch
     entry = carried_encoder(encoder.modality, encoder.asked, place.plugins)
     batches = [keys[start : start + size] for start in range(0, len(keys), size)]
     return [

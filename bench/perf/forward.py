@@ -1,0 +1,152 @@
+"""The bare forward pass of an encoder's network, on tensors in memory: the least that encoding takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from encoders import Network
+from encoders.batches import layout
+
+MASK = "attention_mask"
+"""The input of a network that says which tokens are present, (B, tokens)."""
+ROUNDS = 2
+"""How often each size of a batch is tried."""
+SIDE = {"cpu": 2048}
+LARGEST_SIDE = 8192
+"""Rows of the square matrices whose product is the machine's peak: on the CPU, and on a device."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a network is called with; every tensor begins with the batch."""
+
+    positional: tuple[torch.Tensor, ...]
+    named: Mapping[str, torch.Tensor]
+
+    def __len__(self) -> int:
+        """Items in the batch."""
+        return len(next(iter([*self.positional, *self.named.values()])))
+
+    def of(self, rows: Any) -> Inputs:
+        """Some items of the batch."""
+        return Inputs(tuple(t[rows] for t in self.positional), {n: t[rows] for n, t in self.named.items()})
+
+    @property
+    def by_length(self) -> Inputs:
+        """The same, the longest last."""
+        return self.of(self.named[MASK].sum(dim=1).argsort(stable=True)) if MASK in self.named else self
+
+    @property
+    def trimmed(self) -> Inputs:
+        """Without the padding that no item of the batch needs: others batch without buckets of lengths."""
+        if MASK not in self.named:
+            return self
+        padded, longest = self.named[MASK].shape, int(self.named[MASK].sum(dim=1).max())
+        named = {n: t[:, :longest] if t.shape == padded else t for n, t in self.named.items()}
+        return replace(self, named=named)
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A network and what it is called with, all items of one layout together."""
+
+    network: nn.Module
+    inputs: Sequence[Inputs]
+    device: str
+
+    @classmethod
+    def of(cls, encoder: Network, prepared: Sequence[Any], device: str) -> Forward:
+        """The pass that `encoder` makes over prepared items."""
+        groups: dict[Any, list[Any]] = {}
+        for item in prepared:
+            groups.setdefault(layout(item), []).append(item)
+        inputs = [_inputs(encoder, group, device).by_length for group in groups.values()]
+        return cls(encoder.network(device), inputs, device)
+
+    @property
+    def items(self) -> int:
+        """How many there are."""
+        return sum(map(len, self.inputs))
+
+    def calls(self, size: int) -> list[Inputs]:
+        """What the network is called with in batches of at most `size` items."""
+        return [
+            inputs.of(slice(start, start + size)).trimmed
+            for inputs in self.inputs
+            for start in range(0, len(inputs), size)
+        ]
+
+    def speed(self, size: int) -> float:
+        """Items per second of one pass over all items."""
+        calls = self.calls(size)
+        start = time.perf_counter()
+        with torch.inference_mode():
+            for call in calls:
+                self.network(*call.positional, **call.named)
+        finish(self.device)
+        return self.items / (time.perf_counter() - start)
+
+    def best_size(self) -> int:
+        """The size of a batch, a power of two, at which it is fastest; each is tried in turns."""
+        largest = max(map(len, self.inputs))
+        sizes = [1 << power for power in range((largest - 1).bit_length() + 1)]
+        fastest = dict.fromkeys(sizes, 0.0)
+        for _ in range(ROUNDS):
+            for size in sizes:
+                fastest[size] = max(fastest[size], self.speed(size))
+        return max(sizes, key=fastest.__getitem__)
+
+    def flops(self, size: int) -> float:
+        """Floating-point operations for an item, on average."""
+        # in any other form of attention on the CPU they are not counted
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            for call in self.calls(size):
+                self.network(*call.positional, **call.named)
+        return float(counter.get_total_flops() / self.items)
+
+
+def matrix_peak(device: str) -> float:
+    """Floating-point operations per second of one product of float32 matrices."""
+    side = SIDE.get(device, LARGEST_SIDE)
+    left, right = torch.ones(2, side, side, device=device).unbind()
+    finish(device)
+    start = time.perf_counter()
+    torch.mm(left, right)
+    finish(device)
+    return 2 * side**3 / (time.perf_counter() - start)
+
+
+def finish(device: str) -> None:
+    """Wait for what a device has been given to do."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+
+
+class _Caught(BaseException):
+    """Ends a call of `embed` where it calls its network; no Exception, which encoders may answer."""
+
+
+def _inputs(encoder: Network, prepared: Sequence[Any], device: str) -> Inputs:
+    """What `encoder` calls its network with to embed prepared items of one layout."""
+    found: list[Inputs] = []
+
+    def catch(module: nn.Module, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
+        found.append(Inputs(positional, named))
+        raise _Caught
+
+    hook = encoder.network(device).register_forward_pre_hook(catch, with_kwargs=True)
+    try:
+        encoder.embed(prepared, device)
+    except _Caught:
+        pass
+    finally:
+        hook.remove()
+    return found[0]
