@@ -351,6 +351,7 @@ def _features(
                 available[modality, name] = get_encoder(modality, name, asked.preset)
         built = {modality: available[modality, name] for modality, name in chosen.items()}
         try:
+            _warn_of_size(built, asked)
             found[_key(chosen)], encoded = encode(
                 dataset,
                 built,
@@ -369,6 +370,13 @@ def _features(
         if some.folders.keys() != every.keys():
             found[key] = replace(some, required=every)
     return found, total
+
+
+def _warn_of_size(chosen: Mapping[str, encoders.Encoder], asked: Resolved) -> None:
+    """Say so where a size of pictures is set by hand and weights have their own."""
+    image = chosen.get("image")
+    if image is not None and "image_size" in asked.settled and "size" in image.unread:
+        log.warning("encoders.image_size is of random weights: %s has its own size of pictures", image.stamp)
 
 
 def _spec(variant: Variant, asked: Resolved, dataset: str, features: FeatureSet) -> RunSpec:

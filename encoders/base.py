@@ -104,13 +104,18 @@ class Encoder(ABC):
 
     @property
     def stamp(self) -> str:
-        """The name for tables, which says so if the weights are random: ``resnet50 (random)``."""
+        """The name for tables, which says where weights come from if there are any: ``resnet50 (random)``."""
         return f"{self.name} (random)" if self.weights == "random" else self.name
 
     @property
     def source(self) -> str:
         """Where the weights come from, for the run record: their name and digest, or how they were drawn."""
         return ""
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Its options that have no effect with the weights that it has."""
+        return ()
 
     @property
     def recipe(self) -> tuple[str, str, str, tuple[tuple[str, Any], ...]]:
@@ -195,6 +200,11 @@ class Network(Encoder):
         """The network with its weights, on the CPU. Called under a seeded random generator."""
 
     @cached_property
+    def architecture(self) -> str:
+        """What tables call the network, apart from its weights."""
+        return self.name
+
+    @cached_property
     def found(self) -> Found | None:
         """The pretrained weights, looked up once; None if the encoder has random ones."""
         return self.find_weights()
@@ -203,6 +213,11 @@ class Network(Encoder):
     def weights(self) -> str:
         """Either "pretrained" or "random"."""
         return "pretrained" if self.found else "random"
+
+    @property
+    def stamp(self) -> str:
+        """Architecture, and which weights: ``resnet50 (IMAGENET1K_V2 11ad3fa6)``, ``resnet50 (random)``."""
+        return f"{self.architecture} ({self.found.stamp})" if self.found else super().stamp
 
     @property
     def source(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from torch import nn
 from encoders.base import Network
 from encoders.batches import stacked
 from encoders.feature import Feature
-from encoders.untrusted import WeightsUnavailable, check_model, first_line
+from encoders.untrusted import WeightsUnavailable, check_model, first_line, read_object
 from encoders.weights import (
     Found,
     digest_of,
@@ -33,15 +33,22 @@ if TYPE_CHECKING:
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 HINT = "a Hugging Face model goes by its full name (owner/model) or by a local folder with config.json; "
+CONFIG = "config.json"
 UNUSED_PARTS = ("pooler.",)
 """Parameters that the last hidden state does not depend on; a checkpoint may lack them."""
 LARGEST = 2**32
 """Numbers in a network, 17 GB: what a config.json may ask for."""
 
 
-def is_model_name(name: str) -> bool:
-    """Whether a name can mean a model on the Hugging Face Hub, or is a local model folder."""
-    return (Path(name) / "config.json").is_file() or HUB_NAME.fullmatch(name) is not None
+def model_name(*short: str) -> Callable[[str], bool]:
+    """Whether a name can mean a Hub model, a local model folder, or one of the `short` names @FOLDER."""
+
+    def accepts(name: str) -> bool:
+        architecture, at, _ = name.partition("@")
+        of_ones_own = bool(at) and architecture in short
+        return of_ones_own or (Path(name) / CONFIG).is_file() or HUB_NAME.fullmatch(name) is not None
+
+    return accepts
 
 
 class HuggingFace(Network):
@@ -49,7 +56,8 @@ class HuggingFace(Network):
 
     Pretrained weights come from the Hub or the folder. Random ones need a known architecture: those of
     ``repositories`` are known (base size, see ``default_config``), and a folder's is its config.json. A Hub
-    name alone tells no architecture, so without its weights it is an error.
+    name alone tells no architecture, so without its weights it is an error. ``bert@FOLDER`` is a folder that
+    must have weights, and those of this architecture.
     """
 
     library = "transformers"
@@ -61,14 +69,27 @@ class HuggingFace(Network):
     """The architectures (config.model_type) that the preprocessing is right for; empty: any."""
 
     def __init__(self, modality: str, name: str, weights: str, **options: Any):
-        self.folder = Path(name).resolve() if name not in self.repositories and Path(name).is_dir() else None
+        short, at, folder = name.partition("@")
+        self.expected = short if at and short in self.repositories else ""
+        place = Path(folder if self.expected else name).expanduser()
+        is_folder = bool(self.expected) or (name not in self.repositories and place.is_dir())
+        self.folder = place.resolve() if is_folder else None
         super().__init__(modality, name, weights, **options)
         if self.folder:
-            self.name, self.asked = self.folder.name, str(self.folder)
+            prefix = f"{self.expected}@" if self.expected else ""
+            self.name, self.asked = f"{prefix}{self.folder.name}", f"{prefix}{self.folder}"
 
     @abstractmethod
     def default_config(self) -> PretrainedConfig:
         """The architecture of a short name, for random weights."""
+
+    @cached_property
+    def architecture(self) -> str:
+        """The short name, or what the model's configuration calls its architecture."""
+        if self.expected or self.name in self.repositories:
+            return self.expected or self.name
+        folder = self.found.path if self.found else self.folder
+        return str(read_object(folder / CONFIG)["model_type"]) if folder else self.name
 
     @property
     def repository(self) -> str:
@@ -77,9 +98,13 @@ class HuggingFace(Network):
 
     def find_weights(self) -> Found | None:
         """The weights in the folder, in the Hub's local cache, or on the Hub, checked before use."""
+        if self.expected and self.wanted == "random":
+            raise WeightsUnavailable(f"{self.name!r} names its weights, so they cannot be random")
         if self.folder:
             check_model(self.folder)
-            return look_up(self.name, self.wanted, partial(self._in, self.folder), self._folder_is_incomplete)
+            self._check_expected(self.folder)
+            wanted = "pretrained" if self.expected else self.wanted
+            return look_up(self.name, wanted, partial(self._in, self.folder), self._folder_is_incomplete)
         if self.name in self.repositories:
             return self._on_the_hub(self.wanted)
         if self.wanted == "random":
@@ -87,6 +112,14 @@ class HuggingFace(Network):
                 f"{self.name!r} cannot have random weights without its config.json; give a local folder"
             )
         return self._on_the_hub("pretrained")
+
+    def _check_expected(self, folder: Path) -> None:
+        """Raise WeightsUnavailable unless the folder's network is of the architecture that the name says."""
+        there = read_object(folder / CONFIG)["model_type"]
+        if self.expected and there != self.default_config().model_type:
+            raise WeightsUnavailable(
+                f"{folder} holds a {there} network, not {self.expected}; give it by its path"
+            )
 
     def _on_the_hub(self, wanted: str) -> Found | None:
         found = huggingface_weights(self.repository, self.name, wanted, self.vocabulary)
@@ -115,7 +148,7 @@ class HuggingFace(Network):
         """As for every network; random weights of a folder depend on its config.json too."""
         if self.folder is None or self.found:
             return super().source
-        return f"{super().source}, {digest_of(self.folder, ('config.json',))}"
+        return f"{super().source}, {digest_of(self.folder, (CONFIG,))}"
 
     @cached_property
     def config(self) -> PretrainedConfig:
@@ -125,14 +158,14 @@ class HuggingFace(Network):
         folder = self.found.path if self.found else self.folder
         if not folder:
             return self.default_config()
-        with loading(folder / "config.json"):
+        with loading(folder / CONFIG):
             config: PretrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         if self.model_types and config.model_type not in self.model_types:
             raise WeightsUnavailable(
                 f"{self.name!r} is a {config.model_type} network; as {self.modality} encoder only "
                 f"{' and '.join(self.model_types)} networks are supported"
             )
-        with loading(folder / "config.json"):
+        with loading(folder / CONFIG):
             self.check_size(config)
         return config
 

@@ -16,7 +16,7 @@ import torch
 from encoders.base import Encoder, Item, within
 from encoders.decoding import CannotDecode
 from encoders.feature import Feature
-from encoders.huggingface import HINT, HuggingFace, is_model_name, loading
+from encoders.huggingface import HINT, HuggingFace, loading, model_name
 from encoders.registry import register, register_family
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def grams(text: str) -> Iterator[str]:
     yield from ("w " + " ".join(pair) for pair in pairwise(words))
 
 
-@register_family("text", is_model_name, HINT)
+@register_family("text", model_name("bert", "xlnet"), HINT)
 @register("text", "bert", "xlnet")
 class Transformer(HuggingFace):
     """Mean of the last hidden state over the tokens of a text, at most `length` of them.
@@ -104,7 +104,7 @@ class Transformer(HuggingFace):
         """The published sizes of the two base models."""
         from transformers import BertConfig, XLNetConfig
 
-        if self.name == "bert":
+        if self.architecture == "bert":
             return BertConfig(vocab_size=21128)
         return XLNetConfig(vocab_size=32000, d_model=768, n_layer=12, n_head=12, d_inner=3072)
 
