@@ -130,6 +130,7 @@ class Wav2Vec2(HuggingFace):
     """
 
     repositories: ClassVar[dict[str, str]] = {"wav2vec2": "facebook/wav2vec2-base"}
+    stand_in = "logmel"
     model_types = ("wav2vec2", "hubert")
     batch = 64
     seconds = 10.0

@@ -180,6 +180,8 @@ class Network(Encoder):
     random state stays as it was.
     """
 
+    stand_in: ClassVar[str] = ""
+    """The encoder of its modality that needs no weights, where random ones would say nothing."""
     library: ClassVar[str]
     """The distribution whose code draws random weights; its version is part of their fingerprint."""
 

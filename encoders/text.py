@@ -92,6 +92,7 @@ class Transformer(HuggingFace):
         "bert": "google-bert/bert-base-chinese",
         "xlnet": "hfl/chinese-xlnet-base",
     }
+    stand_in = "hashing"
     vocabulary = True
     version = 2
     special_tokens = 5

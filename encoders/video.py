@@ -140,6 +140,7 @@ class VideoMAE(HuggingFace):
     """
 
     repositories: ClassVar[dict[str, str]] = {"videomae": "MCG-NJU/videomae-base"}
+    stand_in = "motion"
     model_types = ("videomae",)
     batch = 32
 
