@@ -16,10 +16,11 @@ from torch import nn
 
 from encoders.base import Item, Network, within
 from encoders.batches import stacked
+from encoders.digest import sha256
 from encoders.feature import Feature
 from encoders.image import IMAGENET, decode, opened
 from encoders.untrusted import WeightsUnavailable, check_safetensors, first_line
-from encoders.weights import Found, sha256
+from encoders.weights import Found
 
 CPU_BATCH = 16
 

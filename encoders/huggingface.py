@@ -16,11 +16,11 @@ from torch import nn
 
 from encoders.base import Network
 from encoders.batches import stacked
+from encoders.digest import digest_of
 from encoders.feature import Feature
 from encoders.untrusted import WeightsUnavailable, check_model, first_line, read_object
 from encoders.weights import (
     Found,
-    digest_of,
     folder_weights,
     huggingface_cached,
     huggingface_weights,

@@ -3,14 +3,13 @@
 All weights go the same way, `look_up`: this machine first, then, if the server answers within PROBE_SECONDS,
 a download. On this machine they are looked for in the folder that BENCH_WEIGHTS names, if it does, where
 torchvision's files and the Hub's folders ``models--owner--model`` lie beside each other; then where torch.hub
-keeps its files (TORCH_HOME) or Hugging Face its own (HF_HOME; HF_HUB_OFFLINE is respected). Only safetensors
-files are taken from Hugging Face: its older format is a pickle, and loading a stranger's pickle runs a
-stranger's code.
+keeps its files (TORCH_HOME) or Hugging Face its own (HF_HOME; HF_HUB_OFFLINE is respected); then in installed
+packages that carry weights (packaged.py). Only safetensors files are taken from Hugging Face: its older
+format is a pickle, and loading a stranger's pickle runs a stranger's code.
 """
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import logging
 import os
@@ -27,6 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from encoders import packaged
+from encoders.digest import digest_of, sha256
 from encoders.untrusted import MODEL_FILES, WeightsUnavailable, weight_files
 
 if TYPE_CHECKING:
@@ -193,13 +194,17 @@ def torchvision_cached(name: str, member: str = "") -> Found | None:
     Raises WeightsUnavailable if there are only others.
     """
     folders = [folder for folder in (own_folder(), checkpoints()) if folder and any(folder.glob("*.pth"))]
-    if not folders:  # spares the import of torchvision, which takes seconds
+    if not folders and not packaged.serves(name):  # spares the import of torchvision, which takes seconds
         return None
-    known = [_torchvision_found(m, folder) for m in torchvision_members(name, member) for folder in folders]
+    members = torchvision_members(name, member)
+    known = [_torchvision_found(entry, folder) for entry in members for folder in folders]
     there = [found for found in known if found.path.is_file()]
     for found in there:
         if sha256(found.path).startswith(found.digest):
             return found
+    for entry in members:
+        if path := packaged.checkpoint(_file_name(entry.url)):
+            return _torchvision_found(entry, path.parent)
     if there:
         path = there[0].path
         raise WeightsUnavailable(
@@ -207,18 +212,6 @@ def torchvision_cached(name: str, member: str = "") -> Found | None:
             f"delete it, or use it under its own name as {name}@FILE"
         )
     return None
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, computed once per process as long as it does not change."""
-    status = path.stat()
-    return _sha256(path, status.st_size, status.st_mtime_ns)
-
-
-@cache
-def _sha256(path: Path, size: int, changed: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def torchvision_members(name: str, member: str = "") -> list[WeightsEnum]:
@@ -290,6 +283,8 @@ def huggingface_cached(repository: str, vocabulary: bool) -> Found | None:
         folder = config.parent  # snapshots/COMMIT
         if is_complete(folder, vocabulary):
             return Found(folder, repository, folder.name, repository.rpartition("/")[2])
+    if carried := packaged.model(repository):
+        return Found(carried[0], repository, carried[1], repository.rpartition("/")[2])
     return None
 
 
@@ -357,13 +352,3 @@ def is_complete(folder: Path, vocabulary: bool) -> bool:
 def folder_weights(folder: Path) -> Found:
     """The weights in a local model folder, with the digest of all files that matter."""
     return Found(folder, folder.name, digest_of(folder, MODEL_FILES))
-
-
-def digest_of(folder: Path, patterns: tuple[str, ...]) -> str:
-    """16 hexadecimal digits over the names and the content of the files that match, whatever their order."""
-    files = sorted({path for pattern in patterns for path in folder.glob(pattern)})
-    total = hashlib.sha256()
-    for path in files:
-        with path.open("rb") as file:
-            total.update(path.name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()[:16]
