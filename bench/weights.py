@@ -75,7 +75,7 @@ def _warn(name: str, why: str, stand_in: str) -> None:
     log.warning(
         "%s. %s, which needs none, takes the place of %s: a random one would say nothing (--weights random "
         "takes it all the same; `bench weights` says how to get the pretrained ones).",
-        why.partition("; get them")[0],
+        why.partition(encoders.GET)[0],
         stand_in,
         name,
     )

@@ -130,6 +130,7 @@ class Wav2Vec2(HuggingFace):
     """
 
     repositories: ClassVar[dict[str, str]] = {"wav2vec2": "facebook/wav2vec2-base"}
+    licences: ClassVar[dict[str, str]] = {"wav2vec2": "Apache-2.0"}
     stand_in = "logmel"
     model_types = ("wav2vec2", "hubert")
     batch = 64

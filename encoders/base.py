@@ -20,7 +20,7 @@ from encoders.batches import embedded
 from encoders.decoding import CannotDecode
 from encoders.feature import Feature, Undecodable
 from encoders.untrusted import first_line
-from encoders.weights import Found
+from encoders.weights import Found, Offer
 
 MODALITIES = ("text", "image", "video", "audio")
 """Modalities whose items an encoder turns into features; "numeric" is trained with the model."""
@@ -194,12 +194,17 @@ class Network(Encoder):
         """Where the pretrained weights are, or None for random ones."""
 
     @abstractmethod
-    def present(self) -> Path | None:
-        """Where pretrained weights lie on this machine. Raises WeightsUnavailable if they are damaged."""
+    def present(self) -> Found | None:
+        """Pretrained weights on this machine. Raises WeightsUnavailable if they are damaged."""
 
     @abstractmethod
     def build(self) -> nn.Module:
         """The network with its weights, on the CPU. Called under a seeded random generator."""
+
+    @property
+    def offer(self) -> Offer | None:
+        """The pretrained weights that are published for it; None where that is not known."""
+        return None
 
     @cached_property
     def architecture(self) -> str:

@@ -21,6 +21,7 @@ from encoders.feature import Feature
 from encoders.untrusted import WeightsUnavailable, check_model, first_line, read_object
 from encoders.weights import (
     Found,
+    Offer,
     folder_weights,
     huggingface_cached,
     huggingface_weights,
@@ -63,6 +64,8 @@ class HuggingFace(Network):
     library = "transformers"
     repositories: ClassVar[dict[str, str]] = {}
     """The Hub model behind each short name."""
+    licences: ClassVar[dict[str, str]] = {}
+    """Of their weights, as the models' pages on the Hub say."""
     vocabulary: ClassVar[bool] = False
     """Whether the tokenizer's files are needed."""
     model_types: ClassVar[tuple[str, ...]] = ()
@@ -82,6 +85,15 @@ class HuggingFace(Network):
     @abstractmethod
     def default_config(self) -> PretrainedConfig:
         """The architecture of a short name, for random weights."""
+
+    @property
+    def offer(self) -> Offer | None:
+        """The Hub model of a short name; its size is that of the network's numbers."""
+        if self.folder or self.name not in self.repositories:
+            return None
+        origin = f"huggingface.co/{self.repository}"
+        size = 4 * numbers(self.default_config())
+        return Offer(self.repository.rpartition("/")[2], origin, size, self.licences[self.name])
 
     @cached_property
     def architecture(self) -> str:
@@ -134,14 +146,14 @@ class HuggingFace(Network):
         files = "model.safetensors" + (" or its tokenizer's files" if self.vocabulary else "")
         raise WeightsUnavailable(f"{self.folder} lacks {files}")
 
-    def present(self) -> Path | None:
+    def present(self) -> Found | None:
         """The complete copy in the Hub's local cache, or the folder."""
         if self.folder:
-            return self.folder if is_complete(self.folder, self.vocabulary) else None
+            return self._in(self.folder)
         found = huggingface_cached(self.repository, self.vocabulary)
         if found:
             check_model(found.path)
-        return found.path if found else None
+        return found
 
     @property
     def source(self) -> str:
@@ -171,11 +183,8 @@ class HuggingFace(Network):
 
     def check_size(self, config: PretrainedConfig) -> None:
         """Raise ValueError if the network would not fit into memory; it is laid out without any."""
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            network = _laid_out(config)
-        numbers = sum(tensor.numel() for tensor in (*network.parameters(), *network.buffers()))
-        if numbers > LARGEST:
-            raise ValueError(f"its network has {numbers:,} numbers, more than {LARGEST:,}")
+        if (found := numbers(config)) > LARGEST:
+            raise ValueError(f"its network has {found:,} numbers, more than {LARGEST:,}")
 
     def build(self) -> nn.Module:
         """The network without any head, float32."""
@@ -224,6 +233,13 @@ def pooled(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         return states.mean(dim=1)
     present = mask.unsqueeze(-1)
     return (states * present).sum(dim=1) / present.sum(dim=1)
+
+
+def numbers(config: PretrainedConfig) -> int:
+    """How many numbers the network of a configuration has; it is laid out without any memory."""
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        network = _laid_out(config)
+    return sum(tensor.numel() for tensor in (*network.parameters(), *network.buffers()))
 
 
 def _laid_out(config: PretrainedConfig) -> nn.Module:

@@ -181,16 +181,17 @@ def weights_present() -> dict[str, Path | None]:
     Weights that are there and damaged are warned of.
     """
     found: dict[str, Path | None] = {}
-    for encoder in _networks():
+    for encoder in networks():
         try:
-            found[encoder.name] = encoder.present()
+            present = encoder.present()
+            found[encoder.name] = present.path if present else None
         except WeightsUnavailable as error:
             log.warning("%s", error)
             found[encoder.name] = None
     return found
 
 
-def _networks() -> Iterator[Network]:
+def networks() -> Iterator[Network]:
     """Every registered encoder that needs weights; one that cannot be made is warned of."""
     for modality, name in [(kind, known) for kind in MODALITIES for known in names(kind)]:
         if issubclass(entry(modality, name).cls, Network):

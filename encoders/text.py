@@ -94,6 +94,7 @@ class Transformer(HuggingFace):
         "xlnet": "hfl/chinese-xlnet-base",
         "minilm": "sentence-transformers/all-MiniLM-L6-v2",
     }
+    licences: ClassVar[dict[str, str]] = dict.fromkeys(repositories, "Apache-2.0")
     stand_in = "hashing"
     vocabulary = True
     version = 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -14,7 +13,7 @@ from encoders.base import UnknownEncoder
 from encoders.classifier import Classifier, Own, load
 from encoders.registry import register_family
 from encoders.untrusted import WeightsUnavailable
-from encoders.weights import Found, hub_file, hub_file_cached
+from encoders.weights import Found, Offer, hub_file, hub_file_cached
 from fusions.registry import nearest
 
 PREFIX = "timm/"
@@ -64,13 +63,19 @@ class Timm(Classifier):
             repository, FILE, self.published_as.tag, self.name, "pretrained" if self.tag else self.wanted
         )
 
-    def present(self) -> Path | None:
+    def present(self) -> Found | None:
         """The file in the Hub's cache, or the one that the name gives."""
         if self.file:
-            found = self.find_weights()
-        else:
-            found = hub_file_cached(self.published_as.hf_hub_id, FILE, self.published_as.tag)
-        return found.path if found else None
+            return self.find_weights()
+        return hub_file_cached(self.published_as.hf_hub_id, FILE, self.published_as.tag)
+
+    @property
+    def offer(self) -> Offer | None:
+        """What timm says of them, who alone knows their licence."""
+        known = self.published_as
+        if self.file or not known.hf_hub_id:
+            return None
+        return Offer(known.tag, f"huggingface.co/{known.hf_hub_id}", 0, known.license or "not said")
 
     def own_preprocessing(self) -> Own | None:
         """The one for evaluation."""

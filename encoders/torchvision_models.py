@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -15,6 +14,7 @@ from encoders.registry import register, register_family
 from encoders.untrusted import WeightsUnavailable
 from encoders.weights import (
     Found,
+    Offer,
     torchvision_cached,
     torchvision_digest,
     torchvision_members,
@@ -76,12 +76,19 @@ class Torchvision(Classifier):
         wanted = "pretrained" if self.member else self.wanted
         return torchvision_weights(self.architecture, wanted, self.member)
 
-    def present(self) -> Path | None:
+    def present(self) -> Found | None:
         """The file on this machine, or the one that the name gives."""
-        found = (
-            torchvision_cached(self.architecture, self.member) if self.file is None else self.find_weights()
-        )
-        return found.path if found else None
+        if self.file:
+            return self.find_weights()
+        return torchvision_cached(self.architecture, self.member)
+
+    @property
+    def offer(self) -> Offer | None:
+        """What the name says, or torchvision's default."""
+        for entry in torchvision_members(self.architecture, self.member)[:1] if self.file is None else []:
+            size = round(entry.meta["_file_size"] * 2**20)
+            return Offer(entry.name, entry.url, size, "BSD-3-Clause")
+        return None
 
     @cached_property
     def weights_entry(self) -> WeightsEnum | None:

@@ -140,6 +140,7 @@ class VideoMAE(HuggingFace):
     """
 
     repositories: ClassVar[dict[str, str]] = {"videomae": "MCG-NJU/videomae-base"}
+    licences: ClassVar[dict[str, str]] = {"videomae": "CC-BY-NC-4.0"}
     stand_in = "motion"
     model_types = ("videomae",)
     batch = 32

@@ -14,6 +14,7 @@ import http.client
 import logging
 import os
 import re
+import shutil
 import socket
 import threading
 import urllib.error
@@ -23,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from encoders import packaged
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 WEIGHTS = ("auto", "pretrained", "random")
 PROBE_SECONDS = 3.0
+GET = "; get them where there is a network"
+"""How an error goes on after saying why weights are not to be had."""
 STALL_SECONDS = 20.0
 FOLDER = "BENCH_WEIGHTS"
 """The environment variable that names a folder of weights."""
@@ -52,17 +55,28 @@ class Found:
         source: what they are, in words without a path of this machine.
         digest: hexadecimal digits that identify their content.
         label: what tables call them; `source` where that is short enough.
+        repository: the Hub's name of the model that they are of, where they are one's.
     """
 
     path: Path
     source: str
     digest: str
     label: str = ""
+    repository: str = ""
 
     @property
     def stamp(self) -> str:
         """What tables say of them: ``IMAGENET1K_V2 11ad3fa6``."""
         return f"{self.label or self.source} {self.digest[:8]}"
+
+
+class Offer(NamedTuple):
+    """Pretrained weights that are published: what tables call them, where, bytes (0: not known), licence."""
+
+    label: str
+    origin: str
+    size: int
+    licence: str
 
 
 def look_up(
@@ -89,7 +103,8 @@ def look_up(
     except WeightsUnavailable as error:
         if wanted == "pretrained":
             raise WeightsUnavailable(
-                f"no pretrained weights for {name!r}: {error}; get them, or use --weights auto or random"
+                f"no pretrained weights for {name!r}: {error}{GET} (`bench weights fetch {name} --to DIR`), "
+                "and say --weights-dir DIR"
             ) from error
         _warn_random(name, str(error))
         return None
@@ -135,6 +150,29 @@ def answers(server: str) -> bool:
     thread.start()
     thread.join(PROBE_SECONDS)
     return answered.is_set()
+
+
+def bring(found: Found, folder: Path) -> Path:
+    """Copy weights into a folder that BENCH_WEIGHTS may name, on any machine; where they lie in it."""
+    if not found.repository:
+        return _copied(found.path, folder / found.path.name)
+    home = folder / f"models--{found.repository.replace('/', '--')}"
+    snapshot = home / "snapshots" / found.digest
+    single = found.path.is_file()
+    files = [found.path] if single else [p for pattern in MODEL_FILES for p in found.path.glob(pattern)]
+    for path in files:
+        _copied(path, snapshot / path.name)
+    (home / "refs").mkdir(exist_ok=True)
+    (home / "refs/main").write_text(found.digest, encoding="utf-8")
+    return snapshot
+
+
+def _copied(path: Path, to: Path) -> Path:
+    """A copy of what a path leads to; under its own name only once it is whole."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    part = to.with_name(f"{to.name}.part")
+    shutil.copyfile(path, part)
+    return part.replace(to)
 
 
 def places() -> dict[str, Path]:
@@ -282,10 +320,14 @@ def huggingface_cached(repository: str, vocabulary: bool) -> Found | None:
     for config in _cached(repository, "config.json"):
         folder = config.parent  # snapshots/COMMIT
         if is_complete(folder, vocabulary):
-            return Found(folder, repository, folder.name, repository.rpartition("/")[2])
+            return _of_the_hub(folder, repository, folder.name)
     if carried := packaged.model(repository):
-        return Found(carried[0], repository, carried[1], repository.rpartition("/")[2])
+        return _of_the_hub(carried[0], repository, carried[1])
     return None
+
+
+def _of_the_hub(folder: Path, repository: str, digest: str) -> Found:
+    return Found(folder, repository, digest, repository.rpartition("/")[2], repository)
 
 
 def hub_file(repository: str | None, file: str, label: str, name: str, wanted: str) -> Found | None:
@@ -300,16 +342,17 @@ def hub_file(repository: str | None, file: str, label: str, name: str, wanted: s
             )
         with _downloading(repository):
             path = Path(hf_hub_download(repository, file))
-        return Found(path, repository, path.parent.name, label)
+        return Found(path, repository, path.parent.name, label, repository)
 
     return look_up(name, wanted, lambda: hub_file_cached(repository, file, label), download)
 
 
 def hub_file_cached(repository: str | None, file: str, label: str) -> Found | None:
     """The same on this machine."""
-    for path in _cached(repository, file) if repository else ():
-        return Found(path, repository or "", path.parent.name, label)
-    return None
+    if not repository:
+        return None
+    paths = _cached(repository, file)
+    return next((Found(path, repository, path.parent.name, label, repository) for path in paths), None)
 
 
 def _cached(repository: str, file: str) -> Iterator[Path]:
