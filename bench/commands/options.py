@@ -75,8 +75,14 @@ WEIGHTS_DIR = click.option(
 
 CHOOSING = [
     ENCODER,
-    click.option("--backbone", help="Short for --encoder image=NAMES."),
-    click.option("--text", help="Short for --encoder text=NAMES: hashing, bert, xlnet, or of Hugging Face."),
+    click.option(
+        "--backbone",
+        help="Short for --encoder image=NAMES: of torchvision (resnet50, resnet50:IMAGENET1K_V1), of timm "
+        "(timm/NAME), or with a file of your own (resnet50@FILE).",
+    ),
+    click.option(
+        "--text", help="Short for --encoder text=NAMES: hashing, bert, xlnet, minilm, OWNER/MODEL, a folder."
+    ),
     click.option("--video", help="Short for --encoder video=NAMES: motion, flow, videomae."),
     click.option("--audio", help="Short for --encoder audio=NAMES: logmel, music, wav2vec2."),
     click.option("--data", default="livestream", show_default=True, help="An embedded dataset or a folder."),
