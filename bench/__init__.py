@@ -6,7 +6,9 @@ What a run goes through, from top to bottom; a file imports from those below it 
     calibrate/    how far verdicts and estimates are to be trusted, where the truth is known
     perf/         speed and memory: of reading features, of encoding
     sync/         music-motion synchronicity: score, yardsticks, what it predicts, for whom, suggestions
-    request.py    what is asked for, checked; workflow.py carries it out; publish.py draws what is stored
+    encoding.py   what a request would have encoded, how long that takes, which weights it needs
+    request.py    what is asked for, checked; weights.py: what takes the place of encoders without weights;
+                  workflow.py carries it out; publish.py draws what is stored
     experiments/  one file each: variants, what is measured in them, verdict, figures
     report/       sheets (one table object) and their writers, captions, parts of figures, the page
     compare/      stored predictions, or those of others, as one frame; tests, verdicts, power

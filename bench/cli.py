@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import click
 
-from bench.commands import calibrating, comparing, data, perf, reading, sync, tools, training, tuning
+from bench.commands import (
+    calibrating,
+    comparing,
+    data,
+    encoding,
+    perf,
+    reading,
+    sync,
+    tools,
+    training,
+    tuning,
+)
 from bench.version import VERSION
 
 
@@ -18,7 +29,8 @@ for _command in (
     training.run, training.paper, tuning.tune,
     reading.tables, reading.figures, reading.report, reading.results, reading.predict,
     comparing.compare, comparing.power, calibrating.calibrate,
-    sync.sync, data.data, tools.list_, tools.doctor, tools.audit, perf.perf,
+    sync.sync, data.data, encoding.encode, encoding.weights,
+    tools.list_, tools.doctor, tools.audit, perf.perf,
 ):  # fmt: skip
     main.add_command(_command)
 

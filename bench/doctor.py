@@ -23,10 +23,7 @@ def findings() -> Iterator[tuple[str, str]]:
     for whose, folder in encoders.places().items():
         yield f"{whose} weights", f"looked for in {folder}"
     for name, where in encoders.weights_present().items():
-        yield (
-            f"weights of {name}",
-            str(where or "not here; random ones are used unless they can be downloaded"),
-        )
+        yield f"weights of {name}", str(where or "not here; `bench weights list` says more of them")
     folder = cache_dir()
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     yield "cache", f"{folder} ({size / 1e6:.0f} MB)"

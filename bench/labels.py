@@ -28,11 +28,12 @@ class Named(Protocol):
 
 
 def short(names: Iterable[str]) -> dict[str, str]:
-    """Name -> how it is shown: of a path to a folder as much of its end as sets it apart from the others."""
+    """Name -> how it is shown: of a path as much of its end as sets it apart from the others."""
     known = dict.fromkeys(names)
-    paths = {name: PurePath(name).parts for name in known if _is_path(name)}
-    for depth in range(1, max(map(len, paths.values()), default=0)):
-        ends = {name: str(PurePath(*parts[-depth:])) for name, parts in paths.items()}
+    split = {name: _split(name) for name in known}
+    paths = {name: (before, PurePath(path).parts) for name, (before, path) in split.items() if path}
+    for depth in range(1, max((len(parts) for _, parts in paths.values()), default=0)):
+        ends = {name: before + str(PurePath(*parts[-depth:])) for name, (before, parts) in paths.items()}
         if len({*ends.values(), *known.keys() - ends.keys()}) == len(known):
             return {name: ends.get(name, name) for name in known}
     return {name: name for name in known}
@@ -45,6 +46,14 @@ def for_files(names: Sequence[str]) -> list[str]:
         slug if slug and plain.count(slug) == 1 else f"{slug}-{i}".strip("-")
         for i, slug in enumerate(plain, start=1)
     ]
+
+
+def _split(name: str) -> tuple[str, str]:
+    """What stands before a path in a name, ``resnet18@`` of ``resnet18@PATH``, and the path; "" for none."""
+    before, at, path = name.partition("@")
+    if at and not _is_path(before):
+        return before + at, path
+    return "", name if _is_path(name) else ""
 
 
 def _is_path(name: str) -> bool:

@@ -31,6 +31,7 @@ from bench.spec import RunSpec
 from bench.store import RunStore
 from bench.tune import tuned
 from bench.variants import Choice, Variant
+from bench.weights import to_be_had, warn_of_size
 
 log = logging.getLogger("bench")
 
@@ -250,6 +251,7 @@ def choice_of(asked: Resolved, schema: Schema) -> Choice:
 
     Raises:
         DataError: the description suggests an encoder that there is not.
+        UsageError: an encoder's weights are not to be had, and nothing can take its place.
     """
     preset = asked.preset
     defaults = dict(asked.defaults)
@@ -260,7 +262,8 @@ def choice_of(asked: Resolved, schema: Schema) -> Choice:
         except UsageError as error:
             raise DataError(f"dataset.toml of {schema.name}: [encoders]: {error}") from None
         defaults[modality] = name
-    return Choice(schema, asked.fusions, asked.encoders, defaults, preset.fusions, preset.encoders.weights)
+    wanted, defaults = to_be_had(asked, defaults, schema.encoded)
+    return Choice(schema, asked.fusions, wanted, defaults, preset.fusions, preset.encoders.weights)
 
 
 def variants_of(experiment: Experiment, choice: Choice, missing: Sequence[str] = ()) -> list[Variant]:
@@ -351,6 +354,7 @@ def _features(
                 available[modality, name] = get_encoder(modality, name, asked.preset)
         built = {modality: available[modality, name] for modality, name in chosen.items()}
         try:
+            warn_of_size(built, asked)
             found[_key(chosen)], encoded = encode(
                 dataset,
                 built,

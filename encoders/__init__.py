@@ -17,11 +17,12 @@ from encoders.base import MODALITIES, Encoder, Item, Network, UnknownEncoder
 from encoders.batches import embedded
 from encoders.decoding import CannotDecode
 from encoders.feature import EncoderFailed, Feature, Undecodable
-from encoders.registry import Entry, adopt, entry, get, names, register, weights_present
+from encoders.registry import Entry, adopt, entry, get, names, networks, register, weights_present
 from encoders.untrusted import WeightsUnavailable
-from encoders.weights import WEIGHTS, places
+from encoders.weights import GET, WEIGHTS, Found, Offer, bring, places
 
 __all__ = [
+    "GET",
     "MODALITIES",
     "WEIGHTS",
     "CannotDecode",
@@ -29,16 +30,20 @@ __all__ = [
     "EncoderFailed",
     "Entry",
     "Feature",
+    "Found",
     "Item",
     "Network",
+    "Offer",
     "Undecodable",
     "UnknownEncoder",
     "WeightsUnavailable",
     "adopt",
+    "bring",
     "embedded",
     "entry",
     "get",
     "names",
+    "networks",
     "places",
     "register",
     "weights_present",

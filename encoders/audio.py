@@ -13,7 +13,7 @@ import torch
 from encoders.base import Encoder, Item
 from encoders.decoding import CannotDecode
 from encoders.feature import Feature
-from encoders.huggingface import HINT, HuggingFace, is_model_name
+from encoders.huggingface import HINT, HuggingFace, model_name
 from encoders.media import opened
 from encoders.registry import register, register_family
 
@@ -120,7 +120,7 @@ def beat(onset: np.ndarray) -> tuple[float, float]:
     return float(strength[best]), (first + best) * HOP / RATE
 
 
-@register_family("audio", is_model_name, HINT)
+@register_family("audio", model_name("wav2vec2"), HINT)
 @register("audio", "wav2vec2")
 class Wav2Vec2(HuggingFace):
     """Mean over time of the last hidden state of wav2vec 2.0 (or HuBERT) on the first 10 s of sound.
@@ -130,6 +130,8 @@ class Wav2Vec2(HuggingFace):
     """
 
     repositories: ClassVar[dict[str, str]] = {"wav2vec2": "facebook/wav2vec2-base"}
+    licences: ClassVar[dict[str, str]] = {"wav2vec2": "Apache-2.0"}
+    stand_in = "logmel"
     model_types = ("wav2vec2", "hubert")
     batch = 64
     seconds = 10.0

@@ -20,7 +20,7 @@ from encoders.batches import embedded
 from encoders.decoding import CannotDecode
 from encoders.feature import Feature, Undecodable
 from encoders.untrusted import first_line
-from encoders.weights import Found
+from encoders.weights import Found, Offer
 
 MODALITIES = ("text", "image", "video", "audio")
 """Modalities whose items an encoder turns into features; "numeric" is trained with the model."""
@@ -104,13 +104,18 @@ class Encoder(ABC):
 
     @property
     def stamp(self) -> str:
-        """The name for tables, which says so if the weights are random: ``resnet50 (random)``."""
+        """The name for tables, which says where weights come from if there are any: ``resnet50 (random)``."""
         return f"{self.name} (random)" if self.weights == "random" else self.name
 
     @property
     def source(self) -> str:
         """Where the weights come from, for the run record: their name and digest, or how they were drawn."""
         return ""
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Its options that have no effect with the weights that it has."""
+        return ()
 
     @property
     def recipe(self) -> tuple[str, str, str, tuple[tuple[str, Any], ...]]:
@@ -175,6 +180,8 @@ class Network(Encoder):
     random state stays as it was.
     """
 
+    stand_in: ClassVar[str] = ""
+    """The encoder of its modality that needs no weights, where random ones would say nothing."""
     library: ClassVar[str]
     """The distribution whose code draws random weights; its version is part of their fingerprint."""
 
@@ -187,12 +194,22 @@ class Network(Encoder):
         """Where the pretrained weights are, or None for random ones."""
 
     @abstractmethod
-    def present(self) -> Path | None:
-        """Where pretrained weights lie on this machine. Raises WeightsUnavailable if they are damaged."""
+    def present(self) -> Found | None:
+        """Pretrained weights on this machine. Raises WeightsUnavailable if they are damaged."""
 
     @abstractmethod
     def build(self) -> nn.Module:
         """The network with its weights, on the CPU. Called under a seeded random generator."""
+
+    @property
+    def offer(self) -> Offer | None:
+        """The pretrained weights that are published for it; None where that is not known."""
+        return None
+
+    @cached_property
+    def architecture(self) -> str:
+        """What tables call the network, apart from its weights."""
+        return self.name
 
     @cached_property
     def found(self) -> Found | None:
@@ -203,6 +220,11 @@ class Network(Encoder):
     def weights(self) -> str:
         """Either "pretrained" or "random"."""
         return "pretrained" if self.found else "random"
+
+    @property
+    def stamp(self) -> str:
+        """Architecture, and which weights: ``resnet50 (IMAGENET1K_V2 11ad3fa6)``, ``resnet50 (random)``."""
+        return f"{self.architecture} ({self.found.stamp})" if self.found else super().stamp
 
     @property
     def source(self) -> str:

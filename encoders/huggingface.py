@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,11 +16,12 @@ from torch import nn
 
 from encoders.base import Network
 from encoders.batches import stacked
+from encoders.digest import digest_of
 from encoders.feature import Feature
-from encoders.untrusted import WeightsUnavailable, check_model, first_line
+from encoders.untrusted import WeightsUnavailable, check_model, first_line, read_object
 from encoders.weights import (
     Found,
-    digest_of,
+    Offer,
     folder_weights,
     huggingface_cached,
     huggingface_weights,
@@ -33,15 +34,22 @@ if TYPE_CHECKING:
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 HINT = "a Hugging Face model goes by its full name (owner/model) or by a local folder with config.json; "
+CONFIG = "config.json"
 UNUSED_PARTS = ("pooler.",)
 """Parameters that the last hidden state does not depend on; a checkpoint may lack them."""
 LARGEST = 2**32
 """Numbers in a network, 17 GB: what a config.json may ask for."""
 
 
-def is_model_name(name: str) -> bool:
-    """Whether a name can mean a model on the Hugging Face Hub, or is a local model folder."""
-    return (Path(name) / "config.json").is_file() or HUB_NAME.fullmatch(name) is not None
+def model_name(*short: str) -> Callable[[str], bool]:
+    """Whether a name can mean a Hub model, a local model folder, or one of the `short` names @FOLDER."""
+
+    def accepts(name: str) -> bool:
+        architecture, at, _ = name.partition("@")
+        of_ones_own = bool(at) and architecture in short
+        return of_ones_own or (Path(name) / CONFIG).is_file() or HUB_NAME.fullmatch(name) is not None
+
+    return accepts
 
 
 class HuggingFace(Network):
@@ -49,26 +57,51 @@ class HuggingFace(Network):
 
     Pretrained weights come from the Hub or the folder. Random ones need a known architecture: those of
     ``repositories`` are known (base size, see ``default_config``), and a folder's is its config.json. A Hub
-    name alone tells no architecture, so without its weights it is an error.
+    name alone tells no architecture, so without its weights it is an error. ``bert@FOLDER`` is a folder that
+    must have weights, and those of this architecture.
     """
 
     library = "transformers"
     repositories: ClassVar[dict[str, str]] = {}
     """The Hub model behind each short name."""
+    licences: ClassVar[dict[str, str]] = {}
+    """Of their weights, as the models' pages on the Hub say."""
     vocabulary: ClassVar[bool] = False
     """Whether the tokenizer's files are needed."""
     model_types: ClassVar[tuple[str, ...]] = ()
     """The architectures (config.model_type) that the preprocessing is right for; empty: any."""
 
     def __init__(self, modality: str, name: str, weights: str, **options: Any):
-        self.folder = Path(name).resolve() if name not in self.repositories and Path(name).is_dir() else None
+        short, at, folder = name.partition("@")
+        self.expected = short if at and short in self.repositories else ""
+        place = Path(folder if self.expected else name).expanduser()
+        is_folder = bool(self.expected) or (name not in self.repositories and place.is_dir())
+        self.folder = place.resolve() if is_folder else None
         super().__init__(modality, name, weights, **options)
         if self.folder:
-            self.name, self.asked = self.folder.name, str(self.folder)
+            prefix = f"{self.expected}@" if self.expected else ""
+            self.name, self.asked = f"{prefix}{self.folder.name}", f"{prefix}{self.folder}"
 
     @abstractmethod
     def default_config(self) -> PretrainedConfig:
         """The architecture of a short name, for random weights."""
+
+    @property
+    def offer(self) -> Offer | None:
+        """The Hub model of a short name; its size is that of the network's numbers."""
+        if self.folder or self.name not in self.repositories:
+            return None
+        origin = f"huggingface.co/{self.repository}"
+        size = 4 * numbers(self.default_config())
+        return Offer(self.repository.rpartition("/")[2], origin, size, self.licences[self.name])
+
+    @cached_property
+    def architecture(self) -> str:
+        """The short name, or what the model's configuration calls its architecture."""
+        if self.expected or self.name in self.repositories:
+            return self.expected or self.name
+        folder = self.found.path if self.found else self.folder
+        return str(read_object(folder / CONFIG)["model_type"]) if folder else self.name
 
     @property
     def repository(self) -> str:
@@ -77,9 +110,13 @@ class HuggingFace(Network):
 
     def find_weights(self) -> Found | None:
         """The weights in the folder, in the Hub's local cache, or on the Hub, checked before use."""
+        if self.expected and self.wanted == "random":
+            raise WeightsUnavailable(f"{self.name!r} names its weights, so they cannot be random")
         if self.folder:
             check_model(self.folder)
-            return look_up(self.name, self.wanted, partial(self._in, self.folder), self._folder_is_incomplete)
+            self._check_expected(self.folder)
+            wanted = "pretrained" if self.expected else self.wanted
+            return look_up(self.name, wanted, partial(self._in, self.folder), self._folder_is_incomplete)
         if self.name in self.repositories:
             return self._on_the_hub(self.wanted)
         if self.wanted == "random":
@@ -87,6 +124,14 @@ class HuggingFace(Network):
                 f"{self.name!r} cannot have random weights without its config.json; give a local folder"
             )
         return self._on_the_hub("pretrained")
+
+    def _check_expected(self, folder: Path) -> None:
+        """Raise WeightsUnavailable unless the folder's network is of the architecture that the name says."""
+        there = read_object(folder / CONFIG)["model_type"]
+        if self.expected and there != self.default_config().model_type:
+            raise WeightsUnavailable(
+                f"{folder} holds a {there} network, not {self.expected}; give it by its path"
+            )
 
     def _on_the_hub(self, wanted: str) -> Found | None:
         found = huggingface_weights(self.repository, self.name, wanted, self.vocabulary)
@@ -101,21 +146,21 @@ class HuggingFace(Network):
         files = "model.safetensors" + (" or its tokenizer's files" if self.vocabulary else "")
         raise WeightsUnavailable(f"{self.folder} lacks {files}")
 
-    def present(self) -> Path | None:
+    def present(self) -> Found | None:
         """The complete copy in the Hub's local cache, or the folder."""
         if self.folder:
-            return self.folder if is_complete(self.folder, self.vocabulary) else None
+            return self._in(self.folder)
         found = huggingface_cached(self.repository, self.vocabulary)
         if found:
             check_model(found.path)
-        return found.path if found else None
+        return found
 
     @property
     def source(self) -> str:
         """As for every network; random weights of a folder depend on its config.json too."""
         if self.folder is None or self.found:
             return super().source
-        return f"{super().source}, {digest_of(self.folder, ('config.json',))}"
+        return f"{super().source}, {digest_of(self.folder, (CONFIG,))}"
 
     @cached_property
     def config(self) -> PretrainedConfig:
@@ -125,24 +170,21 @@ class HuggingFace(Network):
         folder = self.found.path if self.found else self.folder
         if not folder:
             return self.default_config()
-        with loading(folder / "config.json"):
+        with loading(folder / CONFIG):
             config: PretrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         if self.model_types and config.model_type not in self.model_types:
             raise WeightsUnavailable(
                 f"{self.name!r} is a {config.model_type} network; as {self.modality} encoder only "
                 f"{' and '.join(self.model_types)} networks are supported"
             )
-        with loading(folder / "config.json"):
+        with loading(folder / CONFIG):
             self.check_size(config)
         return config
 
     def check_size(self, config: PretrainedConfig) -> None:
         """Raise ValueError if the network would not fit into memory; it is laid out without any."""
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            network = _laid_out(config)
-        numbers = sum(tensor.numel() for tensor in (*network.parameters(), *network.buffers()))
-        if numbers > LARGEST:
-            raise ValueError(f"its network has {numbers:,} numbers, more than {LARGEST:,}")
+        if (found := numbers(config)) > LARGEST:
+            raise ValueError(f"its network has {found:,} numbers, more than {LARGEST:,}")
 
     def build(self) -> nn.Module:
         """The network without any head, float32."""
@@ -191,6 +233,13 @@ def pooled(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         return states.mean(dim=1)
     present = mask.unsqueeze(-1)
     return (states * present).sum(dim=1) / present.sum(dim=1)
+
+
+def numbers(config: PretrainedConfig) -> int:
+    """How many numbers the network of a configuration has; it is laid out without any memory."""
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        network = _laid_out(config)
+    return sum(tensor.numel() for tensor in (*network.parameters(), *network.buffers()))
 
 
 def _laid_out(config: PretrainedConfig) -> nn.Module:

@@ -53,7 +53,8 @@ class Family(NamedTuple):
 
 
 _entries: dict[tuple[str, str], Entry] = {}
-_families: dict[str, Family] = {}
+_families: dict[tuple[str, str], Family] = {}
+"""By modality, and what the names begin with."""
 _entry_points_loaded = False
 
 
@@ -90,16 +91,18 @@ def register(modality: str, *names: str) -> Callable[[E], E]:
     return add
 
 
-def register_family(modality: str, accepts: Callable[[str], bool], hint: str) -> Callable[[E], E]:
+def register_family(
+    modality: str, accepts: Callable[[str], bool], hint: str, prefix: str = ""
+) -> Callable[[E], E]:
     """Class decorator: use this class for every name that `accepts`, if no encoder has exactly that name.
 
-    A modality has one family at most; ValueError if it has one.
+    A modality has one family at most of names that begin with `prefix`; ValueError if it has one.
     """
 
     def add(cls: E) -> E:
-        if modality in _families:
+        if (modality, prefix) in _families:
             raise ValueError(f"there is a family of {modality} encoders already; register a name instead")
-        _families[modality] = Family(accepts, cls, Place.of(cls, sys._getframe(1)), hint)
+        _families[modality, prefix] = Family(accepts, cls, Place.of(cls, sys._getframe(1)), hint)
         return cls
 
     return add
@@ -119,14 +122,16 @@ def names(modality: str) -> list[str]:
 
 def entry(modality: str, name: str) -> Entry:
     """The entry of a name, one of a family included. Raises UnknownEncoder with the nearest name."""
-    known, family = names(modality), _families.get(modality)
+    known = names(modality)
+    families = {prefix: found for (kind, prefix), found in _families.items() if kind == modality}
     if name in known:
         return _entries[modality, name]
-    if family and family.accepts(name):
-        return Entry(family.cls, family.place, modality, name)
+    for prefix in sorted(families, key=len, reverse=True):  # the most special first
+        if name.startswith(prefix) and families[prefix].accepts(name):
+            return Entry(families[prefix].cls, families[prefix].place, modality, name)
+    hints = "".join(family.hint for family in families.values())
     raise UnknownEncoder(
-        f"no {modality} encoder {name!r}{nearest(name, known)}; "
-        f"{family.hint if family else ''}`bench list encoders` shows all"
+        f"no {modality} encoder {name!r}{nearest(name, known)}; {hints}`bench list encoders` shows all"
     )
 
 
@@ -135,8 +140,9 @@ def get(modality: str, name: str, weights: str = "auto", **options: Any) -> Enco
 
     Args:
         modality: one of MODALITIES.
-        name: a registered name; for images also any torchvision classification model, for the other
-            modalities also a Hugging Face name ("owner/model") or a local folder with config.json.
+        name: a registered name; for images also any torchvision classification model, and timm/NAME; for
+            the other modalities also a Hugging Face name ("owner/model") or a local folder with config.json.
+            Weights of one's own are NAME@PATH; torchvision's by name are NAME:WEIGHTS.
         weights: "auto" (pretrained if they can be had, else random with one warning), "pretrained" (an error
             if they cannot be had) or "random" (no look-up). Of no effect for encoders without weights.
         **options: options of the encoder, such as ``size`` of an image encoder.
@@ -175,16 +181,17 @@ def weights_present() -> dict[str, Path | None]:
     Weights that are there and damaged are warned of.
     """
     found: dict[str, Path | None] = {}
-    for encoder in _networks():
+    for encoder in networks():
         try:
-            found[encoder.name] = encoder.present()
+            present = encoder.present()
+            found[encoder.name] = present.path if present else None
         except WeightsUnavailable as error:
             log.warning("%s", error)
             found[encoder.name] = None
     return found
 
 
-def _networks() -> Iterator[Network]:
+def networks() -> Iterator[Network]:
     """Every registered encoder that needs weights; one that cannot be made is warned of."""
     for modality, name in [(kind, known) for kind in MODALITIES for known in names(kind)]:
         if issubclass(entry(modality, name).cls, Network):

@@ -16,7 +16,7 @@ import torch
 from encoders.base import Encoder, Item, within
 from encoders.decoding import CannotDecode
 from encoders.feature import Feature
-from encoders.huggingface import HINT, HuggingFace, is_model_name, loading
+from encoders.huggingface import HINT, HuggingFace, loading, model_name
 from encoders.registry import register, register_family
 
 if TYPE_CHECKING:
@@ -76,12 +76,13 @@ def grams(text: str) -> Iterator[str]:
     yield from ("w " + " ".join(pair) for pair in pairwise(words))
 
 
-@register_family("text", is_model_name, HINT)
-@register("text", "bert", "xlnet")
+@register_family("text", model_name("bert", "xlnet", "minilm"), HINT)
+@register("text", "bert", "xlnet", "minilm")
 class Transformer(HuggingFace):
     """Mean of the last hidden state over the tokens of a text, at most `length` of them.
 
     The paper's texts are Chinese: "bert" is google-bert/bert-base-chinese, "xlnet" is hfl/chinese-xlnet-base.
+    "minilm" is sentence-transformers/all-MiniLM-L6-v2, small and for English, whose vectors are such means.
     Hugging Face names and folders must hold an encoder whose tokenizer loads from the same place.
 
     With random weights there is no vocabulary either: each Chinese character, word or punctuation mark is
@@ -91,7 +92,10 @@ class Transformer(HuggingFace):
     repositories: ClassVar[dict[str, str]] = {
         "bert": "google-bert/bert-base-chinese",
         "xlnet": "hfl/chinese-xlnet-base",
+        "minilm": "sentence-transformers/all-MiniLM-L6-v2",
     }
+    licences: ClassVar[dict[str, str]] = dict.fromkeys(repositories, "Apache-2.0")
+    stand_in = "hashing"
     vocabulary = True
     version = 2
     special_tokens = 5
@@ -101,11 +105,13 @@ class Transformer(HuggingFace):
         super().__init__(modality, name, weights, length=within("length", length, 1, 2**15))
 
     def default_config(self) -> PretrainedConfig:
-        """The published sizes of the two base models."""
+        """The published sizes."""
         from transformers import BertConfig, XLNetConfig
 
-        if self.name == "bert":
+        if self.architecture == "bert":
             return BertConfig(vocab_size=21128)
+        if self.architecture == "minilm":
+            return BertConfig(hidden_size=384, num_hidden_layers=6, intermediate_size=1536)
         return XLNetConfig(vocab_size=32000, d_model=768, n_layer=12, n_head=12, d_inner=3072)
 
     @cached_property

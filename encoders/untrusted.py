@@ -15,6 +15,8 @@ from typing import Any
 
 MODEL_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 """The files of a Hugging Face model that are needed: configuration, vocabulary, weights."""
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
+"""The files of weights that run code where they are loaded."""
 LARGEST_HEADER = 100_000_000
 """Bytes of a safetensors header, the format's own limit."""
 LARGEST_CONFIG = 2**22
@@ -32,14 +34,17 @@ def check_model(folder: Path) -> None:
     """Read a model folder's configuration and the headers of its weights.
 
     Raises:
-        WeightsUnavailable: it has code, a link that leads out of it, a damaged file, or an architecture that
-            transformers does not have. The message names the file.
+        WeightsUnavailable: it has code, pickles for weights, a link that leads out of it, a damaged file, or
+            an architecture that transformers does not have. The message names the file.
     """
     from transformers import CONFIG_MAPPING
 
     for path in sorted(folder.glob("*")):
         if path.suffix.lower() == ".py":
             raise _refused(path, "a Python file; code that comes with a model is not run")
+    pickles = sorted(path for pattern in PICKLES for path in folder.glob(pattern))
+    if pickles and not any(folder.glob("*.safetensors")):
+        raise _refused(pickles[0], "a pickle, whose loading runs code; get the model as safetensors")
     if (folder / "adapter_config.json").exists():
         raise _refused(folder / "adapter_config.json", "it names another model; merge the adapter into it")
     # the Hub's cache keeps the files of all versions in one place, and links to them

@@ -13,7 +13,7 @@ from av.video.reformatter import VideoReformatter
 from encoders.base import Encoder, Item, evenly
 from encoders.decoding import CannotDecode
 from encoders.feature import Feature
-from encoders.huggingface import HINT, HuggingFace, is_model_name
+from encoders.huggingface import HINT, HuggingFace, model_name
 from encoders.image import IMAGENET
 from encoders.media import PIXELS, opened
 from encoders.registry import register, register_family
@@ -131,7 +131,7 @@ def slope(series: np.ndarray) -> float:
     return float((time * (series - series.mean())).sum() / (time**2).sum())
 
 
-@register_family("video", is_model_name, HINT)
+@register_family("video", model_name("videomae"), HINT)
 @register("video", "videomae")
 class VideoMAE(HuggingFace):
     """Mean of the last hidden state of VideoMAE over 16 evenly spaced frames of 224 x 224 pixels.
@@ -140,6 +140,8 @@ class VideoMAE(HuggingFace):
     """
 
     repositories: ClassVar[dict[str, str]] = {"videomae": "MCG-NJU/videomae-base"}
+    licences: ClassVar[dict[str, str]] = {"videomae": "CC-BY-NC-4.0"}
+    stand_in = "motion"
     model_types = ("videomae",)
     batch = 32
 

@@ -136,6 +136,8 @@ def rng() -> np.random.Generator:
 def nothing_to_be_found(tmp_path, monkeypatch):
     """Empty caches and no network, whatever the machine."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.delenv("BENCH_WEIGHTS", raising=False)
+    monkeypatch.setattr("encoders.packaged.PACKAGES", ())
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr(weights_module, "answers", lambda server: False)

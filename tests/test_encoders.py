@@ -27,8 +27,8 @@ pytestmark = pytest.mark.usefixtures("nothing_to_be_found")
 
 
 def test_names_and_messages():
-    assert encoders.names("image") == ["resnet18", "resnet50", "resnet101", "densenet121"]
-    assert encoders.names("text") == ["hashing", "bert", "xlnet"]
+    assert encoders.names("image") == ["resnet18", "resnet50", "resnet101", "densenet121", "mobilenet_v2"]
+    assert encoders.names("text") == ["hashing", "bert", "xlnet", "minilm"]
     assert encoders.names("video") == ["flow", "motion", "videomae"]
     assert encoders.names("audio") == ["logmel", "wav2vec2", "music"]
     with pytest.raises(UnknownEncoder, match=r"did you mean 'motion'\?.*bench list encoders"):

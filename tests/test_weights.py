@@ -1,6 +1,7 @@
 """Weights of encoders: those that are there, those that are not, those that are broken."""
 
 import logging
+import re
 import time
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from media import one, save_bert, values
+from PIL import Image
 
 import encoders
 from encoders import WeightsUnavailable
@@ -74,15 +76,18 @@ def test_torchvision_checkpoint_in_the_cache(tmp_path, items, monkeypatch):
     torch.save(model.state_dict(), folder / Path(ResNet18_Weights.DEFAULT.url).name)
     monkeypatch.setattr(weights_module, "sha256", lambda path: "f37072fd" + 56 * "0")
     encoder = encoders.get("image", "resnet18", weights="pretrained", size=64)
-    assert (encoder.weights, encoder.stamp) == ("pretrained", "resnet18")
-    assert encoder.source == "ResNet18_Weights.IMAGENET1K_V1 f37072fd"
+    assert (encoder.weights, encoder.stamp) == ("pretrained", "resnet18 (IMAGENET1K_V1 f37072fd)")
+    assert encoder.source.startswith("ResNet18_Weights.IMAGENET1K_V1 f37072fd, ImageClassification(")
     assert encoders.weights_present()["resnet18"].parent == folder
-    from encoders.image import IMAGENET, decode
-
-    pixels = (decode(items["image"][0], 64).astype(np.float32) / 255 - IMAGENET[0]) / IMAGENET[1]
+    # the preprocessing is that of the weights, whatever the size for random ones
+    pixels = ResNet18_Weights.IMAGENET1K_V1.transforms()(Image.open(items["image"][0]))
     model.fc = torch.nn.Identity()
-    expected = model(torch.tensor(pixels, dtype=torch.float32).permute(2, 0, 1)[None])[0]
-    np.testing.assert_allclose(one(encoder, items["image"][0]).values, expected.detach(), atol=1e-5)
+    np.testing.assert_allclose(
+        one(encoder, items["image"][0]).values, model(pixels[None])[0].detach(), atol=1e-5
+    )
+    named = encoders.get("image", "resnet18:IMAGENET1K_V1")
+    assert named.stamp == encoder.stamp
+    assert np.array_equal(one(named, items["image"][0]).values, one(encoder, items["image"][0]).values)
 
 
 def test_download(tmp_path, monkeypatch):
@@ -92,7 +97,7 @@ def test_download(tmp_path, monkeypatch):
 
     monkeypatch.setattr(weights_module, "answers", lambda server: True)
     monkeypatch.setattr("torch.hub.download_url_to_file", fetch)
-    assert encoders.get("image", "resnet18").stamp == "resnet18"
+    assert encoders.get("image", "resnet18").stamp == "resnet18 (IMAGENET1K_V1 f37072fd)"
 
 
 @pytest.mark.parametrize(
@@ -160,7 +165,7 @@ def test_doctor_shows_where_weights_are_looked_for(tmp_path):
 
 
 def test_old_densenet_names_are_understood(tmp_path):
-    from encoders.image import DENSENET_KEY
+    from encoders.torchvision_models import DENSENET_KEY
 
     old = "features.denseblock1.denselayer1.norm.1.weight"
     assert DENSENET_KEY.sub(r"\1\2", old) == "features.denseblock1.denselayer1.norm1.weight"
@@ -169,7 +174,8 @@ def test_old_densenet_names_are_understood(tmp_path):
 def test_local_bert_folder(tmp_path):
     model = save_bert(tmp_path / "tiny")
     encoder = encoders.get("text", str(tmp_path / "tiny"))
-    assert (encoder.stamp, encoder.weights) == ("tiny", "pretrained")
+    assert encoder.weights == "pretrained"
+    assert re.fullmatch(r"bert \(tiny [0-9a-f]{8}\)", encoder.stamp)
     expected = model(input_ids=torch.tensor([[2, 5, 6, 3]])).last_hidden_state[0].mean(dim=0)
     np.testing.assert_allclose(one(encoder, "全场").values, expected.detach(), atol=1e-5)
     long = one(encoder, "全场" * 400).values
@@ -217,7 +223,7 @@ def test_hub_cache(tmp_path):
     (home / "refs").mkdir()
     (home / "refs/main").write_text("c0ffee")
     encoder = encoders.get("text", "bert")
-    assert encoder.stamp == "bert"
+    assert encoder.stamp == "bert (bert-base-chinese c0ffee)"
     assert encoder.source == "google-bert/bert-base-chinese c0ffee"
     assert one(encoder, "全场").values.shape == (16,)
     assert encoders.weights_present()["bert"] is not None
@@ -236,10 +242,14 @@ def test_tiny_video_and_audio_networks(tmp_path, items):
     audio = Wav2Vec2Config(**size, **convolutions, **positions)
     Wav2Vec2Model(audio).save_pretrained(tmp_path / "audio")
     for modality in ("video", "audio"):
-        for weights, stamp in (("pretrained", modality), ("random", f"{modality} (random)")):
+        network = {"video": "videomae", "audio": "wav2vec2"}[modality]
+        for weights, stamp in (
+            ("pretrained", rf"{network} \({modality} [0-9a-f]{{8}}\)"),
+            ("random", rf"{modality} \(random\)"),
+        ):
             encoder = encoders.get(modality, str(tmp_path / modality), weights=weights)
             results = values(encoder, items[modality])
-            assert encoder.stamp == stamp
+            assert re.fullmatch(stamp, encoder.stamp)
             assert all(r.shape == (16,) for r in results)
             assert not np.allclose(results[0], results[1], atol=1e-6)
     with pytest.raises(WeightsUnavailable, match="is a wav2vec2 network; as video encoder"):

@@ -77,9 +77,9 @@ def as_request(
     interaction: str | None,
     removed: float | None,
     videos: int | None,
-    missing: str | None,
-    jobs: int | None,
-    save_models: bool,
+    jobs: int | None = None,
+    missing: str | None = None,
+    save_models: bool = False,
     **options: Any,
 ) -> Request:
     """What the options of a command that trains ask for."""

@@ -52,9 +52,9 @@ class Backbones(Experiment):
         """The paper's encoders whose random weights would say nothing."""
         names = ", ".join(_without_weights(choice, "text"))
         return names and (
-            f"{names} left out: no pretrained weights, and random ones know no language. Get them (`bench "
-            f"doctor` shows where they are looked for), or compare random ones with --text "
-            f"{','.join(PAPERS['text'])}."
+            f"{names} left out: no pretrained weights, and random ones know no language. `bench weights "
+            f"fetch {names.replace(', ', ' ')} --to DIR` gets them where there is a network, --weights-dir "
+            f"DIR takes them from there; --weights random compares random ones."
         )
 
     def printed(self, row: PlanRow) -> Mapping[str, Any] | None:

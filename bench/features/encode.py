@@ -120,7 +120,8 @@ def _folder(home: Path, source: Source, dataset: Dataset, encoder: encoders.Enco
     return home / f"{source}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
 
-def _key(item: str | Path) -> str:
+def key_of(item: str | Path) -> str:
+    """What an item is cached by: its content, or MISSING for a file that is not there."""
     return content_key(item) if isinstance(item, str) or item.is_file() else MISSING
 
 
@@ -140,7 +141,7 @@ def _store_encoded(
     keys: dict[Source, list[str]] = {}
     items: dict[str, str | Path] = {}
     for source, tokens in raw.items():
-        keys[source] = [_key(item) for item in tokens.items]
+        keys[source] = [key_of(item) for item in tokens.items]
         items.update(zip(keys[source], tokens.items, strict=True))
     items.pop(MISSING, None)
     encoded = fill(encoder, items, place) if wanted else 0

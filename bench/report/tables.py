@@ -142,7 +142,7 @@ def setting_apart(table: pd.DataFrame) -> list[str]:
 
 def _stamped(table: pd.DataFrame, name: str) -> bool:
     """Whether the encoders of a column are named by the stamps of their weights already."""
-    rows = zip(table[name], table["weights"], strict=True)
+    rows = zip(table[name].str.split("[:@]", regex=True).str[0], table["weights"], strict=True)
     return all(not encoder or f" {encoder} (" in f" {weights}" for encoder, weights in rows)
 
 
