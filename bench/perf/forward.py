@@ -139,8 +139,7 @@ class Clock:
     def _now(self) -> float:
         if self.device == "cpu":
             return time.process_time()
-        if self.device.startswith("cuda"):
-            torch.cuda.synchronize(self.device)
+        torch.accelerator.synchronize(self.device)
         return time.perf_counter()
 
 
