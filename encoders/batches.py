@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -26,17 +27,43 @@ def embedded(
     Items of one layout are embedded together, so that the order may change. On the CPU they are always
     ``encoder.cpu_batch``, the last one repeated where there are fewer: in a batch of one size the bits of a
     feature depend on its item alone. On a device they are ``encoder.batch`` at most, and half as many from
-    then on whenever that does not fit.
+    then on whenever that does not fit; while it embeds, items for the next batch are taken.
 
     Raises:
         EncoderFailed: the encoder's answer breaks the contract, or a single item does not fit.
     """
-    most = encoder.cpu_batch if device == "cpu" else encoder.batch
+    if device == "cpu":
+        for keys, prepared in _batches(items, encoder.cpu_batch):
+            ready = isinstance(prepared[0], Undecodable)
+            yield from zip(keys, prepared if ready else _filled_up(encoder, prepared), strict=True)
+        return
+    fitting = _Fitting(encoder, device)
+    with ThreadPoolExecutor(1) as thread:  # it waits for the device, and this one for items
+        started: list[tuple[list[Key], Future[list[Feature | Undecodable]]]] = []
+        for keys, prepared in _batches(items, encoder.batch):
+            if isinstance(prepared[0], Undecodable):
+                yield from zip(keys, prepared, strict=True)
+                continue
+            started.append((keys, thread.submit(fitting.embedded, prepared)))
+            if len(started) > 1:  # no more than one batch waits for the device
+                yield from _finished(*started.pop(0))
+        for keys, features in started:
+            yield from _finished(keys, features)
+
+
+def _finished(
+    keys: Sequence[Key], features: Future[list[Feature | Undecodable]]
+) -> Iterator[tuple[Key, Feature | Undecodable]]:
+    return zip(keys, features.result(), strict=True)
+
+
+def _batches(items: Iterable[tuple[Key, Any]], most: int) -> Iterator[tuple[list[Key], list[Any]]]:
+    """At most so many items of one layout, with their keys; what is Undecodable does not wait for others."""
     groups: dict[Hashable, list[tuple[Key, Any]]] = {}
     waiting = 0
     for key, prepared in items:
         if isinstance(prepared, Undecodable):
-            yield key, prepared
+            yield [key], [prepared]
             continue
         group = groups.setdefault(layout(prepared), [])
         group.append((key, prepared))
@@ -44,11 +71,9 @@ def embedded(
         if len(group) >= most or waiting >= WAITING * most:
             largest = groups.pop(max(groups, key=lambda shape: len(groups[shape])))
             waiting -= len(largest)
-            results, most = _together(encoder, [p for _, p in largest], device, most)
-            yield from zip([k for k, _ in largest], results, strict=True)
+            yield [k for k, _ in largest], [p for _, p in largest]
     for group in groups.values():
-        results, most = _together(encoder, [p for _, p in group], device, most)
-        yield from zip([k for k, _ in group], results, strict=True)
+        yield [k for k, _ in group], [p for _, p in group]
 
 
 def stacked(tensors: Sequence[torch.Tensor], device: str) -> torch.Tensor:
@@ -70,40 +95,46 @@ def layout(prepared: Any) -> Hashable:
     return type(prepared).__qualname__
 
 
-def _together(
-    encoder: Encoder, prepared: Sequence[Any], device: str, most: int
-) -> tuple[list[Feature | Undecodable], int]:
-    """The features of `most` items of one layout, or fewer, and the size of a batch from now on."""
-    if device != "cpu":
-        return _fitting(encoder, prepared, device, most)
-    batch = [*prepared, *[prepared[-1]] * (most - len(prepared))]
-    return checked(encoder.embed(batch, device), most, encoder.title)[: len(prepared)], most
+def _filled_up(encoder: Encoder, prepared: Sequence[Any]) -> list[Feature | Undecodable]:
+    """The features of items of one layout, embedded in a batch of the size that the CPU always has."""
+    size = encoder.cpu_batch
+    batch = [*prepared, *[prepared[-1]] * (size - len(prepared))]
+    return checked(encoder.embed(batch, "cpu"), size, encoder.title)[: len(prepared)]
 
 
-def _fitting(
-    encoder: Encoder, prepared: Sequence[Any], device: str, most: int
-) -> tuple[list[Feature | Undecodable], int]:
-    """The features of items of one layout, in parts that fit, and the size of a part that does."""
-    results: list[Feature | Undecodable] = []
-    while len(results) < len(prepared):
-        part = prepared[len(results) : len(results) + most]
-        answer = _attempt(encoder, part, device)
-        if answer is not None:
-            results += checked(answer, len(part), encoder.title)
-        elif len(part) > 1:
-            most = len(part) // 2
-        else:
-            raise EncoderFailed(f"{encoder.title}: {device} has too little memory for it; use --device cpu")
-    return results, most
+class _Fitting:
+    """Embeds on a device, in parts that fit.
 
+    Attributes:
+        most: items in a part; halved whenever one does not fit.
+    """
 
-def _attempt(encoder: Encoder, part: Sequence[Any], device: str) -> list[Feature] | None:
-    """What the encoder returns, or None if the device has too little memory for that many."""
-    try:
-        return encoder.embed(part, device)
-    except torch.OutOfMemoryError:
-        pass
-    # only now that the exception, and with it the tensors of its frames, is gone
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    return None
+    def __init__(self, encoder: Encoder, device: str):
+        self.encoder, self.device, self.most = encoder, device, encoder.batch
+
+    def embedded(self, prepared: Sequence[Any]) -> list[Feature | Undecodable]:
+        """The features of items of one layout. Raises EncoderFailed if a single one does not fit."""
+        results: list[Feature | Undecodable] = []
+        while len(results) < len(prepared):
+            part = prepared[len(results) : len(results) + self.most]
+            answer = self._attempt(part)
+            if answer is not None:
+                results += checked(answer, len(part), self.encoder.title)
+            elif len(part) > 1:
+                self.most = len(part) // 2
+            else:
+                raise EncoderFailed(
+                    f"{self.encoder.title}: {self.device} has too little memory for it; use --device cpu"
+                )
+        return results
+
+    def _attempt(self, part: Sequence[Any]) -> list[Feature] | None:
+        """What the encoder returns, or None if the device has too little memory for that many."""
+        try:
+            return self.encoder.embed(part, self.device)
+        except torch.OutOfMemoryError:
+            pass
+        # only now that the exception, and with it the tensors of its frames, is gone
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return None

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from operator import call
 from pathlib import Path
 
@@ -227,11 +228,35 @@ def test_batches_are_halved_until_they_fit():
 
 
 def test_unlike_items_do_not_wait_for_ever():
-    """No more than four batches' worth are held back, however many layouts there are."""
+    """No more than four batches' worth are held back, and one is embedded, however many layouts there are."""
     encoder, asked = Recorded(), []
     items = (asked.append(n) or "x" * n for n in range(1, 200))
     next(encoder.encode(items, "cuda"))
-    assert len(asked) <= 4 * Recorded.batch
+    assert len(asked) <= 5 * Recorded.batch
+
+
+def test_items_are_prepared_while_a_device_embeds(monkeypatch):
+    """The first batch is not embedded until the last item of the second has been asked for."""
+    asked = threading.Event()
+
+    def embed(encoder, batch, device):
+        assert asked.wait(timeout=60)
+        return [Feature(row.sum(keepdims=True)) for row in np.stack(batch)]
+
+    def items():
+        for number in range(24):
+            if number == 15:
+                asked.set()
+            yield "a"
+
+    monkeypatch.setattr(Recorded, "embed", embed)
+    assert sums(Recorded(), items(), "cuda") == [97] * 24
+
+
+def test_what_fails_on_a_device_is_raised_where_it_is_asked_for(monkeypatch):
+    monkeypatch.setattr(Recorded, "embed", lambda encoder, batch, device: [])
+    with pytest.raises(EncoderFailed, match="embed returns 0 features for 8 items"):
+        sums(Recorded(), ["a"] * 20, "cuda")
 
 
 def test_the_network_of_a_model_may_find_no_room(tmp_path, monkeypatch):

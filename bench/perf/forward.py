@@ -87,21 +87,23 @@ class Forward:
     def speed(self, size: int) -> float:
         """Items per second of one pass over all items."""
         calls = self.calls(size)
-        start = time.perf_counter()
+        clock = Clock(self.device)
         with torch.inference_mode():
             for call in calls:
                 self.network(*call.positional, **call.named)
-        finish(self.device)
-        return self.items / (time.perf_counter() - start)
+        return self.items / clock.seconds
 
     def best_size(self) -> int:
-        """The size of a batch, a power of two, at which it is fastest; each is tried in turns."""
-        largest = max(map(len, self.inputs))
-        sizes = [1 << power for power in range((largest - 1).bit_length() + 1)]
+        """The size of a batch, a power of two, at which it is fastest; each is tried in turns.
+
+        Only the layout that most items have is tried.
+        """
+        most = replace(self, inputs=[max(self.inputs, key=len)])
+        sizes = [1 << power for power in range((most.items - 1).bit_length() + 1)]
         fastest = dict.fromkeys(sizes, 0.0)
         for _ in range(ROUNDS):
             for size in sizes:
-                fastest[size] = max(fastest[size], self.speed(size))
+                fastest[size] = max(fastest[size], most.speed(size))
         return max(sizes, key=fastest.__getitem__)
 
     def flops(self, size: int) -> float:
@@ -117,17 +119,28 @@ def matrix_peak(device: str) -> float:
     """Floating-point operations per second of one product of float32 matrices."""
     side = SIDE.get(device, LARGEST_SIDE)
     left, right = torch.ones(2, side, side, device=device).unbind()
-    finish(device)
-    start = time.perf_counter()
+    clock = Clock(device)
     torch.mm(left, right)
-    finish(device)
-    return 2 * side**3 / (time.perf_counter() - start)
+    return 2 * side**3 / clock.seconds
 
 
-def finish(device: str) -> None:
-    """Wait for what a device has been given to do."""
-    if device.startswith("cuda"):
-        torch.cuda.synchronize(device)
+class Clock:
+    """Seconds since it was made: processor time on the CPU, whatever others do; else the wall's."""
+
+    def __init__(self, device: str):
+        self.device = device
+        self._start = self._now()
+
+    @property
+    def seconds(self) -> float:
+        """So far, with all that the device was given to do."""
+        return self._now() - self._start
+
+    def _now(self) -> float:
+        if self.device == "cpu":
+            return time.process_time()
+        torch.accelerator.synchronize(self.device)
+        return time.perf_counter()
 
 
 class _Caught(BaseException):
