@@ -1,6 +1,7 @@
 """Fixtures shared by the tests: a private cache, a small embedded dataset, its features."""
 
 import gc
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -121,10 +122,26 @@ def no_processes(monkeypatch):
     monkeypatch.setitem(EXECUTORS, "local", EXECUTORS["inline"])
 
 
+@contextmanager
+def without_figures():
+    """`bench run` draws none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bench.publish.Reading.write_figures", lambda reading, out: [])
+        yield
+
+
 @pytest.fixture
-def undrawn(monkeypatch):
-    """`bench run` draws no figures, for tests that say nothing of them; what a module's fixtures run does."""
-    monkeypatch.setattr("bench.publish.Reading.write_figures", lambda reading, out: [])
+def undrawn():
+    """No figures, for tests that say nothing of them; what a module's fixtures run does draw."""
+    with without_figures():
+        yield
+
+
+@pytest.fixture(scope="module")
+def none_drawn():
+    """None in a whole module, what its fixtures run included."""
+    with without_figures():
+        yield
 
 
 @pytest.fixture

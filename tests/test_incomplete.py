@@ -174,7 +174,7 @@ def test_pickles_stay_small_after_use(some):
 
 
 @pytest.fixture(scope="module")
-def compared(gaps, tmp_path_factory) -> Path:
+def compared(gaps, tmp_path_factory, none_drawn) -> Path:
     """All fusions under both ways of handling missing values."""
     out = tmp_path_factory.mktemp("compared")
     done("run", "--data", gaps, "--fusion", "all", "--missing", "keep,drop", "--out", out, *OPTIONS)

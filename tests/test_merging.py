@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 from click.testing import CliRunner
+from conftest import without_figures
 
 from bench.cli import main
 from bench.data.schema import Target
@@ -78,9 +79,10 @@ def table(out: Path, name: str) -> pd.DataFrame:
 
 def test_no_table_is_lost_to_a_later_run(stream_folder, tmp_path):
     common = ["--data", stream_folder, "--out", tmp_path]
-    bench(*common, "--fusion", "concat,late", "--seeds", 2)
-    before = table(tmp_path, "fusion")
-    assert "6 runs executed" not in bench(*common, "--fusion", "late", "--seeds", 1)
+    with without_figures():
+        bench(*common, "--fusion", "concat,late", "--seeds", 2)
+        before = table(tmp_path, "fusion")
+        assert "6 runs executed" not in bench(*common, "--fusion", "late", "--seeds", 1)
     pd.testing.assert_frame_equal(table(tmp_path, "fusion").loc[before.index], before)
     output = bench(*common, "--fusion", "late", "--seeds", 2, "--set", "training.lr=0.01")
     (earlier,) = (tmp_path / "tables").glob("fusion-??????.csv")
@@ -88,5 +90,6 @@ def test_no_table_is_lost_to_a_later_run(stream_folder, tmp_path):
     pd.testing.assert_frame_equal(table(tmp_path, earlier.stem).loc[before.index], before)
     assert "concat" not in table(tmp_path, "fusion").index
     assert (tmp_path / "figures" / f"{earlier.stem}.png").is_file()
-    bench(*common, "--fusion", "concat,late", "--seeds", 2)
+    with without_figures():
+        bench(*common, "--fusion", "concat,late", "--seeds", 2)
     pd.testing.assert_frame_equal(table(tmp_path, "fusion").loc[before.index], before)

@@ -5,8 +5,9 @@ the headline, the terminal, tables, captions, alternative texts of figures, the 
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from html import unescape
 from pathlib import Path
 
@@ -164,15 +165,21 @@ OUTCOMES = {
 }
 
 
-@pytest.fixture(scope="module", params=OUTCOMES)
-def outcome(request, tmp_path_factory) -> Outcome:
-    levels, name = OUTCOMES[request.param], request.param
-    out = tmp_path_factory.mktemp(name.replace(" ", "-"))
-    return stored(out, levels, wobble=0.3 if name == "tie" else 0.05)
+@pytest.fixture(scope="module")
+def of(tmp_path_factory) -> Callable[[str], Outcome]:
+    """The outcome of a name, which is stored and read once."""
+
+    @cache
+    def found(name: str) -> Outcome:
+        out = tmp_path_factory.mktemp(name.replace(" ", "-"))
+        return stored(out, OUTCOMES[name], wobble=0.3 if name == "tie" else 0.05)
+
+    return found
 
 
-def of(name: str, tmp_path: Path) -> Outcome:
-    return stored(tmp_path, OUTCOMES[name], wobble=0.3 if name == "tie" else 0.05)
+@pytest.fixture(params=OUTCOMES)
+def outcome(request, of) -> Outcome:
+    return of(request.param)
 
 
 # -- each by its words -------------------------------------------------------------------------------------
@@ -188,8 +195,8 @@ def gap(first: str, rival: str) -> str:
     )
 
 
-def test_a_clear_winner_is_named_by_all(tmp_path):
-    it = of("clear winner", tmp_path)
+def test_a_clear_winner_is_named_by_all(of):
+    it = of("clear winner")
     assert re.fullmatch(
         rf"Lowest mean MSE of a fusion: memf. Distinguished from it: {it.others('memf')}. "
         rf"May be the best of all 6 rows: 1: memf. {HOW}", it.verdict,
@@ -203,8 +210,8 @@ def test_a_clear_winner_is_named_by_all(tmp_path):
     assert "a" not in "".join(it.table["letters"].drop(["memf", FLOOR]))
 
 
-def test_a_tie_is_called_none(tmp_path):
-    it = of("tie", tmp_path)
+def test_a_tie_is_called_none(of):
+    it = of("tie")
     first = it.best(FUSIONS)
     said = (
         r"No other fusion can be distinguished from it: any difference of \d\.\d{3} or more would have been "
@@ -224,8 +231,8 @@ def test_a_tie_is_called_none(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "rival"), [("fusion useless", "ridge"), ("nothing to learn", FLOOR)])
-def test_fusions_that_help_nothing_are_called_so(tmp_path, name, rival):
-    it = of(name, tmp_path)
+def test_fusions_that_help_nothing_are_called_so(of, name, rival):
+    it = of(name)
     above = f"{FLOOR}, which looks at no feature, has a lower mean MSE than all of these. "
     lower = above if rival == FLOOR else ""
     assert re.fullmatch(
@@ -241,8 +248,8 @@ def test_fusions_that_help_nothing_are_called_so(tmp_path, name, rival):
     assert "memf" not in it.headline.reason.split("No fusion")[1]
 
 
-def test_one_that_cannot_be_distinguished_is_one(tmp_path):
-    it = of("two lead", tmp_path)
+def test_one_that_cannot_be_distinguished_is_one(of):
+    it = of("two lead")
     assert "Distinguished from it: late, mult. The other one cannot be: a difference of" in it.verdict
     assert re.search(r"May be the best of all 6 rows: 2: (memf, concat|concat, memf)\.", it.verdict)
     assert it.figure.finding.endswith("; 1 of the 5 others cannot be distinguished from it.")

@@ -158,7 +158,7 @@ def small(monkeypatch):
     monkeypatch.setattr("bench.request.load_preset", lambda name: quicker)
 
 
-def test_shares_and_order_from_the_generated_data_to_the_page(small, tmp_path):
+def test_shares_and_order_from_the_generated_data_to_the_page(small, tmp_path, no_processes):
     settings = {"seeds": 2, "data": {"streams": 24}, "out": tmp_path, "jobs": 1, "reporter": Quiet()}
     shares, order = recovered(retrain=True, **settings), contested(2, **settings)
     root = catalog.load("livestream", streams=24).root
