@@ -16,7 +16,7 @@ from bench.features.cache import ItemCache
 from bench.isolation import one_thread, undisturbed
 from bench.plugins import carried_encoder, load_plugins
 
-TEXTS, BATCHES, PREPARED = 8, 4, 16
+TEXTS, BATCHES, PREPARED = 8, 8, 16
 """What a worker takes at a time: of texts, encoding which takes a moment, at least so many, and so many
 batches of the encoder (of files, one); of anything that it only prepares, enough to keep it at work while the
 device embeds what came before."""

@@ -31,7 +31,7 @@ from bench.report.sheet import plain_sheet
 from bench.report.writers import markdown
 from encoders import Encoder, Item, Network
 
-ITEMS = {"text": 192, "image": 32, "video": 2, "audio": 4}
+ITEMS = {"text": 384, "image": 32, "video": 2, "audio": 4}
 """How many are encoded in a turn on the CPU: some seconds' worth."""
 ON_DEVICE = 32
 """How many times as many on a device."""
