@@ -9,11 +9,12 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 
 def _attribute(owner: Any, name: str) -> tuple[Callable[[], Any], Callable[[Any], None]]:
@@ -91,9 +92,18 @@ def one_thread() -> Iterator[None]:
 
     Where every core has a process, more threads wait for each other: training took four times as long.
     """
-    with undisturbed(), threadpool_limits(1):
+    with undisturbed(), _libraries(len(sys.modules)).limit(limits=1):
         torch.set_num_threads(1)
         yield
+
+
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> ThreadpoolController:
+    """The libraries with threads of their own, looked for again where modules were imported since.
+
+    To look for them takes as long as to encode a short video.
+    """
+    return ThreadpoolController()
 
 
 def _holds(ask: Callable[[], Any], value: Any) -> bool:
