@@ -348,6 +348,7 @@ def _features(
     """The features of every combination of encoders in the plan, and how many items were encoded."""
     total, found = 0, {}
     available: dict[tuple[str, str], encoders.Encoder] = {}
+    told: set[str] = set()
     for chosen in {_key(v.encoders): v.encoders for v in variants}.values():
         for modality, name in chosen.items():
             if (modality, name) not in available:
@@ -363,6 +364,7 @@ def _features(
                 device=asked.device.type,
                 plugins=request.plugins,
                 progress=reporter.encoding,
+                told=told,
             )
         except encoders.WeightsUnavailable as error:
             raise UsageError(str(error)) from None
