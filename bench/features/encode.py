@@ -18,6 +18,7 @@ import encoders
 from bench.data.dataset import Dataset, RawTokens
 from bench.data.ragged import Ragged
 from bench.errors import BenchError, DataError
+from bench.failure import Failure
 from bench.features.cache import ItemCache
 from bench.features.fill import Place, Progress, check, fill
 from bench.features.layout import Origin
@@ -193,8 +194,11 @@ def _assemble(
 
 def _remarks(encoder: encoders.Encoder, source: Source, items: Sequence[str | Path]) -> list[str]:
     """What an encoder has to say of how it reads the items of a source, each in a sentence."""
-    with undisturbed():  # anyone's code
-        said = Counter(filter(None, map(encoder.remark, items)))
+    try:
+        with undisturbed():
+            said = Counter(filter(None, map(encoder.remark, items)))
+    except Exception as error:  # anyone's code, which may do anything
+        raise BenchError(f"{encoder.title}: {Failure.of(error).reason}") from error
     return [
         f"{count} of {len(items)} items of {source} are {what} ({encoder.name})"
         for what, count in said.items()
