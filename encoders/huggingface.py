@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 HINT = "a Hugging Face model goes by its full name (owner/model) or by a local folder with config.json; "
 CONFIG = "config.json"
+PREPROCESSOR = "preprocessor_config.json"
 UNUSED_PARTS = ("pooler.",)
 """Parameters that the last hidden state does not depend on; a checkpoint may lack them."""
 LARGEST = 2**32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -14,11 +15,12 @@ from av.video.reformatter import VideoReformatter
 from encoders.base import Encoder, Item, evenly
 from encoders.decoding import CannotDecode
 from encoders.feature import Feature
-from encoders.huggingface import HINT, HuggingFace, model_name
+from encoders.huggingface import HINT, PREPROCESSOR, HuggingFace, loading, model_name
 from encoders.image import IMAGENET
 from encoders.media import PIXELS, Opened, opened
 from encoders.registry import register, register_family
 from encoders.timeline import Inexact, Timeline, in_turn
+from encoders.untrusted import read_object
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -158,6 +160,8 @@ class VideoMAE(HuggingFace):
     """Mean of the last hidden state of VideoMAE over 16 evenly spaced frames of 224 x 224 pixels.
 
     "videomae" is MCG-NJU/videomae-base (Tong et al., NeurIPS 2022). Shorter videos repeat frames.
+    Mean and deviation of the colours are those that the weights bring (preprocessor_config.json); the whole
+    frame is squeezed to a square, where their own processor would cut off its ends.
     """
 
     repositories: ClassVar[dict[str, str]] = {"videomae": "MCG-NJU/videomae-base"}
@@ -182,8 +186,28 @@ class VideoMAE(HuggingFace):
     def prepare(self, item: Item) -> dict[str, torch.Tensor]:
         """The frames (frames, 3, size, size)."""
         frames = self.config.num_frames
-        pixels = decode(Path(item), lambda count: evenly(count, frames), self.config.image_size).pixels
-        pixels = pixels[np.arange(frames) * len(pixels) // frames]
-        mean, std = (np.array(s, dtype=np.float32) for s in IMAGENET)
+        clip = decode(Path(item), lambda count: evenly(count, frames), self.config.image_size)
+        pixels = clip.pixels[np.arange(frames) * len(clip.pixels) // frames]
+        mean, std = (np.array(s, dtype=np.float32) for s in self.statistics)
         values = torch.from_numpy((pixels.astype(np.float32) / 255 - mean) / std).permute(0, 3, 1, 2)
         return {"pixel_values": values.contiguous()}
+
+    @cached_property
+    def statistics(self) -> tuple[list[float], list[float]]:
+        """Mean and standard deviation of the colour channels that the weights expect."""
+        mean, std = map(list, IMAGENET)
+        if self.found is None or not (self.found.path / PREPROCESSOR).is_file():
+            return mean, std
+        with loading(self.found.path / PREPROCESSOR):
+            said = read_object(self.found.path / PREPROCESSOR)
+            found = [
+                [float(x) for x in said.get(key, own)]
+                for key, own in (("image_mean", mean), ("image_std", std))
+            ]
+            if (
+                not all(len(values) == 3 for values in found)
+                or not np.isfinite(found).all()
+                or min(found[1]) <= 0
+            ):
+                raise ValueError(f"a mean of {found[0]} and a deviation of {found[1]}")
+        return found[0], found[1]
