@@ -97,6 +97,10 @@ class EncoderConfig(_Settings):
     image_size: Annotated[int, Field(ge=32, le=2048)] = 112
     hashing_width: Annotated[int, Field(ge=16, le=2**20)] = 256
     """Buckets of the text encoder hashing: more of them, fewer words that share one."""
+    text_cleaning: bool = False
+    """Whether hashing counts only words that are no stop words."""
+    text_pooling: Literal["mean", "cls"] = "mean"
+    """What a Hugging Face text encoder makes of its tokens."""
     weights: Literal["auto", "pretrained", "random"] = "auto"
 
     @property

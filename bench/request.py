@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -169,7 +170,23 @@ def get_encoder(modality: str, name: str, preset: Preset) -> encoders.Encoder:
             options = {"size": preset.encoders.image_size}
         elif (modality, name) == ("text", "hashing"):
             options = {"width": preset.encoders.hashing_width}
+        options |= {o: v for o, v in _texts(preset).items() if modality == "text" and o in known}
         with undisturbed():  # making one runs its author's code
             return encoders.get(modality, name, weights=preset.encoders.weights, **options)
     except (encoders.UnknownEncoder, encoders.EncoderFailed) as error:
         raise UsageError(str(error)) from None
+
+
+def check_taken(chosen: Iterable[encoders.Encoder], preset: Preset) -> None:
+    """Raise UsageError if none of the encoders has an option that was asked for."""
+    there = {option for encoder in chosen for option in encoder.options}
+    for option, value in _texts(preset).items():
+        if option not in there:
+            setting = f"encoders.text_{option}={json.dumps(value)}"
+            raise UsageError(f"--set {setting}: no encoder of this run has such an option.")
+
+
+def _texts(preset: Preset) -> dict[str, Any]:
+    """The options of text encoders that are not as they are by default, by the encoders' names for them."""
+    asked = preset.encoders.model_dump(include={"text_cleaning", "text_pooling"}, exclude_defaults=True)
+    return {name.removeprefix("text_"): value for name, value in asked.items()}

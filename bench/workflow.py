@@ -25,7 +25,7 @@ from bench.features.store import FeatureSet
 from bench.match import matching_width, parameters
 from bench.methods import catalog as methods
 from bench.plan import FRESH, Plan, PlanRow, store_plan
-from bench.request import Request, Resolved, get_encoder, resolve
+from bench.request import Request, Resolved, check_taken, get_encoder, resolve
 from bench.runner import Job, Outcome, Summary, run_all
 from bench.spec import RunSpec
 from bench.store import RunStore
@@ -215,7 +215,7 @@ def _ceiling(datasets: Sequence[Dataset]) -> dict[str, float]:
 def _settings(asked: Resolved, dataset: Dataset, request: Request) -> str:
     """A hash of what all rows of a plan have in common, whichever methods and encoders they are of."""
     preset = asked.preset.model_dump(exclude={"description", "seeds", "encoders"})
-    options = asked.preset.encoders.model_dump(include={"image_size", "hashing_width"})
+    options = asked.preset.encoders.model_dump(exclude={*asked.preset.encoders.defaults, "weights"})
     targets = [one.schema.target.model_dump() for one in dataset.each]
     data = [dataset.schema.name, dataset.fingerprint, targets]
     common = [*data, preset, options, request.missing, asked.device.type, *[FRESH] * request.fresh]
@@ -347,11 +347,11 @@ def _features(
 ) -> tuple[dict[Encoding, FeatureSet], int]:
     """The features of every combination of encoders in the plan, and how many items were encoded."""
     total, found = 0, {}
-    available: dict[tuple[str, str], encoders.Encoder] = {}
+    wanted = dict.fromkeys(pair for variant in variants for pair in variant.encoders.items())
+    available = {pair: get_encoder(*pair, asked.preset) for pair in wanted}
+    check_taken(available.values(), asked.preset)
+    told: set[str] = set()
     for chosen in {_key(v.encoders): v.encoders for v in variants}.values():
-        for modality, name in chosen.items():
-            if (modality, name) not in available:
-                available[modality, name] = get_encoder(modality, name, asked.preset)
         built = {modality: available[modality, name] for modality, name in chosen.items()}
         try:
             warn_of_size(built, asked)
@@ -363,6 +363,7 @@ def _features(
                 device=asked.device.type,
                 plugins=request.plugins,
                 progress=reporter.encoding,
+                told=told,
             )
         except encoders.WeightsUnavailable as error:
             raise UsageError(str(error)) from None

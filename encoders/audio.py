@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,25 +15,33 @@ import torch
 from encoders.base import Encoder, Item
 from encoders.decoding import CannotDecode
 from encoders.feature import Feature
-from encoders.huggingface import HINT, HuggingFace, model_name
+from encoders.huggingface import HINT, PREPROCESSOR, HuggingFace, loading, model_name
 from encoders.media import opened
 from encoders.registry import register, register_family
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
-    from transformers import PretrainedConfig
+    from transformers import PretrainedConfig, Wav2Vec2FeatureExtractor
 
 RATE = 16000
 WINDOW, HOP, BANDS = 400, 160, 40
 """Samples in a window and between windows (25 ms and 10 ms at 16 kHz), and mel bands."""
+WINDOW_SECONDS, LONGEST_SECONDS = 10.0, 600.0
+"""Length of what a network hears at once, and of all that it hears."""
+HEARD = range(4000, 96001)
+"""Sampling rates in Hz that weights may ask for."""
 FLOOR = 1e-10
 """Smallest power, -100 dB: digital silence has no logarithm."""
 
 
 def decode(path: Path, seconds: float, rate: int = RATE) -> np.ndarray:
-    """Read the sound of an audio or video file: mono, resampled, float32 (n,) in -1 .. 1.
+    """Read the sound of an audio or video file: mono, resampled, float32 (n,), where 1 is full scale.
 
-    At most the first `seconds` are read. Raises CannotDecode if the file is broken or has no sample.
+    Channels are mixed as in ITU-R BS.775: left and right count 0.707, the centre 1, those behind 0.5 and the
+    bass channel nothing. So stereo of equal channels is 3 dB louder than either, and may exceed full scale;
+    what is said in the centre is as loud as it is alone. At most the first `seconds` are read.
+
+    Raises CannotDecode if the file is broken or has no sample.
     """
     limit = int(seconds * rate)
     chunks, read, frame = [], 0, None
@@ -123,10 +133,12 @@ def beat(onset: np.ndarray) -> tuple[float, float]:
 @register_family("audio", model_name("wav2vec2"), HINT)
 @register("audio", "wav2vec2")
 class Wav2Vec2(HuggingFace):
-    """Mean over time of the last hidden state of wav2vec 2.0 (or HuBERT) on the first 10 s of sound.
+    """Mean over time of the last hidden state of wav2vec 2.0 (or HuBERT).
 
-    "wav2vec2" is facebook/wav2vec2-base (Baevski et al., NeurIPS 2020). The wave is 16 kHz, mono, and
-    normalised to mean 0 and variance 1.
+    "wav2vec2" is facebook/wav2vec2-base (Baevski et al., NeurIPS 2020). Sound is mono and, unless weights say
+    otherwise (preprocessor_config.json), at 16 kHz and normalised to mean 0 and variance 1. What is longer
+    than WINDOW_SECONDS is heard in windows of equal length, as few as possible, each normalised by itself;
+    the feature is the mean over them. Beyond LONGEST_SECONDS nothing is heard. Longer ones are counted.
     """
 
     repositories: ClassVar[dict[str, str]] = {"wav2vec2": "facebook/wav2vec2-base"}
@@ -134,7 +146,7 @@ class Wav2Vec2(HuggingFace):
     stand_in = "logmel"
     model_types = ("wav2vec2", "hubert")
     batch = 64
-    seconds = 10.0
+    version = 2
 
     def default_config(self) -> PretrainedConfig:
         """The published base size."""
@@ -142,9 +154,46 @@ class Wav2Vec2(HuggingFace):
 
         return Wav2Vec2Config()
 
+    @cached_property
+    def extractor(self) -> Wav2Vec2FeatureExtractor:
+        """The preprocessing that the weights bring, or that of the published base size."""
+        from transformers import Wav2Vec2FeatureExtractor
+
+        if self.found is None or not (self.found.path / PREPROCESSOR).is_file():
+            return Wav2Vec2FeatureExtractor()  # type: ignore[no-untyped-call] # theirs is not typed
+        with loading(self.found.path / PREPROCESSOR):
+            extractor = Wav2Vec2FeatureExtractor.from_pretrained(self.found.path)
+            if extractor.sampling_rate not in HEARD:
+                raise ValueError(f"a sampling rate of {extractor.sampling_rate}")
+        return extractor
+
     def prepare(self, item: Item) -> dict[str, torch.Tensor]:
-        """The wave (samples,)."""
-        wave = decode(Path(item), self.seconds)
-        wave = np.pad(wave, (0, max(0, WINDOW - len(wave))))  # its first frame sees 400 samples
-        wave = (wave - wave.mean()) / np.sqrt(wave.var() + 1e-7)
-        return {"input_values": torch.from_numpy(wave.astype(np.float32))}
+        """The wave in windows (windows, samples)."""
+        rate = self.extractor.sampling_rate
+        wave = decode(Path(item), LONGEST_SECONDS, rate)
+        count = math.ceil(len(wave) / (WINDOW_SECONDS * rate))
+        # its first frame sees 400 samples
+        length = max(WINDOW, len(wave) // count)
+        wave = np.pad(wave, (0, max(0, length - len(wave))))
+        windows = list(wave[: count * length].reshape(count, length))
+        values = self.extractor(windows, sampling_rate=rate, return_tensors="np").input_values
+        return {"input_values": torch.from_numpy(np.asarray(values, dtype=np.float32))}
+
+    def embed(self, batch: Sequence[Mapping[str, torch.Tensor]], device: str) -> list[Feature]:
+        """The mean over all windows, which are heard one after the other: (hidden size,)."""
+        windows = [
+            super(Wav2Vec2, self).embed([{"input_values": item["input_values"][n]} for item in batch], device)
+            for n in range(len(batch[0]["input_values"]))
+        ]
+        return [
+            Feature(np.mean([window.values for window in of_item], axis=0))
+            for of_item in zip(*windows, strict=True)
+        ]
+
+    def remark(self, item: Item) -> str:
+        """Whether the sound is heard in windows, or not to its end, as far as the file states its length."""
+        with opened(Path(item), "audio") as media:
+            seconds = media.duration
+        if seconds > LONGEST_SECONDS:
+            return f"longer than {LONGEST_SECONDS:.0f} s, and heard until then, in windows"
+        return f"longer than {WINDOW_SECONDS:.0f} s, and heard in windows" if seconds > WINDOW_SECONDS else ""

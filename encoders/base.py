@@ -87,6 +87,13 @@ class Encoder(ABC):
         """
         return list(batch)
 
+    def remark(self, item: Item) -> str:
+        """What is to be known of how an item that has a feature was read, or ""; counted and reported.
+
+        It goes on from "3 of 40 items are ...": ``longer than 128 tokens, and cut there``.
+        """
+        return ""
+
     @property
     def cpu_batch(self) -> int:
         """How many items are embedded at once on the CPU, always exactly so many."""

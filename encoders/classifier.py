@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 
 from encoders.base import Item, Network, within
+from encoders.colours import rgb
 from encoders.batches import stacked
 from encoders.digest import sha256
 from encoders.feature import Feature
@@ -128,7 +129,7 @@ class Classifier(Network):
         with opened(Path(item)) as image:
             # what is four times as large is decoded at a fraction of its size
             image.draft("RGB", (2 * self.side, 2 * self.side))
-            return self.own.transform(ImageOps.exif_transpose(image).convert("RGB"))
+            return self.own.transform(rgb(image))
 
     def embed(self, batch: Sequence[torch.Tensor], device: str) -> list[Feature]:
         """The penultimate features: (512,) of resnet18, (2048,) of resnet50, (1024,) of densenet121."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 HINT = "a Hugging Face model goes by its full name (owner/model) or by a local folder with config.json; "
 CONFIG = "config.json"
+PREPROCESSOR = "preprocessor_config.json"
 UNUSED_PARTS = ("pooler.",)
 """Parameters that the last hidden state does not depend on; a checkpoint may lack them."""
 LARGEST = 2**32
@@ -224,7 +225,11 @@ class HuggingFace(Network):
         with loading(self.found.path if self.found else self.folder or self.name), torch.inference_mode():
             inputs = {name: stacked([item[name] for item in batch], device) for name in batch[0]}
             states = network(**inputs).last_hidden_state
-            return [Feature(row) for row in pooled(states, inputs.get("attention_mask")).cpu().numpy()]
+            return [Feature(row) for row in pooled(states, self.counted(inputs)).cpu().numpy()]
+
+    def counted(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+        """Which of the tokens (B, tokens) the mean is over; None for all."""
+        return inputs.get("attention_mask")
 
 
 def pooled(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from encoders.colours import rgb
 from encoders.decoding import CannotDecode, decoding
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -18,14 +19,13 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
 
 def decode(path: Path, size: int) -> np.ndarray:
-    """Read an image file as RGB, upright, squeezed to a square: uint8 (size, size, 3).
+    """Read an image file as RGB, upright, squeezed to a square: uint8 (size, size, 3); see `colours.rgb`.
 
     Raises CannotDecode.
     """
     with opened(path) as image:
         image.draft("RGB", (2 * size, 2 * size))  # lets JPEG decode at a fraction of a large size
-        upright = ImageOps.exif_transpose(image).convert("RGB")
-        return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR))
+        return np.asarray(rgb(image).resize((size, size), Image.Resampling.BILINEAR))
 
 
 @contextmanager

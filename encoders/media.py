@@ -18,6 +18,7 @@ import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from encoders.decoding import CannotDecode, decoding
@@ -84,10 +85,12 @@ class Opened:
 
     def __init__(self, file: _Limited, container: InputContainer, kind: str):
         streams = container.streams.video if kind == "video" else container.streams.audio
-        if not streams:
+        # the picture of a record's cover is no video
+        moving = [one for one in streams if not one.disposition & Disposition.attached_pic]
+        if not moving:
             raise CannotDecode(f"it has no {kind} stream")
         self.container = container
-        self.stream: VideoStream | AudioStream = streams[0]
+        self.stream: VideoStream | AudioStream = moving[0]
         self._file = file
         self._check_size()
 
@@ -118,6 +121,11 @@ class Opened:
                 if isinstance(frame, av.AudioFrame) and frame.sample_rate not in RATES:
                     raise CannotDecode(f"its sampling rate is {frame.sample_rate} Hz")
                 yield frame
+
+    def seek(self, stamp: int) -> None:
+        """Go on from the last key frame up to a moment, which is in the stream's own units."""
+        self.container.seek(stamp, stream=self.stream)
+        self._file.unrewarded = 0
 
     @property
     def start(self) -> float:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import re
 import unicodedata
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 
-from encoders.base import Encoder, Item, within
+from encoders.base import Encoder, Item, UnknownEncoder, within
+from encoders.cleaning import CannotClean, check_installed, cleaned, versions
 from encoders.decoding import CannotDecode
 from encoders.feature import Feature
-from encoders.huggingface import HINT, HuggingFace, loading, model_name
+from encoders.huggingface import HINT, HuggingFace, loading, model_name, quiet
 from encoders.registry import register, register_family
+from encoders.untrusted import WeightsUnavailable
+from encoders.weights import Found
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -25,21 +28,31 @@ if TYPE_CHECKING:
 WORD = re.compile(r"\w+")
 PIECE = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+|[^\w\s]")
 """One Chinese character, one word of another script, or one punctuation mark."""
+UNREADABLE = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
+"""Control characters, but for those that separate words, and halves of surrogate pairs."""
+SEPARATORS = re.compile(r"[\x0b\x0c\x1c-\x1f\x85]")
+"""Characters that separate words for Python and for few tokenizers."""
+POOLINGS = ("mean", "cls")
 STEP = 8
 """Tokens from one padded length of texts to the next: with 16, a third of short texts was padding."""
 
 
-def normalised(text: Item) -> str:
-    """NFKC form (full-width letters become plain ones), lower case, single spaces.
+def readable(text: Item) -> str:
+    """A text without control characters and halves of characters, which mean nothing and break tokenizers.
 
     Raises CannotDecode if nothing is left: an empty text is a missing value, not a vector of zeros.
     """
     if not isinstance(text, str):
         raise TypeError(f"a text item must be a str, not {type(text).__name__}")
-    text = " ".join(unicodedata.normalize("NFKC", text).lower().split())
-    if not text:
+    text = SEPARATORS.sub(" ", UNREADABLE.sub("", text))
+    if not text.strip():
         raise CannotDecode("the text is empty")
     return text
+
+
+def normalised(text: Item) -> str:
+    """A readable text in NFKC form (full-width letters become plain ones), lower case, single spaces."""
+    return " ".join(unicodedata.normalize("NFKC", readable(text)).lower().split())
 
 
 @register("text", "hashing")
@@ -49,16 +62,41 @@ class Hashing(Encoder):
     Feature hashing as in Weinberger et al., ICML 2009, bit for bit that of scikit-learn's HashingVectorizer,
     whose ways around one text take longer than the text; L2 norm 1. The characters carry Chinese, which
     writes no spaces between words.
+
+    With `cleaning` only words that are no stop words are counted (`encoders.cleaning`), as the paper cleans
+    its texts. That is off by default: counts need it least, and it needs two more packages. Transformers have
+    no such option: they were trained on whole sentences, whose function words, negations and punctuation they
+    read, and cut words in a way of their own.
     """
 
-    def __init__(self, modality: str, name: str, weights: str, *, width: int = 256):
-        super().__init__(modality, name, weights, width=within("width", width, 16, 2**20))
+    def __init__(self, modality: str, name: str, weights: str, *, width: int = 256, cleaning: bool = False):
+        options = {"width": within("width", width, 16, 2**20)}
+        if cleaning:
+            try:
+                check_installed()
+            except CannotClean as error:
+                raise UnknownEncoder(str(error)) from None
+            options["cleaning"] = (
+                True  # uncleaned texts keep the fingerprint that they have without the option
+            )
+        super().__init__(modality, name, weights, **options)
+
+    @property
+    def stamp(self) -> str:
+        """``hashing``, or ``hashing (cleaned)``."""
+        return f"{self.name} (cleaned)" if self.options.get("cleaning") else self.name
+
+    @property
+    def source(self) -> str:
+        """The versions that decide how texts are cleaned."""
+        return versions() if self.options.get("cleaning") else ""
 
     def prepare(self, item: Item) -> Feature:
         """The hashed counts (width,)."""
         from sklearn.utils import murmurhash3_32
 
-        marked = list(grams(normalised(item)))
+        text = normalised(item)
+        marked = list(grams(cleaned(text) if self.options.get("cleaning") else text))
         hashes = np.fromiter(map(murmurhash3_32, marked), np.int64, len(marked))
         width: int = self.options["width"]
         counts = np.bincount(np.abs(hashes) % width, np.where(hashes < 0, -1.0, 1.0), width)
@@ -79,7 +117,10 @@ def grams(text: str) -> Iterator[str]:
 @register_family("text", model_name("bert", "xlnet", "minilm"), HINT)
 @register("text", "bert", "xlnet", "minilm")
 class Transformer(HuggingFace):
-    """Mean of the last hidden state over the tokens of a text, at most `length` of them.
+    """Mean of the last hidden state over the tokens of a text, at most `length` of them; or that of CLS.
+
+    With `pooling` "cls" it is the state of the token that BERT puts first, and XLNet last, for the text as a
+    whole. Nothing trained it to be a summary unless the weights were fine-tuned, so the mean is the default.
 
     The paper's texts are Chinese: "bert" is google-bert/bert-base-chinese, "xlnet" is hfl/chinese-xlnet-base.
     "minilm" is sentence-transformers/all-MiniLM-L6-v2, small and for English, whose vectors are such means.
@@ -101,8 +142,34 @@ class Transformer(HuggingFace):
     special_tokens = 5
     """Token numbers that the hash leaves free, because models treat some of them (padding) specially."""
 
-    def __init__(self, modality: str, name: str, weights: str, *, length: int = 128):
-        super().__init__(modality, name, weights, length=within("length", length, 1, 2**15))
+    def __init__(
+        self, modality: str, name: str, weights: str, *, length: int = 128, pooling: str = POOLINGS[0]
+    ):
+        if pooling not in POOLINGS:
+            raise UnknownEncoder(f"pooling must be one of {', '.join(POOLINGS)}, not {pooling!r:.40}")
+        options: dict[str, Any] = {"length": within("length", length, 1, 2**15)}
+        if pooling != POOLINGS[0]:  # the mean keeps the fingerprint that it has without the option
+            options["pooling"] = pooling
+        super().__init__(modality, name, weights, **options)
+
+    @property
+    def of_cls(self) -> bool:
+        """Whether a text's vector is that of its CLS token."""
+        return self.options.get("pooling") == "cls"
+
+    @property
+    def stamp(self) -> str:
+        """As for every network; with the pooling, where it is not the mean: ``CLS of bert``."""
+        return f"CLS of {super().stamp}" if self.of_cls else super().stamp
+
+    def find_weights(self) -> Found | None:
+        """As for every network; the CLS token of random ones says nothing, and there is no vocabulary."""
+        found = super().find_weights()
+        if found is None and self.of_cls:
+            raise WeightsUnavailable(
+                f"pooling 'cls' needs pretrained weights of {self.name!r}: get them, or use pooling 'mean'"
+            )
+        return found
 
     def default_config(self) -> PretrainedConfig:
         """The published sizes."""
@@ -115,23 +182,41 @@ class Transformer(HuggingFace):
         return XLNetConfig(vocab_size=32000, d_model=768, n_layer=12, n_head=12, d_inner=3072)
 
     @cached_property
-    def tokenize(self) -> Callable[[str], list[int]]:
-        """From a text to its token numbers."""
-        length = self.options["length"]
-        if self.found is None:
-            with loading(self.folder or self.name):
-                room = self.config.vocab_size - self.special_tokens
-                if room < 1:
-                    raise ValueError(f"a vocabulary of {self.config.vocab_size}")
-            return lambda text: [
-                self.special_tokens + zlib.crc32(piece.encode("utf-8", "replace")) % room
-                for piece in PIECE.findall(text)[:length]
-            ]
+    def tokenizer(self) -> Any:
+        """The one that comes with the weights."""
+        assert self.found, "random weights have no tokenizer"
         from transformers import AutoTokenizer
 
         with loading(self.found.path):
-            tokenizer = AutoTokenizer.from_pretrained(self.found.path, trust_remote_code=False)
-        return lambda text: tokenizer(text, truncation=True, max_length=length)["input_ids"]
+            return AutoTokenizer.from_pretrained(self.found.path, trust_remote_code=False)
+
+    @cached_property
+    def room(self) -> int:
+        """How many token numbers there are for the hash of random weights."""
+        with loading(self.folder or self.name):
+            room: int = self.config.vocab_size - self.special_tokens
+            if room < 1:
+                raise ValueError(f"a vocabulary of {self.config.vocab_size}")
+        return room
+
+    def tokenize(self, item: Item, *, cut: bool = True) -> list[int]:
+        """The numbers of a text's tokens, as many as are read or all. Raises CannotDecode if it has none."""
+        most = self.longest if cut else None
+        if self.found is None:
+            pieces = PIECE.findall(normalised(item))[:most]
+            found = [self.special_tokens + zlib.crc32(piece.encode()) % self.room for piece in pieces]
+        else:  # a tokenizer normalises in its own way
+            text = readable(item)
+            with quiet():
+                found = self.tokenizer(text, truncation=cut, max_length=most)["input_ids"]
+        if not found:
+            raise CannotDecode("the text has no tokens")
+        return found
+
+    def remark(self, item: Item) -> str:
+        """Whether the text is cut."""
+        cut = len(self.tokenize(item, cut=False)) > self.longest
+        return f"longer than {self.longest} tokens, and cut there" if cut else ""
 
     @property
     def cpu_batch(self) -> int:
@@ -140,7 +225,7 @@ class Transformer(HuggingFace):
 
     @cached_property
     def longest(self) -> int:
-        """How many tokens a text may be padded to: `length`, or fewer if the network has fewer positions."""
+        """How many tokens of a text are read: `length`, or fewer if the network has fewer positions."""
         positions = getattr(self.config, "max_position_embeddings", None)
         length: int = self.options["length"]
         return min(length, positions) if isinstance(positions, int) and positions > 0 else length
@@ -151,14 +236,19 @@ class Transformer(HuggingFace):
         The text alone decides how far it is padded: to the next multiple of STEP, so that texts of nearly one
         length are embedded together.
         """
-        text = normalised(item)
-        tokens = self.tokenize(
-            text if self.found is None else str(item)
-        )  # a tokenizer normalises in its own way
-        if not tokens:
-            raise CannotDecode("the text has no tokens")
+        tokens = self.tokenize(item)
         padding = max(0, min(-(-len(tokens) // STEP) * STEP, self.longest) - len(tokens))
         return {
             "input_ids": torch.tensor(tokens + [0] * padding),  # any number would do: nothing attends to it
             "attention_mask": torch.tensor([1] * len(tokens) + [0] * padding),
         }
+
+    def counted(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+        """The tokens whose mean is the feature: all that are present, or CLS, wherever that stands."""
+        if not self.of_cls:
+            return super().counted(inputs)
+        cls = self.tokenizer.cls_token_id
+        if cls is None:
+            raise WeightsUnavailable(f"the tokenizer of {self.name!r} has no CLS token; use pooling 'mean'")
+        present: torch.Tensor = inputs["input_ids"] == cls
+        return inputs["attention_mask"] * present

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 import torch
+from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from encoders.base import Encoder, Item, evenly
 from encoders.decoding import CannotDecode
 from encoders.feature import Feature
-from encoders.huggingface import HINT, HuggingFace, model_name
+from encoders.huggingface import HINT, PREPROCESSOR, HuggingFace, loading, model_name
 from encoders.image import IMAGENET
-from encoders.media import PIXELS, opened
+from encoders.media import PIXELS, Opened, opened
 from encoders.registry import register, register_family
+from encoders.timeline import Inexact, Timeline, in_turn
+from encoders.untrusted import read_object
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 LONG = 3000
 """A video of more frames is sampled from its key frames only: decoding every frame would take minutes."""
+FARTHEST = 2.0
+"""A stated length is believed up to so many times the time of all frames."""
 FRAMES = 16
 MOST_PATCHES = 2**16
 """Patches that a video network may see, twenty times those of VideoMAE."""
+
+Reader = Callable[[Opened, list[int]], Iterator[tuple[int, VideoFrame]]]
 
 
 class Clip(NamedTuple):
@@ -37,29 +45,44 @@ class Clip(NamedTuple):
 
 
 def decode(path: Path, choose: Callable[[int], list[int]], size: int) -> Clip:
-    """Decode the frames that `choose` picks (given how many there are), squeezed to squares.
+    """Decode the frames that `choose` picks (given how many there are), upright, squeezed to squares.
 
-    Raises CannotDecode if the file is broken or no frame of it can be decoded.
+    At a variable frame rate positions are those of an even one, see `Timeline.slots`: frames are chosen by
+    time, and one that stays takes several positions. Raises CannotDecode if the file is broken or no frame of
+    it can be decoded.
     """
     with opened(path, "video") as media:
-        key_frames = [packet.is_keyframe for packet in media.packets() if packet.size]
-    only_keys = len(key_frames) > LONG
-    wanted = choose(sum(key_frames) if only_keys else len(key_frames))
-    taken = {}
+        line = Timeline.of(media)
+    keys_only = len(line.keys) > LONG
+    positions = choose(int(line.keys.sum()) if keys_only else line.slots)
+    places = {position: position if keys_only else line.shown(position) for position in positions}
+    wanted = sorted(set(places.values()))
+    try:
+        taken, stated = _pixels(path, size, in_turn if keys_only else line.jumping, wanted, keys_only)
+    except Inexact:
+        taken, stated = _pixels(path, size, in_turn, wanted)
+    shown = [position for position, place in places.items() if place in taken]
+    if not shown:
+        raise CannotDecode("it has no frame that can be decoded")
+    wrong = line.end and not 0 < stated <= FARTHEST * line.end
+    pixels = np.stack([taken[places[position]] for position in shown])
+    return Clip(np.array(shown), pixels, line.end if wrong else stated)
+
+
+def _pixels(
+    path: Path, size: int, reader: Reader, wanted: list[int], keys_only: bool = False
+) -> tuple[dict[int, np.ndarray], float]:
+    """Place -> pixels (size, size, 3) of the wanted frames, and the stated length in seconds."""
     reformatter = VideoReformatter()  # kept over the frames, since making one costs more than using it
     with opened(path, "video") as media:
-        if only_keys:
+        if keys_only:
             media.stream.codec_context.skip_frame = "NONKEY"
-        for position, frame in enumerate(media.frames() if wanted else ()):
-            if position in wanted:
-                small = reformatter.reformat(frame, size, size, "rgb24", interpolation="AREA")
-                taken[position] = small.to_ndarray()
-            if position >= wanted[-1]:
-                break
-        seconds = media.duration
-    if not taken:
-        raise CannotDecode("it has no frame that can be decoded")
-    return Clip(np.array(list(taken)), np.stack(list(taken.values())), seconds)
+        taken = {}
+        for place, frame in reader(media, wanted):
+            small = reformatter.reformat(frame, size, size, "rgb24", interpolation="AREA").to_ndarray()
+            # degrees anticlockwise by which the picture is to be turned
+            taken[place] = np.rot90(small, round(frame.rotation / 90) % 4)
+        return taken, media.duration
 
 
 @register("video", "motion")
@@ -137,6 +160,8 @@ class VideoMAE(HuggingFace):
     """Mean of the last hidden state of VideoMAE over 16 evenly spaced frames of 224 x 224 pixels.
 
     "videomae" is MCG-NJU/videomae-base (Tong et al., NeurIPS 2022). Shorter videos repeat frames.
+    Mean and deviation of the colours are those that the weights bring (preprocessor_config.json); the whole
+    frame is squeezed to a square, where their own processor would cut off its ends.
     """
 
     repositories: ClassVar[dict[str, str]] = {"videomae": "MCG-NJU/videomae-base"}
@@ -161,8 +186,28 @@ class VideoMAE(HuggingFace):
     def prepare(self, item: Item) -> dict[str, torch.Tensor]:
         """The frames (frames, 3, size, size)."""
         frames = self.config.num_frames
-        pixels = decode(Path(item), lambda count: evenly(count, frames), self.config.image_size).pixels
-        pixels = pixels[np.arange(frames) * len(pixels) // frames]
-        mean, std = (np.array(s, dtype=np.float32) for s in IMAGENET)
+        clip = decode(Path(item), lambda count: evenly(count, frames), self.config.image_size)
+        pixels = clip.pixels[np.arange(frames) * len(clip.pixels) // frames]
+        mean, std = (np.array(s, dtype=np.float32) for s in self.statistics)
         values = torch.from_numpy((pixels.astype(np.float32) / 255 - mean) / std).permute(0, 3, 1, 2)
         return {"pixel_values": values.contiguous()}
+
+    @cached_property
+    def statistics(self) -> tuple[list[float], list[float]]:
+        """Mean and standard deviation of the colour channels that the weights expect."""
+        mean, std = map(list, IMAGENET)
+        if self.found is None or not (self.found.path / PREPROCESSOR).is_file():
+            return mean, std
+        with loading(self.found.path / PREPROCESSOR):
+            said = read_object(self.found.path / PREPROCESSOR)
+            found = [
+                [float(x) for x in said.get(key, own)]
+                for key, own in (("image_mean", mean), ("image_std", std))
+            ]
+            if (
+                not all(len(values) == 3 for values in found)
+                or not np.isfinite(found).all()
+                or min(found[1]) <= 0
+            ):
+                raise ValueError(f"a mean of {found[0]} and a deviation of {found[1]}")
+        return found[0], found[1]

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +18,14 @@ import encoders
 from bench.data.dataset import Dataset, RawTokens
 from bench.data.ragged import Ragged
 from bench.errors import BenchError, DataError
+from bench.failure import Failure
 from bench.features.cache import ItemCache
 from bench.features.fill import Place, Progress, check, fill
 from bench.features.layout import Origin
 from bench.features.sources import Numbers, SourceFeatures, Vectors
 from bench.features.store import FeatureSet
 from bench.files import cache_dir, content_key, damage, sweep, written_aside
+from bench.isolation import undisturbed
 from bench.sourcecode import PROJECT, READING, digest
 from fusions import Source
 
@@ -47,6 +50,7 @@ def encode(
     device: str = "cpu",
     plugins: Sequence[Path] = (),
     progress: Progress = lambda what, done, total: None,
+    told: set[str] | None = None,
 ) -> tuple[FeatureSet, int]:
     """Features of the sources of `dataset`, encoding only what no earlier call has encoded.
 
@@ -59,6 +63,7 @@ def encode(
             to which the workers hand prepared items.
         plugins: files that register encoders, loaded in the workers too.
         progress: called with how far it is.
+        told: warnings that are not to be repeated; those that are given are added.
 
     Returns:
         The features, and the number of items that had to be encoded.
@@ -85,8 +90,9 @@ def encode(
         else:
             _store_as_it_is(dataset, {s: folders[s] for s in absent})
     about = {source: _About.read(folder) for source, folder in folders.items()}
+    told = set() if told is None else told
     for found in about.values():
-        found.report()
+        found.report(told)
     features = FeatureSet(
         dataset=_save_samples(dataset, home),
         target=dataset.schema.target,
@@ -181,7 +187,22 @@ def _assemble(
         values=np.concatenate(blocks) if blocks else np.zeros((0, 0), np.float32),
         attributes=dataset.schema.entities[source.entity].attributes(source.modality),
     )
-    return features, _About(failed, sequences=any(feature.values.ndim == 2 for feature in good))
+    sequences = any(feature.values.ndim == 2 for feature in good)
+    read = [item for item, result in zip(items, results, strict=True) if isinstance(result, encoders.Feature)]
+    return features, _About(failed, sequences, _remarks(encoder, source, read))
+
+
+def _remarks(encoder: encoders.Encoder, source: Source, items: Sequence[str | Path]) -> list[str]:
+    """What an encoder has to say of how it reads the items of a source, each in a sentence."""
+    try:
+        with undisturbed():
+            said = Counter(filter(None, map(encoder.remark, items)))
+    except Exception as error:  # anyone's code, which may do anything
+        raise BenchError(f"{encoder.title}: {Failure.of(error).reason}") from error
+    return [
+        f"{count} of {len(items)} items of {source} are {what} ({encoder.name})"
+        for what, count in said.items()
+    ]
 
 
 def _check_alike(features: Sequence[encoders.Feature], encoder: encoders.Encoder) -> None:
@@ -237,10 +258,12 @@ class _About(NamedTuple):
     Attributes:
         undecodable: the items without a feature, with the reason.
         sequences: whether its encoder gives sequences.
+        remarks: what is to be known of how items were read, in sentences.
     """
 
     undecodable: dict[str, str]
     sequences: bool
+    remarks: Sequence[str] = ()
 
     def write(self, folder: Path) -> None:
         """Write into a folder."""
@@ -251,10 +274,15 @@ class _About(NamedTuple):
         """What was written into a folder, which is intact."""
         return cls(**json.loads((folder / ABOUT).read_text(encoding="utf-8")))
 
-    def report(self) -> None:
-        """Warn of every item that could not be decoded."""
-        for item, reason in self.undecodable.items():
-            log.warning("%s cannot be decoded (%s); its token is absent", item, reason)
+    def report(self, told: set[str]) -> None:
+        """Warn of every item that could not be decoded, and of what else is to be known, if not `told`."""
+        failed = [
+            f"{item} cannot be decoded ({why}); its token is absent" for item, why in self.undecodable.items()
+        ]
+        for line in dict.fromkeys([*failed, *self.remarks]):
+            if line not in told:
+                log.warning("%s", line)
+        told.update(failed, self.remarks)
 
 
 def _store(features: SourceFeatures, about: _About, folder: Path) -> None:
