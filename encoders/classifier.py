@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from encoders.base import Item, Network, within
-from encoders.colours import rgb
 from encoders.batches import stacked
+from encoders.colours import rgb
 from encoders.digest import sha256
 from encoders.feature import Feature
 from encoders.image import IMAGENET, decode, opened
