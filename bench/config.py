@@ -101,6 +101,10 @@ class EncoderConfig(_Settings):
     """Whether hashing counts only words that are no stop words."""
     text_pooling: Literal["mean", "cls"] = "mean"
     """What a Hugging Face text encoder makes of its tokens."""
+    audio_sequence: bool = False
+    """Whether wav2vec2 gives a feature for every frame, in place of their mean."""
+    video_sequence: bool = False
+    """Whether videomae gives a feature for every tubelet, in place of their mean."""
     weights: Literal["auto", "pretrained", "random"] = "auto"
 
     @property

@@ -170,7 +170,9 @@ def get_encoder(modality: str, name: str, preset: Preset) -> encoders.Encoder:
             options = {"size": preset.encoders.image_size}
         elif (modality, name) == ("text", "hashing"):
             options = {"width": preset.encoders.hashing_width}
-        options |= {o: v for o, v in _texts(preset).items() if modality == "text" and o in known}
+        options |= {
+            option: v for (of, option), v in _asked(preset).items() if of == modality and option in known
+        }
         with undisturbed():  # making one runs its author's code
             return encoders.get(modality, name, weights=preset.encoders.weights, **options)
     except (encoders.UnknownEncoder, encoders.EncoderFailed) as error:
@@ -179,14 +181,15 @@ def get_encoder(modality: str, name: str, preset: Preset) -> encoders.Encoder:
 
 def check_taken(chosen: Iterable[encoders.Encoder], preset: Preset) -> None:
     """Raise UsageError if none of the encoders has an option that was asked for."""
-    there = {option for encoder in chosen for option in encoder.options}
-    for option, value in _texts(preset).items():
-        if option not in there:
-            setting = f"encoders.text_{option}={json.dumps(value)}"
+    there = {(encoder.modality, option) for encoder in chosen for option in encoder.options}
+    for (modality, option), value in _asked(preset).items():
+        if (modality, option) not in there:
+            setting = f"encoders.{modality}_{option}={json.dumps(value)}"
             raise UsageError(f"--set {setting}: no encoder of this run has such an option.")
 
 
-def _texts(preset: Preset) -> dict[str, Any]:
-    """The options of text encoders that are not as they are by default, by the encoders' names for them."""
-    asked = preset.encoders.model_dump(include={"text_cleaning", "text_pooling"}, exclude_defaults=True)
-    return {name.removeprefix("text_"): value for name, value in asked.items()}
+def _asked(preset: Preset) -> dict[tuple[str, str], Any]:
+    """The options of encoders that are not as they are by default: (modality, option) -> value."""
+    settings = {"text_cleaning", "text_pooling", "audio_sequence", "video_sequence"}
+    asked = preset.encoders.model_dump(include=settings, exclude_defaults=True)
+    return {(name.split("_")[0], name.split("_")[1]): value for name, value in asked.items()}

@@ -139,6 +139,9 @@ class Wav2Vec2(HuggingFace):
     otherwise (preprocessor_config.json), at 16 kHz and normalised to mean 0 and variance 1. What is longer
     than WINDOW_SECONDS is heard in windows of equal length, as few as possible, each normalised by itself;
     the feature is the mean over them. Beyond LONGEST_SECONDS nothing is heard. Longer ones are counted.
+
+    Args:
+        sequence: a feature for every frame of 20 ms, with its time, in place of their mean.
     """
 
     repositories: ClassVar[dict[str, str]] = {"wav2vec2": "facebook/wav2vec2-base"}
@@ -147,6 +150,14 @@ class Wav2Vec2(HuggingFace):
     model_types = ("wav2vec2", "hubert")
     batch = 64
     version = 2
+
+    def __init__(self, modality: str, name: str, weights: str, *, sequence: bool = False):
+        super().__init__(modality, name, weights, sequence=sequence)
+
+    @property
+    def stamp(self) -> str:
+        """As for every network; ``frames of NAME`` for a sequence."""
+        return f"frames of {super().stamp}" if self.options["sequence"] else super().stamp
 
     def default_config(self) -> PretrainedConfig:
         """The published base size."""
@@ -180,11 +191,18 @@ class Wav2Vec2(HuggingFace):
         return {"input_values": torch.from_numpy(np.asarray(values, dtype=np.float32))}
 
     def embed(self, batch: Sequence[Mapping[str, torch.Tensor]], device: str) -> list[Feature]:
-        """The mean over all windows, which are heard one after the other: (hidden size,)."""
-        windows = [
-            super(Wav2Vec2, self).embed([{"input_values": item["input_values"][n]} for item in batch], device)
-            for n in range(len(batch[0]["input_values"]))
-        ]
+        """The mean over all windows, which are heard one after the other: (hidden size,).
+
+        Or all their frames, (frames, hidden size).
+        """
+        count, samples = batch[0]["input_values"].shape
+        heard = ([{"input_values": item["input_values"][n]} for item in batch] for n in range(count))
+        if self.options["sequence"]:
+            frames = torch.cat([self.states(window, device)[1] for window in heard], dim=1).cpu().numpy()
+            seconds = count * samples / self.extractor.sampling_rate
+            times = (np.arange(frames.shape[1]) + 0.5) * seconds / frames.shape[1]
+            return [Feature(values, times) for values in frames]
+        windows = [super(Wav2Vec2, self).embed(window, device) for window in heard]
         return [
             Feature(np.mean([window.values for window in of_item], axis=0))
             for of_item in zip(*windows, strict=True)

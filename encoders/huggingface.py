@@ -221,11 +221,18 @@ class HuggingFace(Network):
                 them, every token is present.
             device: as for every encoder.
         """
+        with torch.inference_mode():
+            inputs, states = self.states(batch, device)
+            return [Feature(row) for row in pooled(states, self.counted(inputs)).cpu().numpy()]
+
+    def states(
+        self, batch: Sequence[Mapping[str, torch.Tensor]], device: str
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """The inputs of the network, and its last hidden state (B, tokens, hidden size)."""
         network = self.network(device)
         with loading(self.found.path if self.found else self.folder or self.name), torch.inference_mode():
             inputs = {name: stacked([item[name] for item in batch], device) for name in batch[0]}
-            states = network(**inputs).last_hidden_state
-            return [Feature(row) for row in pooled(states, self.counted(inputs)).cpu().numpy()]
+            return inputs, network(**inputs).last_hidden_state
 
     def counted(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
         """Which of the tokens (B, tokens) the mean is over; None for all."""

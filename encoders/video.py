@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -162,6 +162,9 @@ class VideoMAE(HuggingFace):
     "videomae" is MCG-NJU/videomae-base (Tong et al., NeurIPS 2022). Shorter videos repeat frames.
     Mean and deviation of the colours are those that the weights bring (preprocessor_config.json); the whole
     frame is squeezed to a square, where their own processor would cut off its ends.
+
+    Args:
+        sequence: a feature for every tubelet of two frames, the mean over the picture, with its time.
     """
 
     repositories: ClassVar[dict[str, str]] = {"videomae": "MCG-NJU/videomae-base"}
@@ -169,6 +172,14 @@ class VideoMAE(HuggingFace):
     stand_in = "motion"
     model_types = ("videomae",)
     batch = 32
+
+    def __init__(self, modality: str, name: str, weights: str, *, sequence: bool = False):
+        super().__init__(modality, name, weights, sequence=sequence)
+
+    @property
+    def stamp(self) -> str:
+        """As for every network; ``tubelets of NAME`` for a sequence."""
+        return f"tubelets of {super().stamp}" if self.options["sequence"] else super().stamp
 
     def default_config(self) -> PretrainedConfig:
         """The published base size."""
@@ -190,7 +201,22 @@ class VideoMAE(HuggingFace):
         pixels = clip.pixels[np.arange(frames) * len(clip.pixels) // frames]
         mean, std = (np.array(s, dtype=np.float32) for s in self.statistics)
         values = torch.from_numpy((pixels.astype(np.float32) / 255 - mean) / std).permute(0, 3, 1, 2)
-        return {"pixel_values": values.contiguous()}
+        prepared = {"pixel_values": values.contiguous()}
+        return prepared | {"seconds": torch.tensor(clip.seconds)} if self.options["sequence"] else prepared
+
+    def embed(self, batch: Sequence[Mapping[str, torch.Tensor]], device: str) -> list[Feature]:
+        """The mean over all tubelets (hidden size,), or over the picture alone, (tubelets, hidden size)."""
+        if not self.options["sequence"]:
+            return super().embed(batch, device)
+        _, states = self.states([{"pixel_values": item["pixel_values"]} for item in batch], device)
+        count = self.config.num_frames // self.config.tubelet_size
+        tubelets = states.reshape(len(batch), count, -1, states.shape[-1]).mean(dim=2).cpu().numpy()
+        middles = (np.arange(count) + 0.5) / count
+        lengths = [float(item["seconds"]) for item in batch]
+        return [
+            Feature(values, middles * seconds if seconds > 0 else None)
+            for values, seconds in zip(tubelets, lengths, strict=True)
+        ]
 
     @cached_property
     def statistics(self) -> tuple[list[float], list[float]]:

@@ -166,6 +166,38 @@ def test_long_sounds_are_heard_in_windows(tmp_path, monkeypatch):
         assert encoder.remark(path).startswith(remark)
 
 
+def test_frames_of_a_sound_with_their_times(tmp_path, monkeypatch):
+    monkeypatch.setattr("encoders.audio.WINDOW_SECONDS", 0.5)
+    model, extractor = wav2vec2(tmp_path / "tiny")
+    path = save_sound(tmp_path / "a.wav", np.random.default_rng(0).uniform(-0.5, 0.5, 8000))
+    mean, frames = (
+        one(encoders.get("audio", str(tmp_path / "tiny"), sequence=sequence), path)
+        for sequence in (False, True)
+    )
+    windows = decode(path, 2.0).reshape(2, -1)
+    inputs = extractor(list(windows), sampling_rate=extractor.sampling_rate, return_tensors="pt")
+    with torch.inference_mode():
+        expected = model(inputs.input_values).last_hidden_state.flatten(0, 1)
+    np.testing.assert_allclose(frames.values, expected, atol=1e-5)
+    np.testing.assert_allclose(frames.values.mean(axis=0), mean.values, atol=1e-5)
+    assert frames.times[[0, -1]] == pytest.approx([0, 1], abs=0.01)
+
+
+def test_tubelets_of_a_video_with_their_times(tmp_path):
+    from transformers import VideoMAEConfig, VideoMAEModel
+
+    saved(tmp_path / "tiny", VideoMAEModel(VideoMAEConfig(image_size=SIDE, num_frames=FRAMES, **LAYERS)))
+    square_video(tmp_path / "a.mkv")
+    plain, sequence = (encoders.get("video", str(tmp_path / "tiny"), sequence=s) for s in (False, True))
+    mean, tubelets = (one(encoder, tmp_path / "a.mkv") for encoder in (plain, sequence))
+    assert len(tubelets.values) == FRAMES // 2
+    np.testing.assert_allclose(tubelets.values.mean(axis=0), mean.values, atol=1e-5)
+    assert np.ptp(tubelets.values, axis=0).max() > 1e-4
+    assert np.diff(tubelets.times).std() < 1e-9
+    assert sequence.fingerprint != plain.fingerprint
+    assert sequence.stamp.startswith("tubelets of videomae (tiny")
+
+
 @pytest.mark.parametrize(
     ("kind", "said"),
     [

@@ -66,3 +66,11 @@ def test_cut_texts_are_counted_once(tmp_path, streams, caplog):
     with caplog.at_level(logging.WARNING, "bench"):
         encode(streams, chosen)  # another run, whose features are stored
     assert [line for line in caplog.messages if "cut there" in line] == lines
+
+
+def test_sound_and_video_may_be_sequences():
+    asked = preset("encoders.audio_sequence=true", "encoders.weights=random")
+    assert get_encoder("audio", "wav2vec2", asked).options["sequence"] is True
+    assert get_encoder("video", "videomae", asked).options["sequence"] is False
+    with pytest.raises(UsageError, match="audio_sequence=true: no encoder of this run has such an option"):
+        check_taken([get_encoder("audio", "logmel", asked)], asked)
