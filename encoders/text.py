@@ -70,33 +70,29 @@ class Hashing(Encoder):
     """
 
     def __init__(self, modality: str, name: str, weights: str, *, width: int = 256, cleaning: bool = False):
-        options = {"width": within("width", width, 16, 2**20)}
         if cleaning:
             try:
                 check_installed()
             except CannotClean as error:
                 raise UnknownEncoder(str(error)) from None
-            options["cleaning"] = (
-                True  # uncleaned texts keep the fingerprint that they have without the option
-            )
-        super().__init__(modality, name, weights, **options)
+        super().__init__(modality, name, weights, width=within("width", width, 16, 2**20), cleaning=cleaning)
 
     @property
     def stamp(self) -> str:
         """``hashing``, or ``hashing (cleaned)``."""
-        return f"{self.name} (cleaned)" if self.options.get("cleaning") else self.name
+        return f"{self.name} (cleaned)" if self.options["cleaning"] else self.name
 
     @property
     def source(self) -> str:
         """The versions that decide how texts are cleaned."""
-        return versions() if self.options.get("cleaning") else ""
+        return versions() if self.options["cleaning"] else ""
 
     def prepare(self, item: Item) -> Feature:
         """The hashed counts (width,)."""
         from sklearn.utils import murmurhash3_32
 
         text = normalised(item)
-        marked = list(grams(cleaned(text) if self.options.get("cleaning") else text))
+        marked = list(grams(cleaned(text) if self.options["cleaning"] else text))
         hashes = np.fromiter(map(murmurhash3_32, marked), np.int64, len(marked))
         width: int = self.options["width"]
         counts = np.bincount(np.abs(hashes) % width, np.where(hashes < 0, -1.0, 1.0), width)
@@ -147,15 +143,12 @@ class Transformer(HuggingFace):
     ):
         if pooling not in POOLINGS:
             raise UnknownEncoder(f"pooling must be one of {', '.join(POOLINGS)}, not {pooling!r:.40}")
-        options: dict[str, Any] = {"length": within("length", length, 1, 2**15)}
-        if pooling != POOLINGS[0]:  # the mean keeps the fingerprint that it has without the option
-            options["pooling"] = pooling
-        super().__init__(modality, name, weights, **options)
+        super().__init__(modality, name, weights, length=within("length", length, 1, 2**15), pooling=pooling)
 
     @property
     def of_cls(self) -> bool:
         """Whether a text's vector is that of its CLS token."""
-        return self.options.get("pooling") == "cls"
+        return bool(self.options["pooling"] == "cls")
 
     @property
     def stamp(self) -> str:

@@ -23,7 +23,7 @@ def test_cleaning_reaches_hashing_and_its_stamp():
     plain = get_encoder("text", "hashing", preset())
     assert (cleaned.stamp, plain.stamp) == ("hashing (cleaned)", "hashing")
     assert cleaned.fingerprint != plain.fingerprint
-    assert plain.options == {"width": 256}
+    assert plain.options == {"width": 256, "cleaning": False}
 
 
 def test_cleaning_that_is_not_installed_is_refused(monkeypatch):
