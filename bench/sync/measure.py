@@ -33,11 +33,11 @@ def pair_of(video: Video, view: str) -> Pair:
     speed = video.motion[:, MOTION.index("local")].astype(float)
     burst = video.motion[:, MOTION.index("acceleration")].astype(float)
     first = 0.5 / RATE
-    bursts = _prominent(burst, peaks(burst, RATE, REACH, first))
+    bursts = prominent(burst, peaks(burst, RATE, REACH, first))
     return Pair(
         music_beats=moments(video.music[:, MUSIC.index("beat")]),
         motion_beats=stops(speed, RATE, first=first) if view == "speed" else bursts,
-        onsets=_prominent(onset, peaks(onset, RATE, first=first)),
+        onsets=prominent(onset, peaks(onset, RATE, first=first)),
         flow_peaks=peaks(speed, RATE, first=first) if view == "speed" else bursts,
         onset_strength=onset,
         motion_energy=speed if view == "speed" else burst,
@@ -53,10 +53,10 @@ def moments(marked: np.ndarray) -> np.ndarray:
     return np.array([float(np.average((run + 0.5) / RATE, weights=marked[run])) for run in runs])
 
 
-def _prominent(curve: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """The moments (K,) at which a curve (T,) stands out."""
+def prominent(curve: np.ndarray, at: np.ndarray, deviations: float = PROMINENT) -> np.ndarray:
+    """The moments (K,) at which a curve (T,) stands out: by so many deviations above its mean."""
     steps = np.clip((at * RATE).astype(int), 0, len(curve) - 1)
-    return np.asarray(at[curve[steps] > curve.mean() + PROMINENT * curve.std()])
+    return np.asarray(at[curve[steps] > curve.mean() + deviations * curve.std()])
 
 
 def yardsticks(ids: Sequence[str], videos: Sequence[Video | None]) -> pd.DataFrame:

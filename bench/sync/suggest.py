@@ -24,7 +24,7 @@ import torch
 import encoders
 from bench.errors import DataError
 from bench.sync.beats import peaks
-from bench.sync.measure import REACH, moments
+from bench.sync.measure import REACH, moments, prominent
 from bench.sync.network import CONTEXT, SynchronyNetwork, present
 from bench.sync.score import SHORTEST, margins
 from bench.sync.scorer import Scorer
@@ -198,8 +198,7 @@ def met(music: np.ndarray, motion: np.ndarray, offsets: np.ndarray) -> np.ndarra
 def _peaks(values: np.ndarray, column: int) -> np.ndarray:
     """Seconds at which a column of a sequence (T, D) has a peak above its mean."""
     curve = values[:, column].astype(float)
-    at = peaks(curve, RATE, REACH, 0.5 / RATE)
-    return np.asarray(at[curve[(at * RATE).astype(int).clip(0, len(curve) - 1)] > curve.mean()])
+    return prominent(curve, peaks(curve, RATE, REACH, 0.5 / RATE), deviations=0)
 
 
 def _telling(music: np.ndarray, motion: np.ndarray, offset: int) -> tuple[float, ...]:
