@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import ClassVar
 
 import av
@@ -17,7 +18,7 @@ from bench.cli import main
 from bench.errors import DataError, UsageError
 from bench.observe.synchrony import same_moment
 from bench.sync.folds import out_of_fold
-from bench.sync.measure import moments
+from bench.sync.measure import moments, yardsticks
 from bench.sync.network import LAGS, SynchronyNetwork, compare
 from bench.sync.preview import write_preview
 from bench.sync.recovery import nearest_lag, recovery
@@ -280,6 +281,15 @@ def test_recovery_hand_computed():
     assert found.loc["score", "spearman"] == pytest.approx(1)
     assert found.loc["worse", ["spearman", "ahead", "ahead_low"]].tolist() == pytest.approx([-1, 2, 2])
     assert found.loc["flat", "spearman"] == 0
+
+
+def test_yardsticks_of_videos_see_that_bursts_meet_onsets(videos):
+    own = yardsticks([str(n) for n in range(8)], videos[:8])
+    other = yardsticks(
+        [str(n) for n in range(8)], [Video(a.music, b.motion) for a, b in pairwise(videos[:9])]
+    )
+    for name in ("av_align (bursts)", "xcorr_peak (bursts)", "late (bursts)"):
+        assert own[name].min() > other[name].mean() + 0.2, name
 
 
 def test_marked_beats_are_moments():
