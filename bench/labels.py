@@ -9,10 +9,14 @@ from typing import Protocol
 
 
 class Named(Protocol):
-    """What a row is named by: its method, modality -> encoder, its target among several, and what else."""
+    """What a row is named by: its method, modality -> encoder, its target among several, and what else.
+
+    ``stamps`` says of encoders, by modality, where their weights come from.
+    """
 
     method: str
     encoders: dict[str, str]
+    stamps: dict[str, str]
     reference: bool
     target: str
 
@@ -67,18 +71,46 @@ def differing(sets: Sequence[Mapping[str, str]]) -> list[str]:
     return [m for m in modalities if len({encoders.get(m) for encoders in sets}) > 1]
 
 
+def told_apart(rows: Sequence[Named]) -> Callable[[Named], list[str]]:
+    """What of a row's encoders sets it apart: their names, and the weights of those that have several."""
+    differ = differing([row.encoders for row in rows])
+    shown = short(name for row in rows for name in row.encoders.values())
+    stamps: dict[tuple[str, str], dict[str, None]] = {}
+    for row in rows:
+        for encoder in row.encoders.items():
+            stamps.setdefault(encoder, {})[_stamp(row, encoder[0])] = None
+
+    def names(row: Named) -> list[str]:
+        found = []
+        for modality, name in row.encoders.items():
+            several = list(stamps.get((modality, name), ()))
+            if len(several) > 1:
+                found.append(f"{shown[name]} {_weights(_stamp(row, modality), several)}")
+            elif modality in differ:
+                found.append(shown.get(name, name))
+        return found
+
+    return names
+
+
+def _stamp(row: Named, modality: str) -> str:
+    return row.stamps.get(modality, row.encoders[modality])
+
+
+def _weights(stamp: str, others: Sequence[str]) -> str:
+    """The weights that a stamp names in brackets; without their digest, where that sets nothing apart."""
+    full = {other: other.partition(" (")[2].removesuffix(")") or other for other in others}
+    plain = [name.split(" ")[0] for name in full.values()]
+    return full[stamp].split(" ")[0] if len(set(plain)) == len(full) else full[stamp]
+
+
 def labels(rows: Sequence[Named]) -> Callable[[Named], str]:
     """Names for rows: the method, in brackets target, variant, encoders, where they differ among fusions."""
     several = len({row.target for row in rows}) > 1
-    differ = differing([row.encoders for row in rows if not row.reference])
-    shown = short(name for row in rows for name in row.encoders.values())
+    names = told_apart([row for row in rows if not row.reference])
 
     def label(row: Named) -> str:
-        extras = [
-            row.target if several else "",
-            row.variant,
-            *(shown[row.encoders[m]] for m in differ if m in row.encoders),
-        ]
+        extras = [row.target if several else "", row.variant, *names(row)]
         extras = [extra for extra in extras if extra]
         return f"{row.method} ({', '.join(extras)})" if extras else row.method
 
@@ -87,7 +119,5 @@ def labels(rows: Sequence[Named]) -> Callable[[Named], str]:
 
 def condition(row: Named, rows: Sequence[Named]) -> str:
     """What sets a row apart from others of its method: encoders, how missing values are handled."""
-    sets = [other.encoders for other in rows if other.encoders]
-    shown = short(name for encoders in sets for name in encoders.values())
-    names = [shown[row.encoders[m]] for m in differing(sets) if m in row.encoders]
+    names = told_apart([other for other in rows if other.encoders])(row)
     return ", ".join([*names, *filter(None, [row.handling])])

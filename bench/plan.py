@@ -87,6 +87,11 @@ class PlanRow(BaseModel):
         return f"{self.missing}, on complete samples" if self.missing and on_complete else self.missing
 
     @property
+    def encoded_by(self) -> dict[str, str]:
+        """Modality -> encoder, with where its weights come from."""
+        return {modality: self.stamps.get(modality, name) for modality, name in self.encoders.items()}
+
+    @property
     def weights(self) -> str:
         """The stamps of the encoders that say where their weights come from."""
         return ", ".join(dict.fromkeys(stamp for stamp in self.stamps.values() if stamp.endswith(")")))

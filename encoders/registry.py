@@ -20,6 +20,8 @@ from fusions.registry import nearest
 
 log = logging.getLogger("encoders")
 
+AT_RANDOM = ":random"
+"""The end of a name that asks for random weights, whatever is asked for of the others."""
 ENTRY_POINT_GROUP = "fusion_bench.encoders"
 """Other installed packages add encoders by naming a module of theirs under this entry-point group."""
 
@@ -122,7 +124,7 @@ def names(modality: str) -> list[str]:
 
 def entry(modality: str, name: str) -> Entry:
     """The entry of a name, one of a family included. Raises UnknownEncoder with the nearest name."""
-    known = names(modality)
+    known, name = names(modality), name.removesuffix(AT_RANDOM)
     families = {prefix: found for (kind, prefix), found in _families.items() if kind == modality}
     if name in known:
         return _entries[modality, name]
@@ -142,7 +144,8 @@ def get(modality: str, name: str, weights: str = "auto", **options: Any) -> Enco
         modality: one of MODALITIES.
         name: a registered name; for images also any torchvision classification model, and timm/NAME; for
             the other modalities also a Hugging Face name ("owner/model") or a local folder with config.json.
-            Weights of one's own are NAME@PATH; torchvision's by name are NAME:WEIGHTS.
+            Weights of one's own are NAME@PATH; torchvision's by name are NAME:WEIGHTS; random ones beside
+            pretrained ones are NAME:random.
         weights: "auto" (pretrained if they can be had, else random with one warning), "pretrained" (an error
             if they cannot be had) or "random" (no look-up). Of no effect for encoders without weights.
         **options: options of the encoder, such as ``size`` of an image encoder.
@@ -155,6 +158,10 @@ def get(modality: str, name: str, weights: str = "auto", **options: Any) -> Enco
     if weights not in WEIGHTS:
         raise ValueError(f"weights must be one of {', '.join(WEIGHTS)}, not {weights!r}")
     found = entry(modality, name)
+    if name.endswith(AT_RANDOM):
+        if not issubclass(found.cls, Network):
+            raise UnknownEncoder(f"{modality} encoder {name!r} has no weights that could be random")
+        name, weights = name.removesuffix(AT_RANDOM), "random"
     for option in options:
         if option not in found.options:
             raise UnknownEncoder(

@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import matplotlib
@@ -44,6 +44,7 @@ class Row:
     text: str = "hashing"
     reference: bool = False
     blind: bool = False
+    weights: str = field(default="random", repr=False)
 
 
 def fields(variant: str) -> dict[str, object]:
@@ -99,18 +100,21 @@ class Workshop:
 
     def _row(self, experiment: str, row: Row) -> PlanRow:
         encoders = {} if row.blind else {"text": row.text, "image": row.image, "audio": "logmel"}
-        stamps = {modality: name + " (random)" * (modality == "image") for modality, name in encoders.items()}
+        stamps = {
+            modality: name + f" ({row.weights})" * (modality == "image")
+            for modality, name in encoders.items()
+        }
         return PlanRow(
             method=row.method, encoders=encoders, stamps=stamps, reference=row.reference,
-            runs=[self._run(experiment, row, encoders, seed) for seed in range(self.seeds)],
+            runs=[self._run(experiment, row, stamps, seed) for seed in range(self.seeds)],
             **fields(row.variant),
         )  # fmt: skip
 
-    def _run(self, experiment: str, row: Row, encoders: dict[str, str], seed: int) -> str:
+    def _run(self, experiment: str, row: Row, stamps: dict[str, str], seed: int) -> str:
         spec = RunSpec(
             method=row.method, options={"variant": row.variant, "of": experiment}, model=ModelConfig(),
             training=TrainingConfig(), seed=seed, dataset="livestream", target=self.target,
-            encoders=encoders, features="", code="",
+            encoders=stamps, features="", code="",
         )  # fmt: skip
         rng = np.random.default_rng(seed)
         true = np.clip(rng.normal(4.99, 1.07, 64), 1.3, 8.0)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 import encoders
 from bench.compare.frame import Results, Row
 from bench.experiments.base import Experiment, experiment
+from bench.experiments.other_encoders import change_of_encoders
 from bench.labels import short
 from bench.metrics import Metric
 from bench.paper.printed import printed_in
@@ -61,6 +62,10 @@ class Backbones(Experiment):
         """Table 10."""
         return printed_in("backbones", row.method, row.encoders)
 
+    def verdict(self, results: Results) -> str:
+        """Which method and encoder may be the best, and what other encoders change."""
+        return " ".join(filter(None, [super().verdict(results), change_of_encoders(results)]))
+
     def figures(self, results: Results) -> Sequence[Drawing]:
         """The primary metric of every method on every encoder, the others kept."""
         rows, plan = [row for row in results.finite if not row.row.reference], results.plan
@@ -105,12 +110,12 @@ def _varied(rows: Sequence[Row], modality: str) -> dict[str, list[Row]]:
     """Encoder of one modality -> the rows with it, every other encoder being the most frequent one."""
     counts: dict[str, Counter[str]] = {}
     for row in rows:
-        for other, encoder in row.row.encoders.items():
+        for other, encoder in row.row.encoded_by.items():
             counts.setdefault(other, Counter())[encoder] += 1
     usual = {m: count.most_common(1)[0][0] for m, count in counts.items() if m != modality}
-    kept = [r for r in rows if modality in r.row.encoders and usual.items() <= r.row.encoders.items()]
-    names = dict.fromkeys(row.row.encoders[modality] for row in kept)
-    return {name: [r for r in kept if r.row.encoders[modality] == name] for name in names}
+    kept = [r for r in rows if modality in r.row.encoders and usual.items() <= r.row.encoded_by.items()]
+    names = dict.fromkeys(row.row.encoded_by[modality] for row in kept)
+    return {name: [r for r in kept if r.row.encoded_by[modality] == name] for name in names}
 
 
 def _marks(method: str, part: Mapping[str, Sequence[Row]], metric: Metric) -> list[Mark]:

@@ -107,7 +107,8 @@ def _wholes(rows: Sequence[Row]) -> list[Row]:
 
 def _belongs(part: Row, whole: Row) -> bool:
     """Same method, same encoders; a modality that only the missing entity has may be gone."""
-    return part.row.method == whole.row.method and part.row.encoders.items() <= whole.row.encoders.items()
+    seen, whole_seen = part.row.encoded_by.items(), whole.row.encoded_by.items()
+    return part.row.method == whole.row.method and seen <= whole_seen
 
 
 # -- figure -------------------------------------------------------------------------------------------------

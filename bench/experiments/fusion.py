@@ -8,6 +8,7 @@ from typing import Any
 import fusions
 from bench.compare.frame import Results
 from bench.experiments.base import Experiment, experiment
+from bench.experiments.other_encoders import change_of_encoders
 from bench.methods.references import REFERENCES
 from bench.paper.printed import printed_in
 from bench.plan import PlanRow
@@ -38,6 +39,10 @@ class FusionMethods(Experiment):
     def printed(self, row: PlanRow) -> Mapping[str, Any] | None:
         """Tables 9 and 10."""
         return printed_in("fusion", row.method, row.encoders)
+
+    def verdict(self, results: Results) -> str:
+        """Which methods may be the best, and what other encoders change."""
+        return " ".join(filter(None, [super().verdict(results), change_of_encoders(results)]))
 
     def figures(self, results: Results) -> Sequence[Drawing]:
         """Methods beside each other, what their accuracy costs, and where the best one errs."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import kendalltau
 
+from bench.compare.agreement import agreement, flipped
 from bench.compare.frame import Results, Row
 from bench.compare.simultaneous import LEVEL
 from bench.compare.verdict import DECIMALS, ONE_SEED, planned, planned_procedure
@@ -128,29 +127,34 @@ def gains(results: Results) -> pd.DataFrame:
 
 def flips(results: Results) -> pd.DataFrame:
     """The pairs of which another method is the better one when both are tuned: means of both arms."""
-    lines, table = [], gains(results)
-    for a, b in combinations(table.to_dict("records"), 2):
-        if (a["default"] - b["default"]) * (a["tuned"] - b["tuned"]) < 0:
-            lines.append(
-                {
-                    "one": a["method"], "other": b["method"], "one default": a["default"],
-                    "other default": b["default"], "one tuned": a["tuned"], "other tuned": b["tuned"],
-                }
-            )  # fmt: skip
-    return pd.DataFrame(lines)
+    default, tuned = _means(results)
+    return pd.DataFrame(
+        {
+            "one": a, "other": b, "one default": default[a], "other default": default[b],
+            "one tuned": tuned[a], "other tuned": tuned[b],
+        }
+        for a, b in flipped(default, tuned)
+    )  # fmt: skip
 
 
 def order(results: Results) -> str:
     """How far the order of methods is the same in both arms, in a sentence; "" for fewer than two."""
-    table = gains(results)
-    if len(table) < 2:
+    default, tuned = _means(results)
+    if len(default) < 2:
         return ""
-    tau = kendalltau(table["default"], table["tuned"]).statistic
-    changed, pairs = len(flips(results)), len(table) * (len(table) - 1) // 2
     return (
-        f"Order of the {len(table)} methods by mean {results.primary.name}, default against tuned: Kendall's "
-        f"tau {tau:.2f}, {changed} of {pairs} pairs flip."
+        f"Order of the {len(default)} methods by mean {results.primary.name}, default against tuned: "
+        f"{agreement(default, tuned)}."
     )
+
+
+def _means(results: Results) -> tuple[dict[str, float], dict[str, float]]:
+    """Method -> mean of the primary metric, by the default recipe and tuned."""
+    table = gains(results)
+    if table.empty:
+        return {}, {}
+    by_name = table.set_index("method")
+    return by_name["default"].to_dict(), by_name["tuned"].to_dict()
 
 
 def _gains(results: Results, pairs: Mapping[str, Pair]) -> str:
