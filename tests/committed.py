@@ -37,7 +37,7 @@ def best(folder: str, name: str = "fusion", *, reference: bool = False) -> pd.Da
 def spreads(folder: str, name: str, metric: str) -> list[float]:
     """The standard deviation over seeds for every row of a table."""
     rows = table(folder, name)
-    keys = ["method", "variant", "backbone", "text"]
+    keys = ["method", "variant", "backbone", "text", "weights"]
     spread = table(folder, f"{name}-seeds").groupby(keys)[metric].std()
     return spread.reindex(pd.MultiIndex.from_frame(rows[keys])).tolist()
 
@@ -46,7 +46,9 @@ def verdict_of(folder: str, name: str) -> str:
     """The verdict that stands under a committed table."""
     text = read(folder, f"tables/{name}.md")
     return re.search(
-        r"^(Lowest mean|With full data|Rise of|Change of|Dropping).*$", text, flags=re.MULTILINE
+        r"^(Lowest mean|With full data|Rise of|Change of|Dropping|Tuning changes|No gain).*$",
+        text,
+        re.MULTILINE,
     )[0]
 
 

@@ -122,6 +122,17 @@ def test_methods_that_are_the_same_have_no_difference_and_no_doubt(rng):
 # --- what is said -----------------------------------------------------------------------------------------
 
 
+def test_one_model_under_two_names_differs_by_nothing_whatever_else_is_compared(rng):
+    losses = [rng.gamma(2, 1, (4, 60)) for _ in range(3)]
+    twice = [np.vstack([part, part[:1]]) for part in losses]
+    units = [np.arange(60)] * 3
+    for parts in (from_losses(twice, units, 0.25), from_values(np.stack([p.mean(1) for p in twice], 1))):
+        found = named(parts)
+        gap = found.gap("m0", "m4")
+        assert (gap.value, gap.low, gap.high, gap.p, gap.detectable) == (0.0, 0.0, 0.0, 1.0, 0.0)
+        assert found.gap("m0", "m1").detectable > 0
+
+
 def test_letters_of_a_known_case():
     """Steps of 2 standard errors of five methods, where 2.73 are needed."""
     found = known([0.0, 2.0, 4.0, 6.0, 20.0], 1.0)

@@ -42,6 +42,7 @@ class Components:
         scale: (k, k) how much the losses of both methods vary beside the mean of all pairs; 1 where that is
             not known.
         anew: whether every split has data of its own, drawn for it.
+        same: (k, k) which rows are one and the same in every split: nothing is uncertain of their difference.
     """
 
     means: np.ndarray
@@ -52,11 +53,12 @@ class Components:
     overlap: float
     scale: np.ndarray | float = 1.0
     anew: bool = False
+    same: np.ndarray | None = None
 
     @property
     def variance(self) -> np.ndarray:
         """(k, k) variance of the difference of two means; 0 on the diagonal."""
-        apart = ~np.eye(len(self.means), dtype=bool)
+        apart = ~(np.eye(len(self.means), dtype=bool) if self.same is None else self.same)
         return np.asarray(self.sampling + self._factor * max(0.0, self.spread - self.within) * apart)
 
     @property
@@ -112,16 +114,24 @@ def from_losses(
     known = noise > 1e-9 * max(noise[pairs].mean(), float(apart.max()))
     scale = np.where(known, noise / noise[pairs].mean(), 1.0)
     within = float((differences(own - cross) / scale)[pairs].mean())
-    return Components(
-        means, sampling, within, float((apart / scale)[pairs].mean()), len(names), overlap, scale, anew
-    )
+    spread = float((apart / scale)[pairs].mean())
+    same = identical(losses)
+    sampling[same] = 0.0
+    return Components(means, sampling, within, spread, len(names), overlap, scale, anew, same)
 
 
 def from_values(values: np.ndarray, overlap: float = 0.0, *, anew: bool = False) -> Components:
     """The components of values per split (k, J), two splits or more: areas, R2, and what is no mean loss."""
     k = len(values)
     spread = float(spreads(values)[np.triu_indices(k, 1)].mean())
-    return Components(values, np.zeros((k, k)), 0.0, spread, 0, overlap, anew=anew)
+    same = identical([values])
+    return Components(values, np.zeros((k, k)), 0.0, spread, 0, overlap, anew=anew, same=same)
+
+
+def identical(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """(k, k) which rows of parts (k, n) are equal in every bit, such as one model under two names."""
+    rows = [b"".join(np.ascontiguousarray(part[i]).tobytes() for part in parts) for i in range(len(parts[0]))]
+    return np.array([[one == other for other in rows] for one in rows])
 
 
 def spreads(values: np.ndarray) -> np.ndarray:

@@ -103,23 +103,27 @@ class FusionTuned(Experiment):
 
 
 def gains(results: Results) -> pd.DataFrame:
-    """One row per method: means of both arms, the gain with its simultaneous 95 % interval, p."""
+    """One row per method: means of both arms, the gain with its simultaneous 95 % interval, p.
+
+    The regret of the default recipe is the gain as a share of the default's mean.
+    """
     metric, pairs = results.primary, pairs_of(results)
     sign = 1 if metric.lower_is_better else -1
     rows = {f"{n}, {arm}": row for n, p in pairs.items() for arm, row in ((0, p.default), (1, p.tuned))}
     found = planned(results, rows, {n: (f"{n}, {0}", f"{n}, {1}") for n in pairs})
     lines = []
     for name, pair in pairs.items():
-        default, tuned = pair.values(metric.name)
+        default, tuned = (values.mean() for values in pair.values(metric.name))
+        gain = sign * (default - tuned)
         ends, p = (float("nan"), float("nan")), float("nan")
         if name in found:
             ends, p = (sign * found[name].low, sign * found[name].high), found[name].p
         lines.append(
             {
-                "method": name, "metric": metric.name, "default": default.mean(), "tuned": tuned.mean(),
-                "gain": sign * (default - tuned).mean(), "gain_low": min(ends), "gain_high": max(ends),
-                "p": p,
-                "seeds": len(default), "reference": pair.default.row.reference,
+                "method": name, "metric": metric.name, "default": default, "tuned": tuned,
+                "gain": gain, "gain_low": min(ends), "gain_high": max(ends), "p": p,
+                "regret": gain / abs(default) if default else float("nan"),
+                "seeds": len(pair.seeds), "reference": pair.default.row.reference,
             }
         )  # fmt: skip
     return pd.DataFrame(lines)
@@ -173,7 +177,8 @@ def _gains(results: Results, pairs: Mapping[str, Pair]) -> str:
 def _gain_sheet(results: Results, table: pd.DataFrame) -> Sheet:
     columns = (
         Column("method"), Column("default", "metric"), Column("tuned", "metric"),
-        Column("gain [95 % interval]", "metric", "descending"), Column("p", "plain"),
+        Column("gain [95 % interval]", "metric", "descending"), Column("regret", "plain"),
+        Column("p", "plain"),
         Column("seeds", "count"),
     )  # fmt: skip
     lines = []
@@ -182,10 +187,14 @@ def _gain_sheet(results: Results, table: pd.DataFrame) -> Sheet:
         cells = (
             Cell(row["method"]), Cell(row["default"], "metric"), Cell(row["tuned"], "metric"),
             Cell(row["gain"], "metric", f"{row['gain']:+.4f} {ends}".strip()),
+            Cell(row["regret"], "plain", f"{row['regret']:.1%}"),
             Cell(row["p"], "plain", f"{row['p']:.2f}"), Cell(row["seeds"], "count"),
         )  # fmt: skip
         lines.append(Line(cells, row["reference"]))
-    caption = f"{results.primary.name} on the test part. {GAIN} Intervals are simultaneous."
+    caption = (
+        f"{results.primary.name} on the test part. {GAIN} Intervals are simultaneous. Regret: the gain as a "
+        "share of the default's mean."
+    )
     return Sheet("gain", caption, columns, tuple(lines), title="What the default recipe costs each")
 
 
