@@ -146,12 +146,14 @@ def _stamped(table: pd.DataFrame, name: str) -> bool:
     return all(not encoder or f" {encoder} (" in f" {weights}" for encoder, weights in rows)
 
 
-def common_encoders(table: pd.DataFrame) -> list[str]:
-    """The encoders that all rows have in common and that no column repeats."""
-    fused = table[~table["reference"].astype(bool)]
-    hidden = (name for name in encoder_columns(table) if name not in setting_apart(table))
-    found = [set(fused[name]) - {""} for name in hidden if not _stamped(fused, name)]
-    return [short(values)[next(iter(values))] for values in found if len(values) == 1]
+def common_encoders(plan: Plan) -> list[str]:
+    """The encoders that all fusions have in common, but for those that the weights of its rows name."""
+    found: dict[str, dict[str, None]] = {}
+    for row in plan.rows:
+        for modality, encoder in row.encoded_by.items() if not row.reference else ():
+            found.setdefault(modality, {})[encoder] = None
+    alone = [next(iter(names)) for names in found.values() if len(names) == 1]
+    return [name for name in alone if not name.endswith(")")]
 
 
 def is_ranked(plan: Plan, table: pd.DataFrame) -> bool:
@@ -206,7 +208,7 @@ def caption(plan: Plan, table: pd.DataFrame, metrics: Mapping[str, Metric], show
     over += f" The same for every seed: {', '.join(dict.fromkeys(same['method']))}." if len(same) else ""
     fewest, most = table["n_test"].min(), table["n_test"].max()
     tested = f"{most}" if fewest == most else f"{fewest} to {most}"
-    common = common_encoders(table)
+    common = common_encoders(plan)
     over += f" All on {listed(common)}." if common else ""
     unit = f" [{plan.target.unit}]" if plan.target.unit else ""
     measured = shown_metrics(table, metrics)
