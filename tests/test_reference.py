@@ -19,7 +19,8 @@ from bench.variants import Variant
 from bench.workflow import choice_of, variants_of
 
 ROOT = Path(__file__).parent.parent
-TABLES = sorted((ROOT / "results" / "reference").glob("*/tables/*.csv"))
+REFERENCE = ROOT / "results" / "reference"
+TABLES = sorted(REFERENCE.rglob("tables/*.csv"))
 ROWS = ["method", "variant", "backbone", "text"]
 MOSI = {
     "name": "mosi",
@@ -41,10 +42,15 @@ def schema_of(folder: str, stream_folder: Path) -> Schema:
     return read_schema(stream_folder / "dataset.toml")
 
 
-def request_of(table: Path) -> Request:
-    """The request of the command that the table says it comes from."""
+def requests_of(table: Path) -> list[Request]:
+    """The requests of the commands that the table says it comes from."""
     text = table.with_suffix(".md").read_text(encoding="utf-8")
-    name, *arguments = shlex.split(re.search(r"Regenerate: `bench (.+)`", text)[1])
+    commands = re.search(r"Regenerate: `(.+)`", text)[1].split(" && ")
+    return [request_of(table, command.removeprefix("bench ")) for command in commands]
+
+
+def request_of(table: Path, command: str) -> Request:
+    name, *arguments = shlex.split(command)
     if name == "sync":
         return Request(experiments=(table.stem,))
     options = main.commands[name].make_context(name, arguments).params
@@ -65,19 +71,25 @@ def labelled(v: Variant) -> str:
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in TABLES if p.stem in EXPERIMENTS], ids=lambda p: f"{p.parts[-3]}-{p.stem}"
+    "path",
+    [p for p in TABLES if p.stem in EXPERIMENTS],
+    ids=lambda p: "-".join([*p.relative_to(REFERENCE).parts[:-2], p.stem]),
 )
 def test_a_committed_table_has_the_rows_and_columns_of_its_command(path, stream_folder, streams, tmp_path):
-    request = request_of(path)
+    requests = requests_of(path)
     table = pd.read_csv(path)
     experiment = EXPERIMENTS[path.stem]
     if "method" not in table:  # facts without runs
-        facts = next(iter(experiment.facts(streams, resolve(request).preset).values()))
+        facts = next(iter(experiment.facts(streams, resolve(requests[0]).preset).values()))
         assert list(table.columns) == list(pd.DataFrame(facts).columns)
         assert len(table) == len(facts)
         return
-    choice = choice_of(resolve(request), schema_of(path.parts[-3], stream_folder))
-    variants = variants_of(experiment, choice, request.missing)
+    schema = schema_of(path.parts[-3], stream_folder)
+    variants = [
+        variant
+        for request in requests
+        for variant in variants_of(experiment, choice_of(resolve(request), schema), request.missing)
+    ]
     expected = pd.DataFrame(
         {
             "method": v.method,
@@ -87,7 +99,7 @@ def test_a_committed_table_has_the_rows_and_columns_of_its_command(path, stream_
         }
         for v in variants
     )
-    assert by_row(table) == by_row(expected)
+    assert by_row(table) == by_row(expected.drop_duplicates())
     workshop = Workshop(tmp_path, seeds=2)
     written = write_tables(workshop.plan(path.stem, [Row("memf", 0.5)]), workshop.store, tmp_path)
     drawn = pd.read_csv(next(p for p in written if p.suffix == ".csv" and p.stem == path.stem))
@@ -98,6 +110,6 @@ def test_there_is_a_reference_of_every_kind_of_data():
     assert {path.parts[-3] for path in TABLES} >= {"livestream", "houses", "mosi"}
     paper = {name for name, experiment in EXPERIMENTS.items() if experiment.paper}
     assert {path.stem for path in TABLES if path.parts[-3] == "livestream"} >= paper
-    for folder in (ROOT / "results" / "reference").iterdir():
+    for folder in REFERENCE.iterdir():
         size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
         assert size < 5_000_000, f"{folder.name} is too large to be committed"
