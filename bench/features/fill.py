@@ -16,10 +16,10 @@ from bench.features.cache import ItemCache
 from bench.isolation import one_thread, undisturbed
 from bench.plugins import carried_encoder, load_plugins
 
-TEXTS, BATCHES, PREPARED = 8, 8, 16
-"""What a worker takes at a time: of texts, encoding which takes a moment, at least so many, and so many
-batches of the encoder (of files, one); of anything that it only prepares, enough to keep it at work while the
-device embeds what came before."""
+BATCHES, MOST_BATCHES, CHUNKS, PREPARED = 8, 64, 4, 16
+"""What a worker takes at a time: of texts so many batches of the encoder, or more where that leaves as many
+chunks for each worker, since the fewer chunks there are, the fewer batches are not full; of files one batch;
+of anything that it only prepares, enough to keep it at work while the device embeds what came before."""
 
 Progress = Callable[[str, int, int], None]
 """Called as progress(what, done, total)."""
@@ -83,7 +83,7 @@ def fill(encoder: encoders.Encoder, items: Mapping[str, str | Path], place: Plac
     Raises BenchError, which names the encoder, for whatever it does but make features.
     """
     cache = ItemCache(encoder.fingerprint)
-    missing = sorted(cache.missing(items), key=lambda key: _length(items[key]))
+    missing = sorted(cache.missing(items), key=lambda key: -_length(items[key]))
     if not missing:
         return 0
     results = _results(encoder, _chunks(encoder, missing, items, place), place)
@@ -94,7 +94,10 @@ def fill(encoder: encoders.Encoder, items: Mapping[str, str | Path], place: Plac
 
 
 def _length(item: str | Path) -> int:
-    """By which items are ordered: texts of one length fill a batch together; of files nothing is known."""
+    """By which items are ordered: texts of one length fill a batch together, and long ones take long.
+
+    Of files nothing is known.
+    """
     return len(item) if isinstance(item, str) else 0
 
 
@@ -105,7 +108,8 @@ def _chunks(
     if not on_cpu:
         size = PREPARED
     elif isinstance(items[keys[0]], str):
-        size = max(TEXTS, BATCHES * encoder.cpu_batch)
+        fewest, most = BATCHES * encoder.cpu_batch, MOST_BATCHES * encoder.cpu_batch
+        size = min(max(fewest, len(keys) // (CHUNKS * place.jobs)), most)
     else:
         size = encoder.cpu_batch
     entry = carried_encoder(encoder.modality, encoder.asked, place.plugins)

@@ -115,7 +115,8 @@ def run_encoders(
             raise UsageError(f"{encoder.title} has no network to be compared with; choose one that has.")
     times = 1 if device == "cpu" else ON_DEVICE
     counts = items or {modality: times * count for modality, count in ITEMS.items()}
-    place = Place(cores(), "inline" if device == "cpu" else "local", device, plugins, _silent)
+    jobs, executor = (1, "inline") if device == "cpu" else (cores(), "local")
+    place = Place(jobs, executor, device, plugins, _silent)
     rows = []
     surroundings = one_thread if device == "cpu" else undisturbed  # both put the environment back
     with tempfile.TemporaryDirectory(prefix="perf-") as folder, surroundings():
