@@ -15,8 +15,8 @@ from bench.plan import FRESH
 ONE_SEED = "One seed: no spread, no test, no verdict. Use --seeds 3 or more."
 DECIMALS = 3
 _DRAWN = {"random": "random splits", "kfold": "folds", FRESH: "newly generated datasets"}
-FEW = 8
-"""How many candidates for the best a sentence names; more have letters in the table."""
+FEW, MANY = 8, 16
+"""How many candidates for the best a sentence names, and how many that are worse; more have letters."""
 
 
 def compared(results: Results, rows: Mapping[str, Row], metric: Metric | None = None) -> Simultaneous | None:
@@ -123,13 +123,14 @@ def default_verdict(results: Results) -> str:
     if not worse:
         said += f"No other {kind} can be distinguished from it: {resolution(same)}. "
     else:
-        said += f"Distinguished from it: {', '.join(worse)}. "
+        named = ", ".join(worse) if len(worse) <= MANY else f"{len(worse)} others, which lack its letter"
+        said += f"Distinguished from it: {named}. "
         others = f"The other {len(same)}" if len(same) > 1 else "The other one"
         said += f"{others} cannot be: {resolution(same)}. " if same else ""
     candidates = found.candidates()
     if len(candidates) < len(rows):
-        named = f": {', '.join(candidates)}" if len(candidates) <= FEW else ""
-        said += f"May be the best of all {len(rows)} rows: {len(candidates)}{named}. "
+        known = f": {', '.join(candidates)}" if len(candidates) <= FEW else ""
+        said += f"May be the best of all {len(rows)} rows: {len(candidates)}{known}. "
     said += f"{lower} " if (lower := below_floor(results, found)) else ""
     return f"{said}({procedure(results, list(rows.values()))}.)"
 
