@@ -15,7 +15,8 @@ What a run goes through, from top to bottom; a file imports from those below it 
     tune.py       the search for each method's own settings: space.py, budget.py; match.py: equal parameters
     predict.py    a kept method applied to new rows
     plan.py       which runs make up which row; store.py: runs as sealed folders
-    runner.py     executes what is not stored; executors.py: where; workers.py: the processes of `local`
+    runner.py     executes what is not stored; executors.py: where; workers.py: the processes of `local`,
+                  serving.py: what they do; template.py: what they are forks of
     plugins.py    code from elsewhere
     observe/      what a run can record beside its predictions
     metrics.py    a record per metric, computed from stored predictions; predictions.py: their columns
