@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 import bench
 from bench.serving import GRACE, serve
 
-REST = 60.0
+REST = 300.0
 """Seconds after which a template without workers ends: it holds the memory of all that it imported."""
 LATE = ("BENCH_", "PYTEST_")
 """Environment variables that no import reads begin with one of these."""
