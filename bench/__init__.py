@@ -28,5 +28,5 @@ What a run goes through, from top to bottom; a file imports from those below it 
 
 Files to touch, one each: a fusion (fusions/), an encoder (encoders/), an experiment with its verdict and
 figure (experiments/), a metric (metrics.py), a reference (methods/references.py), a generator
-(data/synthetic/).
+(data/synthetic/). Three: a modality (encoders/base.py and data/schema.py name it, an encoder reads it).
 """
