@@ -67,11 +67,12 @@ class Template:
     Attributes:
         made_for: what was there when it began, as `_beginnings` says.
         process: the template itself.
+        control: the connection to it; it ends when that is closed, after its last worker.
     """
 
     def __init__(self) -> None:
         self.made_for = _beginnings()
-        self._control, theirs = Pipe()
+        self.control, theirs = Pipe()
         with theirs:
             self.process = _launch("bench.template:stand_by", theirs)
 
@@ -83,9 +84,9 @@ class Template:
         """
         status, theirs = Pipe(duplex=False)
         with theirs:
-            self._control.send((getattr(work, "__module__", ""), dict(os.environ), os.getcwd()))
+            self.control.send((getattr(work, "__module__", ""), dict(os.environ), os.getcwd()))
             for number in (connection.fileno(), theirs.fileno(), 2):
-                send_handle(self._control, number, None)
+                send_handle(self.control, number, None)
         return Fork(status)
 
 
@@ -103,6 +104,7 @@ def start(work: Callable[[Any], Any], connection: Connection) -> Fork | subproce
         with suppress(OSError, EOFError):
             return _current.fork(work, connection)
         gone, _current = _current, None
+        gone.control.close()
     gone.process.wait()
     return gone.process  # which tells how it ended, in place of the worker
 
@@ -171,6 +173,7 @@ def stand_by(connection: int, parent: int) -> NoReturn:
                 handles = [recv_handle(control) for _ in range(3)]
             except (EOFError, OSError):
                 asked = False
+                time.sleep(GRACE / 10)  # where the parent is ending, that is seen at the next look
                 continue
             pid, status = _fork(module, surroundings, handles, [control, *(s for _, s in workers.values())])
             workers[os.pidfd_open(pid)] = pid, status

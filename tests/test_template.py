@@ -49,7 +49,7 @@ def test_a_worker_has_what_this_process_has_now(monkeypatch, tmp_path):
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
-    after, folder, settings = asked(os.getppid, os.getcwd, partial(dict, os.environ))
+    after, folder, settings = asked(os.getppid, os.getcwd, partial(eval, "dict(os.environ)", {"os": os}))
     assert (after, folder, settings) == (before, str(tmp_path), dict(os.environ))
 
 
