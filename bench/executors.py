@@ -22,7 +22,8 @@ import joblib
 
 from bench.errors import BenchError, UsageError
 from bench.failure import Failure
-from bench.workers import BUSY, STARTING, Worker, answer, dismiss, hire, resting
+from bench.serving import answer
+from bench.workers import BUSY, STARTING, Worker, dismiss, hire, resting
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -26,8 +26,9 @@ REGISTERED = (registry._entries, encoder_registry._entries)
 ENCODERS = {"text": "hashing", "image": "resnet18", "video": "motion", "audio": "logmel"}
 LONG = [
     f"test_{name}"
-    for name in ("misbehaving", "tune", "sanity", "run", "flaws", "encoder_plugins", "calibrate", "figures",
-                 "executors", "notebook", "experiments", "fresh")
+    for name in ("sanity", "tune", "figures", "misbehaving", "executors", "shares", "run", "checks",
+                 "missing", "encoders", "experiments", "fresh", "outcomes", "flaws", "notebook",
+                 "encoder_plugins", "incomplete", "calibrate", "page")
 ]  # fmt: skip
 """The files that take longest, to begin first: one that began last would keep the other process waiting."""
 

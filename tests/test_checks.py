@@ -12,13 +12,14 @@ from breaking import both, build
 from broken import FAULTS, SOUND
 from click.testing import CliRunner
 from conftest import ENCODERS
+from media import save_image
 from test_houses import FOLDER as HOUSES
 
 import encoders
 from bench.cli import main
 from bench.config import TrainingConfig
 from bench.data.catalog import load
-from bench.data.checks import as_json, check
+from bench.data.checks import as_json, check, media
 from bench.data.problems import Problem
 from bench.data.statistics import first_parts
 from bench.errors import DataError
@@ -95,6 +96,19 @@ def test_what_is_unusual_but_sound_gives_no_problem_and_runs(sound, tmp_path, ch
     folder = broken(sound, tmp_path, SOUND[name])
     assert [str(p) for p in check(folder, deep=True)] == []
     encode_and_split(folder, cheap)
+
+
+def test_files_of_a_modality_without_a_decoder_of_its_own_are_prepared_by_its_first_encoder(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(media, "DECODERS", {})
+    picture = save_image(tmp_path / "good.png", 1)
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(picture.read_bytes()[:60])
+    items = [("image", picture), ("image", damaged)]
+    found = media.undecodable(items, jobs=1, executor="inline", progress=lambda what, done, total: None)
+    assert list(found) == items[1:]
+    assert "crashed" not in found["image", damaged]
 
 
 def test_the_embedded_dataset_has_no_problem(stream_folder):

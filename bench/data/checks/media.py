@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.executors import find
 from bench.failure import Failure
-from encoders import audio, image, video
+from encoders import audio, get, image, names, video
 from encoders.decoding import CannotDecode
 
 DECODERS: dict[str, Callable[[Path], object]] = {
@@ -16,7 +16,7 @@ DECODERS: dict[str, Callable[[Path], object]] = {
     "video": lambda path: video.decode(path, video.pairs, video.Motion.size),
     "audio": lambda path: audio.decode(path, audio.LogMel.seconds),
 }
-"""Modality -> what reads as much of a file as the encoders that need no weights."""
+"""Modality -> what reads as much of a file as the encoders that need no weights; of others see `_decoder`."""
 
 Item = tuple[str, Path]
 """Modality and file."""
@@ -42,7 +42,12 @@ def _fault(item: Item) -> str:
     """Why an item cannot be decoded, or nothing."""
     modality, path = item
     try:
-        DECODERS[modality](path)
+        _decoder(modality)(path)
     except CannotDecode as error:
         return str(error)
     return ""
+
+
+def _decoder(modality: str) -> Callable[[Path], object]:
+    """What reads a file of a modality: where nothing is said above, what its first encoder prepares."""
+    return DECODERS.get(modality) or get(modality, names(modality)[0], weights="random").prepare
