@@ -7,7 +7,8 @@ What a run goes through, from top to bottom; a file imports from those below it 
     perf/         speed and memory: of reading features, of encoding
     sync/         music-motion synchronicity: score, yardsticks, what it predicts, for whom, suggestions
     encoding.py   what a request would have encoded, how long that takes, which weights it needs
-    request.py    what is asked for, checked; weights.py: what takes the place of encoders without weights;
+    request.py    what is asked for, checked; weights.py: what takes the place of encoders without weights,
+                  and which can be trained;
                   workflow.py carries it out; publish.py draws what is stored
     experiments/  one file each: variants, what is measured in them, verdict, figures
     report/       sheets (one table object) and their writers, captions, parts of figures, the page
@@ -19,9 +20,11 @@ What a run goes through, from top to bottom; a file imports from those below it 
     plugins.py    code from elsewhere
     observe/      what a run can record beside its predictions
     metrics.py    a record per metric, computed from stored predictions; predictions.py: their columns
-    trial.py      one trial: split, fit, predict; spec.py: what decides it
-    methods/      fit and predict: networks around a fusion, references; tasks
-    features/     the cache of encoded items, features by source, batches; altered copies for inspection
+    trial.py      one trial: split, fit, predict; spec.py: what decides it; finetuning.py: the same where
+                  encoders are trained
+    methods/      fit and predict: networks around a fusion, with encoders or without, references; tasks
+    features/     the cache of encoded items, features by source, batches; features that encoders join the
+                  model for; altered copies for inspection
     data/         descriptions, reading, splits, checks, proposals, generators, published datasets
     paper/        the numbers that the MEMF paper prints, and their audit
 
