@@ -1,4 +1,4 @@
-"""Weights of encoders: what takes the place of pretrained ones that are not to be had, what can be trained."""
+"""Weights of encoders: what takes the place of pretrained ones that cannot be had, what can be trained."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ from encoders import Network as Encoder
 from encoders.batches import alike
 from fusions import Fused, Source
 
-AT_ONCE = 32
-"""Items that go through a network together, at most."""
+ON_DEVICE = 64
+"""Items that go through a network together on a GPU, at most; on the CPU as many as the encoder says."""
 
 
 class Adapted(nn.Module):
@@ -64,11 +64,12 @@ class Adapted(nn.Module):
         )
 
     def forward(self, parts: Mapping[Source, ItemBatch]) -> dict[Source, Batch]:
-        """Sources of a batch with the vectors that the network makes of their items, `AT_ONCE` at a time."""
+        """Sources of a batch with the vectors that the network makes of their items, some at a time."""
         device = str(next(iter(parts.values())).values.device)
         call = self._moved(device)
+        most = self.encoder.cpu_batch if device == "cpu" else ON_DEVICE
         count = sum(len(part.items) for part in parts.values())
-        again = self.config.checkpointing and torch.is_grad_enabled() and count > AT_ONCE
+        again = self.config.checkpointing and torch.is_grad_enabled() and count > most
 
         def embed(prepared: Sequence[Any]) -> Tensor:
             with torch.autocast("cuda", torch.bfloat16, enabled=self._mixed(device)):
@@ -77,7 +78,7 @@ class Adapted(nn.Module):
 
         items = (((source, i), item) for source, part in parts.items() for i, item in part.prepared())
         vectors: dict[tuple[Source, int], Tensor] = {}
-        for keys, prepared in alike(items, AT_ONCE):
+        for keys, prepared in alike(items, most):
             made = checkpoint(embed, prepared, use_reentrant=False) if again else embed(prepared)
             vectors |= zip(keys, made, strict=True)
         return {
