@@ -28,6 +28,8 @@ class Finetuning(BaseModel):
             recommend (Devlin et al., NAACL 2019, A.3).
         decay: from one block of a network to the one before it the learning rate falls by this factor.
         frozen: share of a network's blocks, those nearest to its input, that stay as they are.
+        rank: of the change of every matrix, the cheap form (LoRA): few numbers to train and to keep, in as
+            much time; all else stays as it is. 0 for a change of any rank of all weights.
         checkpointing: whether items are embedded again on the way back, so that memory holds what a few of
             them need, however many a sample has; a third more time.
         mixed: whether networks train in bfloat16 on a GPU; on the CPU it has no effect.
@@ -39,6 +41,7 @@ class Finetuning(BaseModel):
     lr: Annotated[float, Field(gt=0)] = 2e-5
     decay: Annotated[float, Field(gt=0, le=1)] = 0.9
     frozen: Rate = 0.0
+    rank: Annotated[int, Field(ge=0, le=4096)] = 0
     checkpointing: bool = True
     mixed: bool = True
 

@@ -92,7 +92,7 @@ def test_before_the_first_step_the_prediction_is_that_of_the_cached_path(jobs):
     np.testing.assert_allclose(joint.predict(joined.features, everyone), expected, atol=1e-5)
     assert not frozen.features.complete.all()  # something is missing
     with torch.no_grad():
-        next(iter(joint.model.encoders["image"].differences.values())).fill_(100)
+        joint.model.encoders["image"].differences["conv1/0/weight"].whole.fill_(100)
     assert np.abs(joint.predict(joined.features, everyone) - expected).max() > 1e-3
 
 
@@ -189,11 +189,27 @@ def test_a_step_moves_weights_by_their_own_learning_rates(jobs):
     for modality, top in (("image", "conv5"), ("text", "encoder.layer.0")):
         adapted = method.model.encoders[modality]
         moved = {
-            name: float(adapted.differences[name.replace(".", "/")].detach().abs().max() * scale)
+            name: float(adapted.differences[name.replace(".", "/")]().detach().abs().max() * scale)
             for name, scale in adapted.scales.items()
         }
         assert max(v for n, v in moved.items() if n.startswith(top)) == pytest.approx(2e-5, rel=0.05)
         assert all(v <= adapted.scales[name] * lr * 1.001 for name, v in moved.items())
+
+
+def test_of_a_low_rank_few_numbers_are_trained_as_fast(jobs):
+    frozen, joined = jobs
+    how = joined.spec.finetune.model_copy(update={"rank": 2})
+    job, everyone = replace(joined, spec=joined.spec.model_copy(update={"finetune": how})), np.arange(40)
+    method, lr = untrained(job), job.spec.training.lr
+    expected = untrained(frozen).predict(frozen.features, everyone)
+    np.testing.assert_allclose(method.predict(job.features, everyone), expected, atol=1e-5)
+    assert method.parameters < untrained(joined).parameters / 5
+    backward(method, job, everyone[:24])
+    torch.optim.Adam(method.model.parameters(), lr=lr).step()
+    adapted, name = method.model.encoders["text"], "encoder.layer.0.output.dense.weight"
+    difference = adapted.differences[name.replace(".", "/")]().detach()
+    assert torch.linalg.matrix_rank(difference) == 2
+    assert difference.std() * adapted.scales[name] == pytest.approx(2e-5, rel=0.5)
 
 
 def test_blocks_nearer_to_the_input_learn_slower_or_not_at_all():

@@ -79,8 +79,9 @@ def _settings(results: Results) -> str:
         if isinstance(spec, FinetunedSpec):
             how = spec.finetune
             frozen = f", the first {how.frozen:.0%} of the blocks frozen" if how.frozen else ""
+            rank = f", changes of rank {how.rank}" if how.rank else ""
             return (
                 f"Trained: {listed(how.encoders)}, learning rate {how.lr:g}, {how.decay:g} times that from "
-                f"one block to the one before it{frozen}."
+                f"one block to the one before it{frozen}{rank}."
             )
     return ""

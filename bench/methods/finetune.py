@@ -33,6 +33,7 @@ from bench.features.store import FeatureSet
 from bench.finetuning import FinetunedSpec, Finetuning
 from bench.methods.base import AfterEpoch
 from bench.methods.network import WEIGHTS, FusionModel, Network
+from bench.seeds import derive
 from bench.spec import RunSpec
 from encoders import Network as Encoder
 from encoders.batches import alike
@@ -40,6 +41,30 @@ from fusions import Fused, Source
 
 ON_DEVICE = 64
 """Items that go through a network together on a GPU, at most; on the CPU as many as the encoder says."""
+
+
+class Difference(nn.Module):
+    """What is added to a weight: zero at first, and then whatever is learned, or that by a low rank only.
+
+    A low rank is LoRA (Hu et al., ICLR 2022): the product of two thin matrices, of which the one that is not
+    zero has a size with which a step moves the weight as far as it would without.
+    """
+
+    def __init__(self, weight: Tensor, rank: int) -> None:
+        super().__init__()
+        self.shape = weight.shape
+        if rank:
+            rows, columns = weight.flatten(1).shape
+            rank = min(rank, rows, columns)
+            self.up = nn.Parameter(weight.new_zeros(rows, rank))
+            self.down = nn.Parameter(torch.randn(rank, columns) * rank**-0.5)
+        else:
+            self.whole = nn.Parameter(torch.zeros_like(weight))
+        self.rank = rank
+
+    def forward(self) -> Tensor:
+        """The difference, of the shape of the weight."""
+        return (self.up @ self.down).reshape(self.shape) if self.rank else self.whole
 
 
 class Adapted(nn.Module):
@@ -57,10 +82,11 @@ class Adapted(nn.Module):
         own = dict(encoder.network("cpu").named_parameters())
         used = [name for name in own if not name.startswith(encoder.unused)]
         rates = learning_rates(used, config)
-        self.scales = {name: rate / lr for name, rate in rates.items()}
+        # of a low rank are differences of matrices; what is none stays
+        self.scales = {n: rate / lr for n, rate in rates.items() if own[n].dim() > 1 or not config.rank}
         # a point has a meaning in names of modules
-        self.differences = nn.ParameterDict(
-            {name.replace(".", "/"): nn.Parameter(torch.zeros_like(own[name])) for name in rates}
+        self.differences = nn.ModuleDict(
+            {name.replace(".", "/"): Difference(own[name], config.rank) for name in self.scales}
         )
 
     def forward(self, parts: Mapping[Source, ItemBatch]) -> dict[Source, Batch]:
@@ -101,7 +127,7 @@ class Adapted(nn.Module):
         network = self.encoder.network(device)
         own, moved = dict(network.named_parameters()), {}
         for name, scale in self.scales.items():
-            moved[name] = torch.add(own[name], self.differences[name.replace(".", "/")], alpha=scale)
+            moved[name] = torch.add(own[name], self.differences[name.replace(".", "/")](), alpha=scale)
         return lambda *positional, **named: functional_call(network, moved, positional, named)
 
 
@@ -179,6 +205,8 @@ class Finetuned(Network):
     def _build(self, layout: Layout) -> None:
         super()._build(layout)
         lr = self.spec.training.lr
-        adapted = {m: Adapted(encoder, self.finetune, lr) for m, encoder in self.encoders.items()}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive(self.spec.seed, "finetune"))
+            adapted = {m: Adapted(encoder, self.finetune, lr) for m, encoder in self.encoders.items()}
         self.model = JoinedModel(self.model, adapted)
         self.parameters = sum(p.numel() for p in self.model.parameters())
