@@ -102,6 +102,8 @@ def resolve(request: Request) -> Resolved:
     preset = _overridden(with_settings(load_preset(request.preset), others), request)
     _check_options(preset.fusions)
     experiments = tuple(_experiment(name) for name in request.experiments)
+    if trained and not any(experiment.trains_encoders for experiment in experiments):
+        raise UsageError("none of the experiments trains encoders; fusion-finetuned does (--finetune).")
     chosen = choose_fusions(request.fusions) if request.fusions else ()
     asked = {modality: _listed(names) for modality, names in request.encoders.items()}
     # a modality that the preset does not know of has the first of its encoders

@@ -321,6 +321,17 @@ def test_new_rows_are_predicted_as_the_test_part_was(done, request_):
         np.testing.assert_allclose(np.log10(given), known["y_pred"], atol=1e-4)
 
 
+def test_rows_without_any_picture_are_predicted(done, request_, tmp_path):
+    folder = shutil.copytree(data_of(request_).root, tmp_path / "data")
+    pictures = list(folder.rglob("*.jpg"))
+    assert pictures
+    for picture in pictures:
+        picture.unlink()
+    table = load(done, METHOD, variant="fine-tuned", device="cpu").predict(folder)
+    assert len(table) == 40
+    assert np.isfinite(table["mean"]).all()
+
+
 def data_of(request: Request) -> Dataset:
     from bench.data import catalog as datasets
 
@@ -357,6 +368,7 @@ def test_what_cannot_be_trained_is_refused(request_):
         ),
         (replace(request_, finetune=("audio",)), "logmel has no weights that could be trained.*wav2vec2"),
         (replace(request_, finetune=("image", "txt")), "--finetune txt: .* did you mean 'text'"),
+        (replace(request_, experiments=("fusion",)), "none of the experiments trains encoders"),
     ]
     for request, message in wrong:
         with pytest.raises(UsageError, match=message):

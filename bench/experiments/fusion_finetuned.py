@@ -37,6 +37,8 @@ ARMS = arms.Arms(
 class FusionFinetuned(Experiment):
     """All rows of the comparison of fusions, and one with trained encoders beside each fusion."""
 
+    trains_encoders = True
+
     def applies(self, choice: Choice) -> str:
         """It takes encoders to be trained."""
         return (
