@@ -28,7 +28,7 @@ ARMS = arms.Arms(
         "frozen ones, above zero where it is better; by the same recipe, on the same splits. References "
         "learn from the frozen features."
     ),
-    share="share",
+    share="relative gain",
     title="What fine-tuning gives each fusion",
 )
 

@@ -6,8 +6,8 @@ Nothing else differs from a network on cached features: trunk, standardisation, 
 and the weights that are kept are the same code. Learning rates of their own need no optimiser of their own
 either: a weight is the encoder's own plus `scale` times a difference that is trained from zero. A step of
 Adam moves the difference by about the learning rate of the rest, however steep the loss is, and so the weight
-by `scale` times that. Weight decay pulls to the encoder's own weights, not to zero (Li, Grandvalet & Davoine,
-ICML 2018), and a kept model holds differences only.
+by `scale` times that; what clips gradients sees those of differences. Weight decay pulls to the encoder's own
+weights, not to zero (Li, Grandvalet & Davoine, ICML 2018), and a kept model holds differences only.
 
 Networks stay in evaluation mode: batch normalisation keeps the statistics that it has, dropout is off. So an
 item's vector depends on the item alone, as in the cache, and is the same when it is made again.
@@ -98,7 +98,7 @@ class Adapted(nn.Module):
         again = self.config.checkpointing and torch.is_grad_enabled() and count > most
 
         def embed(prepared: Sequence[Any]) -> Tensor:
-            with torch.autocast("cuda", torch.bfloat16, enabled=self._mixed(device)):
+            with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=self._mixed(device)):
                 made = self.encoder.outputs(call, prepared, device)
             return made.float().reshape(len(made), -1, made.shape[-1])
 
