@@ -17,6 +17,8 @@ from bench.spec import RunSpec
 
 SECTION = "finetune"
 """What `--set finetune.key=value` changes."""
+MARK = ", fine-tuned"
+"""What the stamp of a trained encoder says behind its weights: ``resnet50 (random, fine-tuned)``."""
 
 
 class Finetuning(BaseModel):

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Protocol
 
+from bench.finetuning import MARK
+
 
 class Named(Protocol):
     """What a row is named by: its method, modality -> encoder, its target among several, and what else.
@@ -94,7 +96,8 @@ def told_apart(rows: Sequence[Named]) -> Callable[[Named], list[str]]:
 
 
 def _stamp(row: Named, modality: str) -> str:
-    return row.stamps.get(modality, row.encoders[modality])
+    """Whether weights were trained is what the variant says."""
+    return row.stamps.get(modality, row.encoders[modality]).replace(MARK, "")
 
 
 def _weights(stamp: str, others: Sequence[str]) -> str:

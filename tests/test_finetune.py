@@ -294,6 +294,7 @@ def test_frozen_and_fine_tuned_rows_stand_side_by_side(done, request_, tmp_path)
     assert all("fine-tuned" not in row.weights for row in plan.rows if row.reference)
     table = pd.read_csv(done / "tables" / "fusion-finetuned.csv", keep_default_na=False)
     assert set(table.loc[table["method"] == METHOD, "variant"]) == {"", "fine-tuned"}
+    assert [plan.labels()(row) for row in rows.values()] == [METHOD, f"{METHOD} (fine-tuned)"]
     store = RunStore(done)
     frozen, tuned = (store.predictions(rows[arm].runs[0])["y_pred"] for arm in ("", "fine-tuned"))
     assert not np.array_equal(frozen, tuned)

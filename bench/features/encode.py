@@ -26,6 +26,7 @@ from bench.features.layout import Origin
 from bench.features.sources import Numbers, SourceFeatures, Vectors
 from bench.features.store import FeatureSet
 from bench.files import cache_dir, content_key, damage, sweep, written_aside
+from bench.finetuning import MARK
 from bench.isolation import undisturbed
 from bench.sourcecode import PROJECT, READING, digest
 from fusions import Source
@@ -136,7 +137,7 @@ def joined(
         for source in features.folders
         if source.modality in modalities and _encoded_as(dataset, source)
     }
-    stamps = {m: f"{s.removesuffix(')')}, fine-tuned)" for m, s in features.stamps.items() if m in modalities}
+    stamps = {m: f"{s.removesuffix(')')}{MARK})" for m, s in features.stamps.items() if m in modalities}
     same = {f.name: getattr(features, f.name) for f in fields(features)}
     return JoinedFeatures(**same | {"stamps": {**features.stamps, **stamps}, "raw": raw})
 
