@@ -7,8 +7,9 @@ What a run goes through, from top to bottom; a file imports from those below it 
     perf/         speed and memory: of reading features, of encoding
     sync/         music-motion synchronicity: score, yardsticks, what it predicts, for whom, suggestions
     encoding.py   what a request would have encoded, how long that takes, which weights it needs
-    workflow.py   carries out what is asked for; weights.py: what takes the place of encoders without weights;
-                  request.py checks what is asked for; publish.py draws what is stored; inventory.py lists
+    workflow.py   carries out what is asked for; weights.py: what takes the place of encoders without weights,
+                  and which can be trained; request.py checks what is asked for; publish.py draws what is
+                  stored; inventory.py lists
     experiments/  one file each: variants, what is measured in them, verdict, figures
     report/       sheets (one table object) and their writers, captions, parts of figures, the page
     progress.py   how far runs and searches are, in the terminal
@@ -20,10 +21,12 @@ What a run goes through, from top to bottom; a file imports from those below it 
     match.py      equal parameters; space.py: what may be tuned
     observe/      what a run can record beside its predictions
     trial.py      one trial: split, fit, predict
-    methods/      fit and predict: networks around a fusion, references; tasks
+    methods/      fit and predict: networks around a fusion, with encoders or without, references; tasks
     metrics.py    a record per metric, computed from stored predictions; predictions.py: their columns
     plan.py       which runs make up which row; variants.py: what an experiment compares
-    features/     the cache of encoded items, features by source, batches; altered copies for inspection
+    features/     the cache of encoded items, features by source, batches; features that encoders join the
+                  model for; altered copies for inspection
+    finetuning.py which encoders are trained, and how
     spec.py       what decides a number
     data/         descriptions, reading, splits, checks, proposals, generators, published datasets
     executors.py  where work is done; workers.py: the processes of `local`; template.py: what they are

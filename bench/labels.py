@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Protocol
 
+MARK = ", fine-tuned"
+"""What the stamp of a trained encoder says behind its weights: ``resnet50 (random, fine-tuned)``."""
+
 
 class Named(Protocol):
     """What a row is named by: its method, modality -> encoder, its target among several, and what else.
@@ -94,7 +97,8 @@ def told_apart(rows: Sequence[Named]) -> Callable[[Named], list[str]]:
 
 
 def _stamp(row: Named, modality: str) -> str:
-    return row.stamps.get(modality, row.encoders[modality])
+    """Whether weights were trained is what the variant says."""
+    return row.stamps.get(modality, row.encoders[modality]).replace(MARK, "")
 
 
 def _weights(stamp: str, others: Sequence[str]) -> str:

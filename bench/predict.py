@@ -21,17 +21,18 @@ import numpy as np
 import pandas as pd
 import torch
 
-import encoders
 import fusions
 from bench.data.dataset import Dataset
 from bench.data.unlabelled import read_unlabelled
 from bench.environment import choose_device
 from bench.errors import DataError, UsageError, did_you_mean
-from bench.features.encode import encode
-from bench.features.layout import Description, Recipe
+from bench.features.encode import encode, joined
+from bench.features.joined import encoder_of
+from bench.features.layout import Description
 from bench.features.store import FeatureSet
+from bench.finetuning import FinetunedSpec
 from bench.methods.base import Method
-from bench.methods.catalog import code_of, kind_of
+from bench.methods.catalog import code_of, method_of
 from bench.plan import PlanRow, load_plans
 from bench.plugins import load_plugins
 from bench.predictions import predicted_columns
@@ -82,6 +83,12 @@ class Predictor:
         predicted = {seed: method.predict(features, rows) for seed, method in self.fitted.items()}
         return pd.DataFrame({"id": np.array(features.samples["ids"]), **self._columns(predicted)})
 
+    @property
+    def finetuned(self) -> tuple[str, ...]:
+        """The modalities whose encoders were trained with it."""
+        spec = next(iter(self.fitted.values())).spec
+        return spec.finetune.encoders if isinstance(spec, FinetunedSpec) else ()
+
     def _columns(self, predicted: Mapping[int, np.ndarray]) -> dict[str, np.ndarray]:
         target = self.description.layout.target
         if not target.classes:
@@ -101,8 +108,9 @@ class Predictor:
         """The features of new rows, as the method saw those that it was fitted to."""
         origin, layout = self.description.origin, self.description.layout
         dataset = read_unlabelled(data, origin.data, [s.source for s in layout.sources], allow_links)
-        made = {m: _encoder(m, origin.encoders[m]) for m in sorted(dataset.schema.encoded)}
-        features = encode(dataset, made, device=self.device.type)[0].like(layout)
+        made = {m: encoder_of(m, origin.encoders[m]) for m in sorted(dataset.schema.encoded)}
+        cached, _ = encode(dataset, made, device=self.device.type)
+        features = (joined(cached, dataset, made, self.finetuned) if self.finetuned else cached).like(layout)
         if layout.sources and not any(source.present.any() for source in features.sources.values()):
             known = ", ".join(str(s.source) for s in layout.sources)
             raise DataError(f"the rows have none of the sources that {self.name} was fitted to: {known}.")
@@ -203,7 +211,8 @@ def _load_run(store: RunStore, run_id: str, device: torch.device) -> tuple[int, 
     if folder is None:
         raise UsageError(f"the run {run_id} of {spec.method} kept no model; run again with --save-models.")
     try:
-        kind, code = kind_of(spec.method), code_of(spec.method)
+        finetuned = isinstance(spec, FinetunedSpec)
+        kind, code = method_of(spec), code_of(spec.method, finetuned=finetuned)
     except fusions.UnknownFusion as error:
         raise UsageError(f"{error}; if a file brings it, name that with --plugin.") from None
     if code != spec.code:
@@ -251,22 +260,6 @@ def _options(row: PlanRow) -> str:
     parts = _parts(row)
     named = {key: value for key, value in parts.items() if value or key == "variant"}
     return " ".join(f"--{key} {value!r}" for key, value in named.items())
-
-
-def _encoder(modality: str, recipe: Recipe) -> encoders.Encoder:
-    """The encoder of a recipe. Raises UsageError where it cannot be had as it was."""
-    options: dict[str, Any] = recipe.options
-    try:
-        encoder = encoders.get(modality, recipe.name, weights=recipe.weights, **options)
-        same = encoder.fingerprint == recipe.fingerprint
-    except (encoders.UnknownEncoder, encoders.WeightsUnavailable, ValueError, TypeError) as error:
-        raise UsageError(f"the {modality} encoder {recipe.name} cannot be had here: {error}") from None
-    if not same:
-        raise UsageError(
-            f"the {modality} encoder {recipe.name} ({recipe.weights} weights) is not the one that the method "
-            "was fitted with: its weights, options or version differ; run again here with --save-models."
-        )
-    return encoder
 
 
 def _spread(values: np.ndarray) -> np.ndarray:

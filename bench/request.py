@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from bench.environment import choose_device
 from bench.errors import UsageError, did_you_mean
 from bench.executors import time_limit
 from bench.experiments import EXPERIMENTS, Experiment
+from bench.finetuning import SECTION, Finetuning, finetuning, is_setting
 from bench.isolation import undisturbed
 from bench.plugins import load_plugins
 
@@ -36,6 +37,7 @@ class Request:
         executor: where the work is done (`bench.executors`): "local", "inline", "loky" or "ray".
         timeout: seconds after which "local", the only one that can, ends a run, which has failed; 0 is no
             limit, None an hour.
+        finetune: the modalities whose encoders are trained together with fusions.
     """
 
     experiments: tuple[str, ...] = ("fusion",)
@@ -59,6 +61,7 @@ class Request:
     settings: tuple[str, ...] = ()
     force: bool = False
     observe: frozenset[str] = frozenset()
+    finetune: tuple[str, ...] = ()
     command: str = ""
 
 
@@ -75,6 +78,7 @@ class Resolved:
         settled: the modalities whose default was set by hand; others have what the dataset suggests.
         device: to train and encode on.
         timeout: seconds after which a run has failed; 0 is no limit.
+        finetuning: how encoders are trained; None where none is.
     """
 
     preset: Preset
@@ -85,15 +89,21 @@ class Resolved:
     settled: frozenset[str]
     device: torch.device
     timeout: float
+    finetuning: Finetuning | None
 
 
 def resolve(request: Request) -> Resolved:
     """Look up every name of a request. Raises UsageError for the first that is wrong."""
     timeout = time_limit(request.executor, request.timeout)
     load_plugins(request.plugins)
-    preset = _overridden(with_settings(load_preset(request.preset), list(request.settings)), request)
+    of_encoders = [setting for setting in request.settings if is_setting(setting)]
+    trained = finetuning(request.finetune, of_encoders)
+    others = [setting for setting in request.settings if setting not in of_encoders]
+    preset = _overridden(with_settings(load_preset(request.preset), others), request)
     _check_options(preset.fusions)
     experiments = tuple(_experiment(name) for name in request.experiments)
+    if trained and not any(experiment.trains_encoders for experiment in experiments):
+        raise UsageError("none of the experiments trains encoders; fusion-finetuned does (--finetune).")
     chosen = choose_fusions(request.fusions) if request.fusions else ()
     asked = {modality: _listed(names) for modality, names in request.encoders.items()}
     # a modality that the preset does not know of has the first of its encoders
@@ -104,7 +114,7 @@ def resolve(request: Request) -> Resolved:
     keys = (setting.partition("=")[0].strip() for setting in request.settings)
     settled = frozenset(key.removeprefix("encoders.") for key in keys if key.startswith("encoders."))
     device = choose_device(request.device)
-    return Resolved(preset, experiments, chosen, asked, defaults, settled, device, timeout)
+    return Resolved(preset, experiments, chosen, asked, defaults, settled, device, timeout, trained)
 
 
 def choose_fusions(patterns: str) -> tuple[str, ...]:
@@ -186,6 +196,17 @@ def check_taken(chosen: Iterable[encoders.Encoder], preset: Preset) -> None:
         if (modality, option) not in there:
             setting = f"encoders.{modality}_{option}={json.dumps(value)}"
             raise UsageError(f"--set {setting}: no encoder of this run has such an option.")
+
+
+def check_set_fusions(settings: Iterable[str], methods: Collection[str]) -> None:
+    """Raise UsageError for a `--set NAME.option=value` of a fusion that does not take part."""
+    for setting in settings:
+        name = setting.partition(".")[0].strip()
+        if name not in (*SECTIONS, SECTION, *methods):
+            raise UsageError(
+                f"--set {setting}: {name} does not take part in this run; "
+                f"add it with --fusion, or leave the setting out."
+            )
 
 
 def _asked(preset: Preset) -> dict[tuple[str, str], Any]:

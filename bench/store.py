@@ -29,6 +29,7 @@ from pydantic_core import to_json
 from bench.errors import UsageError
 from bench.features.layout import DESCRIPTION
 from bench.files import SEAL, damage, sealed, sweep, written_aside
+from bench.finetuning import read_spec
 from bench.observe import OBSERVERS, Record
 from bench.spec import RunSpec
 
@@ -154,7 +155,7 @@ class RunStore:
 
     def spec(self, run_id: str) -> RunSpec:
         """What decided a run."""
-        return RunSpec.model_validate_json((self.root / run_id / "config.json").read_bytes())
+        return read_spec((self.root / run_id / "config.json").read_bytes())
 
     def measured(self, run_id: str) -> dict[str, Any]:
         """Costs and sizes of a run, as `RunResult` has them."""
@@ -216,7 +217,7 @@ class RunStore:
             return "config.json is missing"
         content = (folder / "config.json").read_bytes()
         try:
-            spec = RunSpec.model_validate_json(content)
+            spec = read_spec(content)
         except ValidationError:
             return EARLIER if _is_named(run_id, content) else "config.json describes no run"
         if spec.id != run_id:

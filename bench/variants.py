@@ -24,6 +24,7 @@ class Choice:
         defaults: modality -> the encoder of the dataset's description, or else of the preset.
         options: fusion name -> its own options.
         weights: where encoders' weights are to come from: auto, pretrained or random.
+        finetuned: the modalities whose encoders are to be trained, too.
     """
 
     schema: Schema
@@ -32,6 +33,7 @@ class Choice:
     defaults: Mapping[str, str]
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     weights: str = "auto"
+    finetuned: tuple[str, ...] = ()
 
     @property
     def modalities(self) -> frozenset[str]:
@@ -74,7 +76,8 @@ class Variant:
         seeds: how many seeds; None for as many as were asked for.
         training, model: settings that differ from the request's.
         recipe: what its settings are chosen by: "" for the request's, "tuned" for what `bench tune` found,
-            "matched" for a width with which all fusions have as many parameters.
+            "matched" for a width with which all fusions have as many parameters, "finetuned" for those of
+            the request and encoders that are trained.
         goal: the parameters that its width was chosen for; 0 for none.
         missing: what is done with incomplete samples, where that is compared.
         scored: on all test samples, or only on the complete ones.
@@ -91,7 +94,7 @@ class Variant:
     seeds: int | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] = field(default_factory=dict)
-    recipe: Literal["", "tuned", "matched"] = ""
+    recipe: Literal["", "tuned", "matched", "finetuned"] = ""
     goal: int = 0
     missing: Literal["", "keep", "drop"] = ""
     scored: Literal["all", "complete"] = "all"

@@ -1,4 +1,4 @@
-"""Encoders whose pretrained weights are not to be had: which one takes their place."""
+"""Weights of encoders: what takes the place of pretrained ones that cannot be had, what can be trained."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from functools import cache
 
 import encoders
 from bench.config import Preset
-from bench.errors import UsageError
+from bench.errors import UsageError, did_you_mean
 from bench.request import Resolved, get_encoder
+from bench.variants import Choice
 
 log = logging.getLogger("bench")
 
@@ -40,6 +41,24 @@ def to_be_had(
             elif modality in used:
                 used[modality] = _instead(modality, used[modality], asked.preset)
     return wanted, used
+
+
+def check_trained(choice: Choice, preset: Preset) -> None:
+    """Raise UsageError if an encoder is to be trained that cannot be, or one of what the data have not."""
+    for modality in choice.finetuned:
+        if modality not in choice.encoded:
+            raise UsageError(
+                f"--finetune {modality}: {choice.schema.name} has nothing of it to encode; "
+                f"{did_you_mean(modality, sorted(choice.encoded))}"
+            )
+        for name in choice.encoders.get(modality) or (choice.defaults[modality],):
+            encoder = get_encoder(modality, name, preset)
+            if not isinstance(encoder, encoders.Network) or not encoder.trainable:
+                others = [e.name for e in encoders.networks() if e.modality == modality and e.trainable]
+                raise UsageError(
+                    f"--finetune {modality}: {name} has no weights that could be trained; these and others "
+                    f"have: {', '.join(others)} (--encoder {modality}=NAME)."
+                )
 
 
 def warn_of_size(chosen: Mapping[str, encoders.Encoder], asked: Resolved) -> None:

@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any, Protocol
 
 import encoders
-from bench.config import SECTIONS, Preset
+from bench.config import Preset
 from bench.data import catalog
 from bench.data.dataset import Dataset
 from bench.data.schema import Schema
@@ -20,23 +20,24 @@ from bench.data.statistics import first_parts
 from bench.data.truth import ceiling
 from bench.errors import DataError, UsageError
 from bench.experiments import Experiment, Facts
-from bench.features.encode import encode, with_target
+from bench.features.encode import encode, joined, with_target
 from bench.features.store import FeatureSet
+from bench.finetuning import FinetunedSpec
 from bench.match import matching_width, parameters
 from bench.methods import catalog as methods
 from bench.plan import FRESH, Plan, PlanRow, store_plan
-from bench.request import Request, Resolved, check_taken, get_encoder, resolve
+from bench.request import Request, Resolved, check_set_fusions, check_taken, get_encoder, resolve
 from bench.runner import Job, Outcome, Summary, run_all
 from bench.spec import RunSpec
 from bench.store import RunStore
 from bench.tune import tuned
 from bench.variants import Choice, Variant
-from bench.weights import to_be_had, warn_of_size
+from bench.weights import check_trained, to_be_had, warn_of_size
 
 log = logging.getLogger("bench")
 
-Encoding = tuple[tuple[str, str], ...]
-"""A combination of encoders, as a key: sorted pairs of modality and name."""
+Encoding = tuple[bool, tuple[tuple[str, str], ...]]
+"""A combination of encoders, as a key: whether some are trained, and sorted pairs of modality and name."""
 
 
 class Reporter(Protocol):
@@ -139,7 +140,7 @@ def prepare(request: Request, asked: Resolved, reporter: Reporter) -> Prepared:
     for modality in sorted(request.encoders.keys() - dataset.schema.encoded):
         log.warning("--encoder %s: %s has nothing of it to encode", modality, dataset.schema.name)
     variants = {e.name: variants_of(e, choice, request.missing) for e in asked.experiments}
-    _check_set_fusions(request.settings, [v for found in variants.values() for v in found])
+    check_set_fusions(request.settings, [v.method for found in variants.values() for v in found])
     features, encoded = [], 0
     for drawn in datasets:
         found, items = _features(
@@ -219,6 +220,7 @@ def _settings(asked: Resolved, dataset: Dataset, request: Request) -> str:
     targets = [one.schema.target.model_dump() for one in dataset.each]
     data = [dataset.schema.name, dataset.fingerprint, targets]
     common = [*data, preset, options, request.missing, asked.device.type, *[FRESH] * request.fresh]
+    common += [asked.finetuning.model_dump()] if asked.finetuning else []
     return hashlib.sha256(json.dumps(common, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -232,18 +234,6 @@ def _facts(experiment: Experiment, every: Sequence[Dataset], preset: Preset) -> 
         name: [{"target": column, **row} for column, found in facts.items() for row in found.get(name, [])]
         for name in first
     }
-
-
-def _check_set_fusions(settings: Sequence[str], variants: Sequence[Variant]) -> None:
-    """Every `--set NAME.option=value` is of a fusion that takes part."""
-    taking_part = dict.fromkeys(variant.method for variant in variants)
-    for setting in settings:
-        name = setting.partition(".")[0].strip()
-        if name not in SECTIONS and name not in taking_part:
-            raise UsageError(
-                f"--set {setting}: {name} does not take part in this run; "
-                f"add it with --fusion, or leave the setting out."
-            )
 
 
 def choice_of(asked: Resolved, schema: Schema) -> Choice:
@@ -263,7 +253,10 @@ def choice_of(asked: Resolved, schema: Schema) -> Choice:
             raise DataError(f"dataset.toml of {schema.name}: [encoders]: {error}") from None
         defaults[modality] = name
     wanted, defaults = to_be_had(asked, defaults, schema.encoded)
-    return Choice(schema, asked.fusions, wanted, defaults, preset.fusions, preset.encoders.weights)
+    trained = asked.finetuning.encoders if asked.finetuning else ()
+    choice = Choice(schema, asked.fusions, wanted, defaults, preset.fusions, preset.encoders.weights, trained)
+    check_trained(choice, preset)
+    return choice
 
 
 def variants_of(experiment: Experiment, choice: Choice, missing: Sequence[str] = ()) -> list[Variant]:
@@ -300,7 +293,7 @@ def _row(
 
     Features are those that all seeds have, or each seed's own.
     """
-    every = [found[_key(variant.encoders)] for found in features]
+    every = [found[_key(variant)] for found in features]
     if variant.entities:
         every = [found.only(variant.entities) for found in every]
     first = _spec(variant, asked, dataset.schema.name, every[0])
@@ -327,19 +320,19 @@ def _matched(
     specs: dict[int, RunSpec] = {}
     for i, variant in enumerate(variants):
         if variant.recipe == "matched":
-            key = _key(variant.encoders)
+            key = _key(variant)
             specs[i] = _spec(variant, asked, dataset.schema.name, features[key])
             goals[key] = max(goals.get(key, 0), parameters(specs[i], features[key].layout))
     found = list(variants)
     for i, spec in specs.items():
-        key = _key(variants[i].encoders)
+        key = _key(variants[i])
         dim = matching_width(spec, features[key].layout, goals[key])
         found[i] = replace(variants[i], model={"dim": dim}, goal=goals[key])
     return found
 
 
-def _key(chosen: Mapping[str, str]) -> Encoding:
-    return tuple(sorted(chosen.items()))
+def _key(variant: Variant) -> Encoding:
+    return variant.recipe == "finetuned", tuple(sorted(variant.encoders.items()))
 
 
 def _features(
@@ -351,11 +344,12 @@ def _features(
     available = {pair: get_encoder(*pair, asked.preset) for pair in wanted}
     check_taken(available.values(), asked.preset)
     told: set[str] = set()
-    for chosen in {_key(v.encoders): v.encoders for v in variants}.values():
+    keys = {_key(v): v.encoders for v in variants}
+    for pairs, chosen in {pairs: chosen for (_, pairs), chosen in keys.items()}.items():
         built = {modality: available[modality, name] for modality, name in chosen.items()}
         try:
             warn_of_size(built, asked)
-            found[_key(chosen)], encoded = encode(
+            found[False, pairs], encoded = encode(
                 dataset,
                 built,
                 jobs=request.jobs,
@@ -368,6 +362,9 @@ def _features(
         except encoders.WeightsUnavailable as error:
             raise UsageError(str(error)) from None
         total += encoded
+        if asked.finetuning and (True, pairs) in keys:
+            trained = asked.finetuning.encoders
+            found[True, pairs] = joined(found[False, pairs], dataset, built, trained)
     # a sample is complete or not, whichever of the sources a method looks at
     every = {source: folder for some in found.values() for source, folder in some.folders.items()}
     for key, some in found.items():
@@ -381,7 +378,8 @@ def _spec(variant: Variant, asked: Resolved, dataset: str, features: FeatureSet)
     training = asked.preset.training.model_copy(update=dict(variant.training))
     sizes = asked.preset.model.model_copy(update=dict(variant.model))
     model, training, device = methods.settings(variant.method, sizes, training, asked.device.type)
-    return RunSpec(
+    trained = asked.finetuning if variant.recipe == "finetuned" else None
+    spec = RunSpec(
         method=variant.method,
         options=dict(variant.options),
         model=model,
@@ -391,6 +389,7 @@ def _spec(variant: Variant, asked: Resolved, dataset: str, features: FeatureSet)
         target=features.target,
         encoders=dict(features.stamps),
         features=features.fingerprint,
-        code=methods.code_of(variant.method),
+        code=methods.code_of(variant.method, finetuned=trained is not None),
         device=device,
     )
+    return FinetunedSpec(**spec.model_dump(), finetune=trained) if trained else spec

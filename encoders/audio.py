@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from functools import cache, cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, cached_property, reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import av
 import numpy as np
@@ -190,23 +190,30 @@ class Wav2Vec2(HuggingFace):
         values = self.extractor(windows, sampling_rate=rate, return_tensors="np").input_values
         return {"input_values": torch.from_numpy(np.asarray(values, dtype=np.float32))}
 
-    def embed(self, batch: Sequence[Mapping[str, torch.Tensor]], device: str) -> list[Feature]:
-        """The mean over all windows, which are heard one after the other: (hidden size,).
+    def outputs(
+        self, network: Callable[..., Any], batch: Sequence[Mapping[str, torch.Tensor]], device: str
+    ) -> torch.Tensor:
+        """The mean over all windows, which are heard one after the other: (B, hidden size).
 
-        Or all their frames, (frames, hidden size).
+        Or all their frames, (B, frames, hidden size).
         """
-        count, samples = batch[0]["input_values"].shape
+        count = len(batch[0]["input_values"])
         heard = ([{"input_values": item["input_values"][n]} for item in batch] for n in range(count))
         if self.options["sequence"]:
-            frames = torch.cat([self.states(window, device)[1] for window in heard], dim=1).cpu().numpy()
-            seconds = count * samples / self.extractor.sampling_rate
-            times = (np.arange(frames.shape[1]) + 0.5) * seconds / frames.shape[1]
-            return [Feature(values, times) for values in frames]
-        windows = [super(Wav2Vec2, self).embed(window, device) for window in heard]
-        return [
-            Feature(np.mean([window.values for window in of_item], axis=0))
-            for of_item in zip(*windows, strict=True)
-        ]
+            return torch.cat([self.states(network, window, device)[1] for window in heard], dim=1)
+        windows = torch.stack([super(Wav2Vec2, self).outputs(network, window, device) for window in heard])
+        total: torch.Tensor = reduce(torch.add, windows)
+        return total / count
+
+    def embed(self, batch: Sequence[Mapping[str, torch.Tensor]], device: str) -> list[Feature]:
+        """As of every network; of a sequence with the times of frames."""
+        features = super().embed(batch, device)
+        if not self.options["sequence"]:
+            return features
+        count, samples = batch[0]["input_values"].shape
+        seconds, frames = count * samples / self.extractor.sampling_rate, len(features[0].values)
+        times = (np.arange(frames) + 0.5) * seconds / frames
+        return [Feature(feature.values, times) for feature in features]
 
     def remark(self, item: Item) -> str:
         """Whether the sound is heard in windows, or not to its end, as far as the file states its length."""

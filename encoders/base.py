@@ -7,11 +7,11 @@ import json
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import nn
@@ -182,15 +182,17 @@ class Encoder(ABC):
 class Network(Encoder):
     """An encoder that runs a neural network, with pretrained or random weights.
 
-    A subclass implements ``find_weights``, ``present``, ``library`` and ``build``. Random weights are drawn
-    from a generator seeded by the encoder's name, so they are the same in every process, and the global
-    random state stays as it was.
+    A subclass implements ``find_weights``, ``present``, ``library``, ``build`` and ``outputs``. Random
+    weights are drawn from a generator seeded by the encoder's name, so they are the same in every process,
+    and the global random state stays as it was.
     """
 
     stand_in: ClassVar[str] = ""
     """The encoder of its modality that needs no weights, where random ones would say nothing."""
     library: ClassVar[str]
     """The distribution whose code draws random weights; its version is part of their fingerprint."""
+    unused: ClassVar[tuple[str, ...]] = ()
+    """What the names of parameters begin with that no feature depends on."""
 
     def __init__(self, modality: str, name: str, weights: str, **options: Any):
         super().__init__(modality, name, weights, **options)
@@ -207,6 +209,32 @@ class Network(Encoder):
     @abstractmethod
     def build(self) -> nn.Module:
         """The network with its weights, on the CPU. Called under a seeded random generator."""
+
+    def outputs(self, network: Callable[..., Any], batch: Sequence[Any], device: str) -> torch.Tensor:
+        """What the network makes of prepared items: (B, D), or (B, T, D) for sequences.
+
+        Args:
+            network: to be called as ``self.network(device)`` is: that, or one with other weights, for whoever
+                trains them and asks for gradients.
+            batch: as `embed` takes it.
+            device: the same.
+        """
+        raise NotImplementedError(f"{self.title} gives features, but no tensors with gradients")
+
+    @property
+    def trainable(self) -> bool:
+        """Whether it has `outputs`, which an encoder from outside may do without."""
+        return type(self).outputs is not Network.outputs
+
+    def embed(self, batch: Sequence[Any], device: str) -> list[Feature]:
+        """`outputs` with the weights that were found, without gradients."""
+        network = self.network(device)
+        with torch.inference_mode():
+            return [Feature(values) for values in self.outputs(network, batch, device).cpu().numpy()]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Itself: it does not change, and its network may be large."""
+        return self
 
     @property
     def offer(self) -> Offer | None:
@@ -246,7 +274,8 @@ class Network(Encoder):
             seed = int.from_bytes(hashlib.sha256(f"{self.name} seed 0".encode()).digest()[:8], "big")
             with torch.random.fork_rng(devices=[]):
                 torch.default_generator.manual_seed(seed)  # torch.manual_seed would touch the GPU's state too
-                with warnings.catch_warnings():
+                # what is made in inference mode could take part in no training
+                with warnings.catch_warnings(), torch.inference_mode(False):
                     warnings.simplefilter("ignore")
                     network = self.build()
             self._network = device, network.eval().requires_grad_(False).to(device)

@@ -33,14 +33,14 @@ def embedded(
         EncoderFailed: the encoder's answer breaks the contract, or a single item does not fit.
     """
     if device == "cpu":
-        for keys, prepared in _batches(items, encoder.cpu_batch):
+        for keys, prepared in alike(items, encoder.cpu_batch):
             ready = isinstance(prepared[0], Undecodable)
             yield from zip(keys, prepared if ready else _filled_up(encoder, prepared), strict=True)
         return
     fitting = _Fitting(encoder, device)
     with ThreadPoolExecutor(1) as thread:  # it waits for the device, and this one for items
         started: list[tuple[list[Key], Future[list[Feature | Undecodable]]]] = []
-        for keys, prepared in _batches(items, encoder.batch):
+        for keys, prepared in alike(items, encoder.batch):
             if isinstance(prepared[0], Undecodable):
                 yield from zip(keys, prepared, strict=True)
                 continue
@@ -57,7 +57,7 @@ def _finished(
     return zip(keys, features.result(), strict=True)
 
 
-def _batches(items: Iterable[tuple[Key, Any]], most: int) -> Iterator[tuple[list[Key], list[Any]]]:
+def alike(items: Iterable[tuple[Key, Any]], most: int) -> Iterator[tuple[list[Key], list[Any]]]:
     """At most so many items of one layout, with their keys; what is Undecodable does not wait for others."""
     groups: dict[Hashable, list[tuple[Key, Any]]] = {}
     waiting = 0

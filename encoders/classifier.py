@@ -18,7 +18,6 @@ from encoders.base import Item, Network, within
 from encoders.batches import stacked
 from encoders.colours import rgb
 from encoders.digest import sha256
-from encoders.feature import Feature
 from encoders.image import IMAGENET, decode, opened
 from encoders.untrusted import WeightsUnavailable, check_safetensors, first_line
 from encoders.weights import Found
@@ -131,13 +130,13 @@ class Classifier(Network):
             image.draft("RGB", (2 * self.side, 2 * self.side))
             return self.own.transform(rgb(image))
 
-    def embed(self, batch: Sequence[torch.Tensor], device: str) -> list[Feature]:
-        """The penultimate features: (512,) of resnet18, (2048,) of resnet50, (1024,) of densenet121."""
-        network = self.network(device)
+    def outputs(
+        self, network: Callable[..., Any], batch: Sequence[torch.Tensor], device: str
+    ) -> torch.Tensor:
+        """The penultimate features: (B, 512) of resnet18, (B, 2048) of resnet50, (B, 1024) of densenet121."""
         pixels = stacked(batch, device).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode():
-            values = network(pixels).flatten(1).cpu().numpy()
-        return [Feature(row * self.scale) for row in values]
+        features: torch.Tensor = network(pixels).flatten(1) * self.scale
+        return features
 
 
 def scale_to_one(network: nn.Module, size: int) -> float:

@@ -17,7 +17,6 @@ from torch import nn
 from encoders.base import Network
 from encoders.batches import stacked
 from encoders.digest import digest_of
-from encoders.feature import Feature
 from encoders.untrusted import WeightsUnavailable, check_model, first_line, read_object
 from encoders.weights import (
     Found,
@@ -63,6 +62,7 @@ class HuggingFace(Network):
     """
 
     library = "transformers"
+    unused = (*UNUSED_PARTS, "mask_emb", "masked_spec_embed")
     repositories: ClassVar[dict[str, str]] = {}
     """The Hub model behind each short name."""
     licences: ClassVar[dict[str, str]] = {}
@@ -213,24 +213,25 @@ class HuggingFace(Network):
             )
         return network
 
-    def embed(self, batch: Sequence[Mapping[str, torch.Tensor]], device: str) -> list[Feature]:
-        """The mean over present tokens of the last hidden state: (hidden size,).
+    def outputs(
+        self, network: Callable[..., Any], batch: Sequence[Mapping[str, torch.Tensor]], device: str
+    ) -> torch.Tensor:
+        """The mean over present tokens of the last hidden state: (B, hidden size).
 
         Args:
+            network: as for every encoder.
             batch: for each item the inputs of the network by name; without an attention_mask (tokens,) among
                 them, every token is present.
             device: as for every encoder.
         """
-        with torch.inference_mode():
-            inputs, states = self.states(batch, device)
-            return [Feature(row) for row in pooled(states, self.counted(inputs)).cpu().numpy()]
+        inputs, states = self.states(network, batch, device)
+        return pooled(states, self.counted(inputs))
 
     def states(
-        self, batch: Sequence[Mapping[str, torch.Tensor]], device: str
+        self, network: Callable[..., Any], batch: Sequence[Mapping[str, torch.Tensor]], device: str
     ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """The inputs of the network, and its last hidden state (B, tokens, hidden size)."""
-        network = self.network(device)
-        with loading(self.found.path if self.found else self.folder or self.name), torch.inference_mode():
+        with loading(self.found.path if self.found else self.folder or self.name):
             inputs = {name: stacked([item[name] for item in batch], device) for name in batch[0]}
             return inputs, network(**inputs).last_hidden_state
 

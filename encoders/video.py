@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -204,18 +204,28 @@ class VideoMAE(HuggingFace):
         prepared = {"pixel_values": values.contiguous()}
         return prepared | {"seconds": torch.tensor(clip.seconds)} if self.options["sequence"] else prepared
 
-    def embed(self, batch: Sequence[Mapping[str, torch.Tensor]], device: str) -> list[Feature]:
-        """The mean over all tubelets (hidden size,), or over the picture alone, (tubelets, hidden size)."""
+    def outputs(
+        self, network: Callable[..., Any], batch: Sequence[Mapping[str, torch.Tensor]], device: str
+    ) -> torch.Tensor:
+        """The mean over all tubelets (B, hidden size), or over the picture, (B, tubelets, hidden size)."""
         if not self.options["sequence"]:
-            return super().embed(batch, device)
-        _, states = self.states([{"pixel_values": item["pixel_values"]} for item in batch], device)
+            return super().outputs(network, batch, device)
+        pixels = [{"pixel_values": item["pixel_values"]} for item in batch]
+        _, states = self.states(network, pixels, device)
         count = self.config.num_frames // self.config.tubelet_size
-        tubelets = states.reshape(len(batch), count, -1, states.shape[-1]).mean(dim=2).cpu().numpy()
+        return states.reshape(len(batch), count, -1, states.shape[-1]).mean(dim=2)
+
+    def embed(self, batch: Sequence[Mapping[str, torch.Tensor]], device: str) -> list[Feature]:
+        """As of every network; of a sequence with the times of tubelets."""
+        features = super().embed(batch, device)
+        if not self.options["sequence"]:
+            return features
+        count = self.config.num_frames // self.config.tubelet_size
         middles = (np.arange(count) + 0.5) / count
         lengths = [float(item["seconds"]) for item in batch]
         return [
-            Feature(values, middles * seconds if seconds > 0 else None)
-            for values, seconds in zip(tubelets, lengths, strict=True)
+            Feature(feature.values, middles * seconds if seconds > 0 else None)
+            for feature, seconds in zip(features, lengths, strict=True)
         ]
 
     @cached_property

@@ -29,16 +29,24 @@ if TYPE_CHECKING:
     type=click.Choice(["params"]),
     help="params: each fusion as wide as it takes to have as many parameters as the largest.",
 )
+@click.option(
+    "--finetune",
+    metavar="MODALITIES",
+    help="Also with these encoders trained together with the fusion: text,image. Settings: finetune.lr=2e-5, "
+    "finetune.decay=0.9 a block, finetune.frozen=0.5 of the blocks.",
+)
 @training
 @plain_errors
-def run(experiment: str, tuned: bool, match: str | None, **options: Any) -> None:
+def run(experiment: str, tuned: bool, match: str | None, finetune: str | None, **options: Any) -> None:
     """Compare fusions: encode, train and test whatever is not stored yet, then draw tables and figures."""
-    names = tuple(name.strip() for name in experiment.split(",") if name.strip())
-    if (tuned or match) and names != ("fusion",):
-        raise UsageError("--tuned and --match are of the comparison of fusions; leave out --experiment.")
-    named = {"fusion-tuned": tuned, "fusion-matched": bool(match)}
+    names, trained = split(experiment), split(finetune or "")
+    if (tuned or match or trained) and names != ("fusion",):
+        raise UsageError(
+            "--tuned, --match and --finetune are of the comparison of fusions; leave out --experiment."
+        )
+    named = {"fusion-tuned": tuned, "fusion-matched": bool(match), "fusion-finetuned": bool(trained)}
     names = tuple(name for name, asked in named.items() if asked) or names
-    carry_out(as_request(names, **options), page=False)
+    carry_out(as_request(names, finetune=trained, **options), page=False)
 
 
 @click.command()
@@ -98,6 +106,11 @@ def as_request(
         command=printable("bench " + shlex.join(sys.argv[1:])),
         **options,
     )
+
+
+def split(names: str) -> tuple[str, ...]:
+    """Names that are separated by commas."""
+    return tuple(name.strip() for name in names.split(",") if name.strip())
 
 
 def chosen_encoders(pairs: tuple[str, ...], short: dict[str, str]) -> dict[str, str]:

@@ -34,12 +34,14 @@ class Experiment:
         paper: the table or figure of the MEMF paper that it regenerates; "" for what the paper has not.
         title: one line for captions.
         ranked: whether its rows are shown best first, or in their own order.
+        trains_encoders: whether some of its rows train the encoders that the choice names.
     """
 
     name: ClassVar[str]
     paper: ClassVar[str] = ""
     title: ClassVar[str]
     ranked: ClassVar[bool] = True
+    trains_encoders: ClassVar[bool] = False
 
     def applies(self, choice: Choice) -> str:
         """Why it says nothing about a choice, or ""."""

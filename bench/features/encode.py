@@ -7,8 +7,8 @@ import json
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,11 +21,13 @@ from bench.errors import BenchError, DataError
 from bench.failure import Failure
 from bench.features.cache import ItemCache
 from bench.features.fill import Place, Progress, check, fill
+from bench.features.joined import ITEMS, JoinedFeatures
 from bench.features.layout import Origin
 from bench.features.sources import Numbers, SourceFeatures, Vectors
 from bench.features.store import FeatureSet
 from bench.files import cache_dir, content_key, damage, sweep, written_aside
 from bench.isolation import undisturbed
+from bench.labels import MARK
 from bench.sourcecode import PROJECT, READING, digest
 from fusions import Source
 
@@ -113,6 +115,47 @@ def with_target(features: FeatureSet, dataset: Dataset) -> FeatureSet:
     origin = features.origin and features.origin.model_copy(update={"data": dataset.schema})
     samples = _save_samples(dataset, features.dataset.parent)
     return replace(features, dataset=samples, target=dataset.schema.target, origin=origin)
+
+
+def joined(
+    features: FeatureSet,
+    dataset: Dataset,
+    chosen: Mapping[str, encoders.Encoder],
+    modalities: Collection[str],
+) -> JoinedFeatures:
+    """The same features, those of some modalities as encoders have to make them that join the model.
+
+    Args:
+        features: what `encode` made of a dataset.
+        dataset: the same.
+        chosen: the encoders that it was made with.
+        modalities: whose encoders are trained.
+    """
+    home = features.dataset.parent
+    raw = {
+        source: _save_items(dataset, source, chosen[source.modality], home)
+        for source in features.folders
+        if source.modality in modalities and _encoded_as(dataset, source)
+    }
+    stamps = {m: f"{s.removesuffix(')')}{MARK})" for m, s in features.stamps.items() if m in modalities}
+    same = {f.name: getattr(features, f.name) for f in fields(features)}
+    return JoinedFeatures(**same | {"stamps": {**features.stamps, **stamps}, "raw": raw})
+
+
+def _save_items(dataset: Dataset, source: Source, encoder: encoders.Encoder, home: Path) -> Path:
+    """Store the items of a source that have features, with how many steps each; the folder."""
+    recipe = f"{_folder(home, source, dataset, encoder).name}/{dataset.root}"  # files are read again
+    folder = home / f"items-{source}-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+    if not _intact(folder):
+        raw = dataset.raw(source)
+        keys = [key_of(item) for item in raw.items]
+        stored = ItemCache(encoder.fingerprint).get(key for key in keys if key != MISSING)
+        found = [(str(i), stored.get(key)) for i, key in zip(raw.items, keys, strict=True)]
+        steps = {i: len(np.atleast_2d(f.values)) for i, f in found if isinstance(f, encoders.Feature)}
+        with written_aside(folder) as aside:
+            content = {"items": list(steps), "steps": list(steps.values())}
+            (aside / ITEMS).write_text(json.dumps(content), encoding="utf-8")
+    return folder
 
 
 def _encoded_as(dataset: Dataset, source: Source) -> str | None:

@@ -10,7 +10,9 @@ import torch
 
 import fusions
 from bench.config import ModelConfig, TrainingConfig
+from bench.finetuning import FinetunedSpec
 from bench.methods.base import Method
+from bench.methods.finetune import Finetuned
 from bench.methods.network import Network
 from bench.methods.references import REFERENCES
 from bench.sourcecode import PROJECT, READING, digest, home_of, imports, plain
@@ -28,9 +30,14 @@ def kind_of(name: str) -> type[Method]:
     return Network
 
 
+def method_of(spec: RunSpec) -> type[Method]:
+    """What the method of a run is made of. Raises UnknownFusion."""
+    return Finetuned if isinstance(spec, FinetunedSpec) else kind_of(spec.method)
+
+
 def build(spec: RunSpec, device: torch.device) -> Method:
     """The method of a run, not fitted yet."""
-    return kind_of(spec.method)(spec, device)
+    return method_of(spec)(spec, device)
 
 
 def settings(
@@ -46,11 +53,12 @@ def settings(
     )
 
 
-def code_of(method: str) -> str:
+def code_of(method: str, *, finetuned: bool = False) -> str:
     """16 hexadecimal digits of all source that decides the numbers of a method. Raises UnknownFusion."""
     kind = kind_of(method)
     cls = kind if method in REFERENCES else fusions.get(method).cls
     modules, homes, own = [*CORE, kind.__module__, cls.__module__], [PROJECT], b""
+    modules += [Finetuned.__module__] if finetuned else []
     if PROJECT.file(cls.__module__) is None:  # from a plugin file, a notebook or another package
         entry = None if method in REFERENCES else fusions.get(method)
         file = entry.file if entry else inspect.getfile(cls)
