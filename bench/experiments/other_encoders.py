@@ -54,7 +54,7 @@ def _said(
     said = f"With {other} in place of {first}, the {metric} of "
     said += f"{', '.join(sure)} changes" if sure else "no method can be shown to change"
     if sure and unsure:
-        said += f"; for the other {len(unsure)} no change can be shown"
+        said += f"; for the other {len(unsure) if len(unsure) > 1 else 'one'} no change can be shown"
     said += f": {resolution(unsure)}." if unsure else "."
     fusions = [method for method in found if not sets[first][method].row.reference]
     if len(fusions) > 2:
