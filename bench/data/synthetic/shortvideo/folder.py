@@ -15,7 +15,8 @@ import pandas as pd
 
 from bench.data.synthetic import synthetic
 from bench.data.synthetic.shortvideo import factors, motion, music
-from bench.data.synthetic.shortvideo.factors import Design, Engagement, Timing
+from bench.data.synthetic.shortvideo.factors import Accents, Design, Engagement, Timing
+from bench.data.synthetic.shortvideo.phrase import STRONG
 from bench.files import written_aside
 
 FEWEST_VIDEOS = 12
@@ -94,13 +95,15 @@ def _write_video(root: Path, drawn: Design, timing: Timing, video: int, seed: in
     first, tempo, seconds = (float(a[video]) for a in (drawn.first, drawn.tempo, drawn.seconds))
     genre = factors.GENRES[drawn.genre[video]]
     intro = int(drawn.intro[video])
-    track = music.Track(genre, tempo, first * 60 / tempo, seconds, float(drawn.swing[video]), intro)
-    cuts = rng.random(len(timing.beats)) < drawn.cut_rate[video]
+    swing, phrase = float(drawn.swing[video]), drawn.phrases[video]
+    track = music.Track(genre, tempo, first * 60 / tempo, seconds, swing, intro, phrase)
+    moved, strengths = timing.accents
+    cuts = (strengths >= STRONG) & (rng.random(len(moved)) < drawn.cut_rate[video])
     shake = float(np.interp(drawn.quality[video], [-2.5, 2.5], SHAKE[::-1]))
-    dance = motion.Dance(seconds, timing.beats, cuts, shake)
+    dance = motion.Dance(seconds, moved, strengths, cuts, shake)
     sound = music.render(track, rng)
     write(root / "videos" / f"{_name(video)}.mp4", dance, sound, rng)
-    return np.asarray(timing.beats[cuts])
+    return np.asarray(moved[cuts])
 
 
 def write(path: Path, dance: motion.Dance, sound: np.ndarray, rng: np.random.Generator) -> None:
@@ -153,7 +156,8 @@ def _truth(
             "slope": float(drawn.slopes[video]),
             "signal": float(outcome.signal[video]),
             "beats": np.round(drawn.beats[video], 4).tolist(),
-            "motion_beats": np.round(timing.beats, 4).tolist(),
+            "accents": _rounded(drawn.accents[video]),
+            "motion": _rounded(timing.accents),
             "cuts": np.round(cuts[video], 4).tolist(),
         }
         for video, timing in enumerate(timings)
@@ -166,3 +170,8 @@ def _truth(
         "ceiling_r2_realised": float(np.corrcoef(outcome.signal, logs)[0, 1] ** 2),
         "videos": by_video,
     }
+
+
+def _rounded(accents: Accents) -> dict[str, list[float]]:
+    """When, in seconds, and how strong."""
+    return {"at": np.round(accents.at, 4).tolist(), "strengths": np.round(accents.strengths, 4).tolist()}
