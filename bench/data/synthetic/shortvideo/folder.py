@@ -173,5 +173,5 @@ def _truth(
 
 
 def _rounded(accents: Accents) -> dict[str, list[float]]:
-    """When, in seconds, and how strong."""
-    return {"at": np.round(accents.at, 4).tolist(), "strengths": np.round(accents.strengths, 4).tolist()}
+    """When, in seconds, and how strong, in full: a strength says which accent a motion is of."""
+    return {"at": np.round(accents.at, 4).tolist(), "strengths": accents.strengths.tolist()}
