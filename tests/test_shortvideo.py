@@ -118,14 +118,15 @@ def test_a_folder_in_use_stays_as_it_is(short_folder):
 # --------------------------------------------------------------------------------------- what is planted
 
 
-def test_synchronicity_is_what_is_left_of_phase_tempo_and_accents(truth):
+def test_synchronicity_is_what_is_left_of_phase_tempo_and_strokes(truth):
     for video in truth["videos"].values():
-        at = dict(zip(video["accents"]["strengths"], video["accents"]["at"], strict=True))
-        own = np.array([at[strength] for strength in video["motion"]["strengths"]])
-        away = (np.array(video["motion"]["at"]) - own) * video["tempo"] / 60
-        assert video["dropped"] == pytest.approx(1 - len(own) / len(at))
-        expected = max(0, np.cos(2 * np.pi * away).sum() / len(at))
-        assert video["synchronicity"] == pytest.approx(expected, abs=2e-3)
+        strokes, moved = np.array(video["strokes"]), np.array(video["motion_strokes"])
+        middle = strokes[:, None] - moved
+        nearest = np.abs(middle).min(axis=0) * video["tempo"] / 60
+        assert video["dropped"] == pytest.approx(1 - len(moved) / len(strokes))
+        if nearest.max() < 0.35:  # else the nearest stroke may be another one's
+            expected = max(0, np.cos(2 * np.pi * nearest).sum() / len(strokes))
+            assert video["synchronicity"] == pytest.approx(expected, abs=2e-3)
 
 
 def test_synchronicity_covers_its_range_and_comes_as_wanted():
@@ -134,17 +135,16 @@ def test_synchronicity_covers_its_range_and_comes_as_wanted():
     assert found.min() >= 0
     assert found.max() <= 1
     assert np.histogram(found, bins=5, range=(0, 1))[0].min() >= 15
-    assert np.corrcoef(found, drawn.wanted)[0, 1] > 0.95
+    assert np.corrcoef(found, drawn.wanted)[0, 1] > 0.97
 
 
-def test_without_losses_motion_is_on_the_accents():
+def test_without_losses_motion_is_on_the_strokes():
     drawn = factors.design(20, 0)
     drawn.wanted[:] = 1
     for video in range(20):
         timing = factors.timing(drawn, video, 0)
         assert (timing.offset, timing.mismatch, timing.dropped, timing.synchronicity) == (0, 0, 0, 1)
-        assert timing.accents.at == pytest.approx(drawn.accents[video].at)
-        assert timing.accents.strengths == pytest.approx(drawn.accents[video].strengths)
+        assert timing.strokes == pytest.approx(drawn.strokes[video])
 
 
 def test_a_naive_regression_is_fooled_and_a_controlled_one_is_not():
@@ -179,16 +179,6 @@ def test_counts_are_as_dispersed_as_stated():
     assert np.mean(excess / mean**2) == pytest.approx(1 / factors.VIRALITY, rel=0.1)
 
 
-def test_accents_do_not_come_again_a_beat_or_a_bar_later():
-    """Mean correlation of the strengths of half beats with those some half beats later."""
-    played = [phrase.draw(np.random.default_rng(seed)).strengths[:32] for seed in range(300)]
-    centred = [strengths - strengths.mean() for strengths in played]
-    for later in (2, 4, 8):
-        found = [(one[:-later] @ one[later:]) / (one @ one) for one in centred]
-        assert np.mean(found) < 0.2, later
-    assert all((strengths > 0).sum() >= 8 for strengths in played)
-
-
 # --------------------------------------------------------------------------- what can be seen and heard
 
 
@@ -198,18 +188,27 @@ def mean_at(moments: list[float], series: np.ndarray) -> float:
     return float(np.interp(moments, times, series).mean() / series.mean())
 
 
-def test_accents_are_heard_and_motion_is_seen_when_they_happen(truth, sequences):
+def test_strokes_do_not_come_again_a_beat_or_a_bar_later():
+    """Where there is a stroke, there is one a beat or a bar later about as often as anywhere."""
+    struck = np.zeros((300, 96), bool)
+    for seed, row in enumerate(struck):
+        row[(at := phrase.draw(np.random.default_rng(seed)))[at < 96]] = True
+    for later in (4, 8, 16):
+        assert 0.15 < struck[:, later:][struck[:, :-later]].mean() < 0.3
+
+
+def test_strokes_are_heard_and_motion_is_seen_when_they_happen(truth, sequences):
     for name, video in truth["videos"].items():
         onset, speed_up = (
             sequences[name][0][:, MUSIC.index("onset")],
             sequences[name][1][:, MOTION.index("acceleration")],
         )
-        moved = np.array(video["motion"]["at"])
+        moved = np.array(video["motion_strokes"])
         lags = np.arange(-4, 5) / 30
         assert abs(lags[np.argmax([mean_at(moved + lag, speed_up) for lag in lags])]) <= 1 / 30
         assert mean_at(moved, speed_up) > 1.7
         if video["intro"] == 0:
-            assert mean_at(video["accents"]["at"], onset) > 1.3
+            assert mean_at(video["strokes"], onset) > 1.3
 
 
 def test_cuts_are_found(truth, sequences):
@@ -221,7 +220,8 @@ def test_cuts_are_found(truth, sequences):
 
 @pytest.mark.parametrize("genre", factors.GENRES)
 def test_a_genre_keeps_its_tempo_and_its_swing(genre):
-    track = music.Track(genre, 120.0, 0.0, 4.0, 0.0, 0, phrase.draw(np.random.default_rng(0)))
+    strokes = frozenset(range(0, 64, 4))
+    track = music.Track(genre, 120.0, 0.0, 4.0, 0.0, 0, strokes)
     wave = music.render(track, np.random.default_rng(0))
     assert wave.shape == (2, 4 * music.RATE)
     assert np.abs(wave).max() <= 1

@@ -22,7 +22,7 @@ from bench.sync.measure import moments, yardsticks
 from bench.sync.network import LAGS, SynchronyNetwork, compare
 from bench.sync.preview import write_preview
 from bench.sync.recovery import nearest_lag, recovery
-from bench.sync.score import BOTH, FAR, Curve, curves_of, margins, measured, shifted, wrong_pairs
+from bench.sync.score import BOTH, FAR, NEAR, Curve, curves_of, margins, measured, shifted, wrong_pairs
 from bench.sync.scorer import MODELS, Scorer, Worth, keep, load, save_network
 from bench.sync.suggest import suggest
 from bench.sync.train import SHARPNESS, Recipe, Video, evidence, stretched, train
@@ -156,11 +156,11 @@ def test_margins_are_over_other_lags_and_less_by_how_far_they_are():
     values[LAGS], values[LAGS + 2] = 2.0, 1.4
     picked = np.exp(-0.6 * SHARPNESS) / (1 + np.exp(-0.6 * SHARPNESS))
     found = margins(values)
-    assert found[LAGS] == pytest.approx(2.0 - 1.4 / 6 - FAR * 2 * picked, abs=1e-4)
+    assert found[LAGS] == pytest.approx(2.0 - 1.4 / (2 * NEAR) - FAR * 2 * picked, abs=1e-4)
     assert found[LAGS - 10] == pytest.approx(-FAR * (10 * (1 - picked) + 12 * picked), abs=1e-4)
     values[:] = 0
     values[-2] = 0.9  # the last lag has neighbours on one side only
-    assert margins(values)[-1] == pytest.approx(-0.9 / 3 - FAR, abs=0.02)
+    assert margins(values)[-1] == pytest.approx(-0.9 / NEAR - FAR, abs=0.02)
 
 
 def test_a_curve_never_falls():

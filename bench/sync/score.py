@@ -32,9 +32,9 @@ from bench.sync.network import CONTEXT, LAGS, SynchronyNetwork
 from bench.sync.train import SHARPNESS, Video, evidence, interpolated, stretched
 from encoders.clock import RATE
 
-NEAR = 3
-"""Steps on either side of a lag that it is compared with: 0.2 s."""
-FAR = 0.2
+NEAR = 8
+"""Steps on either side of a lag that it is compared with: 0.53 s."""
+FAR = 0.4
 """What a step that the music is to be moved by takes off the margin."""
 TO_MOTION, TO_MUSIC, BOTH = "music -> motion", "motion -> music", "both"
 DIRECTIONS = TO_MOTION, TO_MUSIC

@@ -4,22 +4,20 @@
 example for anyone's short videos (`bench/data/examples/shortvideo.toml`), and `truth.json` beside them,
 which only tests and evaluations read.
 
-What is in a video ------------------ Music of one of six genres, at 80 to 160 beats a minute: drums, bass
-and chords on a grid of sixteenths, with the genre's pattern, timbre and swing, and a quiet intro of two or
-four beats in half of the videos. That groove is weak, but for hats and, in reggae, chords off the beat. A
-phrase (`phrase`) stands out of it: accents on beats and half beats, bar by bar another pattern, most of
-them half full and half at rest, each accent of its own strength, so that no moment is like the one a beat
-or a bar later. Accents decide how loud drums, bass and chords are and where cymbals crash; and when things
-move and how far: two shapes and a stick figure speed up and turn on the accents, and some of the strongest
-cut to another scene. What varies beside that and means nothing: the camera shakes, the more the poorer the
-production; light changes; the figure sways; neither music nor motion follows the strengths exactly.
+What is in a video
+------------------
+Music of one of six genres, at 80 to 160 beats a minute: drums, bass and chords on a grid of sixteenths, with
+the genre's pattern, timbre and swing; a quiet intro of two or four beats in half of the videos. Loud are the
+strokes of a phrase (`phrase`), three to six sixteenths apart; what is between them is weak, but for the
+chords of reggae, which are all off the beat. Motion at given moments, the strokes of the motion: two shapes
+and a stick figure speed up and turn, and some of the strokes cut to another scene. What varies beside that
+and means nothing: the camera shakes, the more the poorer the production; light changes; the figure sways.
 
 Synchronicity
 -------------
-The motion of a video is put off its music in three ways, in shares that are drawn: accents of the music that
+The motion of a video is put off its music in three ways, in shares that are drawn: strokes of the music that
 have no motion, an offset (at most a quarter beat), and another tempo (that comes apart by at most a beat).
-`factors.timing` says what is then left of synchronicity, a number in 0 .. 1; a strong accent counts for it as
-much as a weak one.
+`factors.timing` says what is then left of synchronicity, a number in 0 .. 1.
 
 Engagement
 ----------

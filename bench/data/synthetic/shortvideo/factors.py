@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
 from bench.data.synthetic.shortvideo import phrase
-from bench.data.synthetic.shortvideo.phrase import Phrase
 
 Levels = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -43,13 +41,6 @@ SECONDS = 6.0, 8.0
 LOWEST_SYNC = 0.03
 
 
-class Accents(NamedTuple):
-    """When, in seconds, and how strong, (K,) each."""
-
-    at: Values
-    strengths: Values
-
-
 @dataclass(frozen=True)
 class Design:
     """n videos of I influencers; each array (n,) if it says nothing else.
@@ -59,17 +50,17 @@ class Design:
         type_of: of each influencer, (I,), a position in TYPES.
         genre: a position in GENRES.
         followers, quality: standardised; followers by influencer.
-        wanted: the synchronicity that the loss of accents, phase and tempo is made for.
-        losses: how much of the loss comes by dropped accents, by phase and by tempo, (n, 3); rows sum to 1.
+        wanted: the synchronicity that the loss of strokes, phase and tempo is made for.
+        losses: how much of the loss comes by dropped strokes, by phase and by tempo, (n, 3); rows sum to 1.
         signs: whether motion is early (-1) or late, and slower (1) or faster, (n, 2).
         tempo: beats per minute of the music.
         swing: share of half a beat.
         seconds: length of the video.
         day: days after the first day; the fraction is the time of the day.
-        cut_rate: share of the strong accents of motion with a cut.
+        cut_rate: share of the strokes of motion with a cut.
         first: when the first beat of the music is, in beats.
         intro: beats of quiet intro.
-        phrases: which half beats are accented.
+        phrases: sixteenths from the first beat on that have a stroke, of each video.
     """
 
     influencer: Levels
@@ -87,7 +78,7 @@ class Design:
     cut_rate: Values
     first: Values
     intro: Levels
-    phrases: list[Phrase]
+    phrases: list[Levels]
 
     @property
     def types(self) -> Levels:
@@ -101,23 +92,13 @@ class Design:
         return np.asarray(of_type[self.types] + of_genre[self.genre])
 
     @cached_property
-    def beats(self) -> list[Values]:
-        """When the beats of every video's music are, in seconds."""
-        return [
-            np.arange(first, seconds * tempo / 60, 1.0) * 60 / tempo
-            for first, seconds, tempo in zip(self.first, self.seconds, self.tempo, strict=True)
-        ]
-
-    @cached_property
-    def accents(self) -> list[Accents]:
-        """The accents of every video's music; those on half beats come as late as it swings."""
+    def strokes(self) -> list[Values]:
+        """When the strokes of each video's music are, in seconds; those off the beat as late as it swings."""
         found = []
-        for video, (_, strengths) in enumerate(self.phrases):
-            halves = np.flatnonzero(strengths)
-            late = np.where(halves % 2 == 1, self.swing[video] / 2, 0.0)
-            at = (self.first[video] + halves / 2 + late) * 60 / self.tempo[video]
-            there = at < self.seconds[video]
-            found.append(Accents(at[there], strengths[halves[there]]))
+        for video, sixteenths in enumerate(self.phrases):
+            late = np.where(sixteenths % 4 >= 2, self.swing[video] / 2, 0.0)
+            at = (self.first[video] + sixteenths / 4 + late) * 60 / self.tempo[video]
+            found.append(at[at < self.seconds[video]])
         return found
 
 
@@ -146,7 +127,7 @@ def design(videos: int, seed: int) -> Design:
         swing=rng.uniform(*np.transpose([SWINGS.get(name, (0, 0)) for name in names])),
         seconds=rng.uniform(*SECONDS, videos),
         day=rng.uniform(0, 365, videos),
-        cut_rate=rng.uniform(0, 1, videos),
+        cut_rate=rng.uniform(0, 0.4, videos),
         first=rng.uniform(0.1, 1.0, videos),
         intro=rng.choice([0, 0, 2, 4], videos),
         phrases=[phrase.draw(music) for _ in range(videos)],
@@ -163,14 +144,14 @@ class Timing:
     """When things move in one video, and how well that goes with its music.
 
     Attributes:
-        accents: of the motion.
+        strokes: of the motion, in seconds.
         offset: of the motion in seconds in the middle of the video; positive is late.
         mismatch: by which share the beats of the motion are longer than those of the music.
-        dropped: share of the music's accents without motion.
+        dropped: share of the music's strokes without motion.
         synchronicity: in 0 .. 1; see `timing`.
     """
 
-    accents: Accents
+    strokes: Values
     offset: float
     mismatch: float
     dropped: float
@@ -180,12 +161,12 @@ class Timing:
 def timing(drawn: Design, video: int, seed: int) -> Timing:
     """Put the motion of a video off its music, until little more than the wanted synchronicity is left.
 
-    Synchronicity is the share of the music's accents that have a motion, times the mean over these of
-    cos(2 pi phase), where phase is how far the motion is from its accent, in beats; 0 if that is negative. A
+    Synchronicity is the share of the music's strokes that have a motion, times the mean over these of
+    cos(2 pi phase), where phase is how far the motion is from its stroke, in beats; 0 if that is negative. A
     constant offset of a quarter beat, or tempos that come apart by one beat over the video, make it 0.
     """
     rng = np.random.default_rng([seed, 1, video])
-    (music, strengths), beat = drawn.accents[video], 60 / float(drawn.tempo[video])
+    music, beat = drawn.strokes[video], 60 / float(drawn.tempo[video])
     kept, in_phase, together = drawn.wanted[video] ** drawn.losses[video]
     early_late, slower_faster = drawn.signs[video]
     phase = early_late * np.arccos(in_phase) / (2 * np.pi)
@@ -199,9 +180,7 @@ def timing(drawn: Design, video: int, seed: int) -> Timing:
     has &= (moved >= 0) & (moved < seconds)
     near = np.cos(2 * np.pi * (moved - music) / beat)[has]
     synchronicity = max(0.0, float(near.sum()) / len(music))
-    return Timing(
-        Accents(moved[has], strengths[has]), phase * beat, mismatch, 1 - float(has.mean()), synchronicity
-    )
+    return Timing(moved[has], phase * beat, mismatch, 1 - float(has.mean()), synchronicity)
 
 
 @dataclass(frozen=True)

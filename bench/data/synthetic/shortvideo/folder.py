@@ -15,8 +15,7 @@ import pandas as pd
 
 from bench.data.synthetic import synthetic
 from bench.data.synthetic.shortvideo import factors, motion, music
-from bench.data.synthetic.shortvideo.factors import Accents, Design, Engagement, Timing
-from bench.data.synthetic.shortvideo.phrase import STRONG
+from bench.data.synthetic.shortvideo.factors import Design, Engagement, Timing
 from bench.files import written_aside
 
 FEWEST_VIDEOS = 12
@@ -95,15 +94,14 @@ def _write_video(root: Path, drawn: Design, timing: Timing, video: int, seed: in
     first, tempo, seconds = (float(a[video]) for a in (drawn.first, drawn.tempo, drawn.seconds))
     genre = factors.GENRES[drawn.genre[video]]
     intro = int(drawn.intro[video])
-    swing, phrase = float(drawn.swing[video]), drawn.phrases[video]
-    track = music.Track(genre, tempo, first * 60 / tempo, seconds, swing, intro, phrase)
-    moved, strengths = timing.accents
-    cuts = (strengths >= STRONG) & (rng.random(len(moved)) < drawn.cut_rate[video])
+    swing, strokes = float(drawn.swing[video]), frozenset(drawn.phrases[video].tolist())
+    track = music.Track(genre, tempo, first * 60 / tempo, seconds, swing, intro, strokes)
+    cuts = rng.random(len(timing.strokes)) < drawn.cut_rate[video]
     shake = float(np.interp(drawn.quality[video], [-2.5, 2.5], SHAKE[::-1]))
-    dance = motion.Dance(seconds, moved, strengths, cuts, shake)
+    dance = motion.Dance(seconds, timing.strokes, cuts, shake)
     sound = music.render(track, rng)
     write(root / "videos" / f"{_name(video)}.mp4", dance, sound, rng)
-    return np.asarray(moved[cuts])
+    return np.asarray(timing.strokes[cuts])
 
 
 def write(path: Path, dance: motion.Dance, sound: np.ndarray, rng: np.random.Generator) -> None:
@@ -155,9 +153,8 @@ def _truth(
             "intro": int(drawn.intro[video]),
             "slope": float(drawn.slopes[video]),
             "signal": float(outcome.signal[video]),
-            "beats": np.round(drawn.beats[video], 4).tolist(),
-            "accents": _rounded(drawn.accents[video]),
-            "motion": _rounded(timing.accents),
+            "strokes": np.round(drawn.strokes[video], 4).tolist(),
+            "motion_strokes": np.round(timing.strokes, 4).tolist(),
             "cuts": np.round(cuts[video], 4).tolist(),
         }
         for video, timing in enumerate(timings)
@@ -170,8 +167,3 @@ def _truth(
         "ceiling_r2_realised": float(np.corrcoef(outcome.signal, logs)[0, 1] ** 2),
         "videos": by_video,
     }
-
-
-def _rounded(accents: Accents) -> dict[str, list[float]]:
-    """When, in seconds, and how strong, in full: a strength says which accent a motion is of."""
-    return {"at": np.round(accents.at, 4).tolist(), "strengths": accents.strengths.tolist()}

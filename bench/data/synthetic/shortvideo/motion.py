@@ -1,7 +1,4 @@
-"""Pictures that move on given accents: shapes and a stick figure, in front of textures, by a shaky camera.
-
-How large a movement is grows with the square of its accent's strength.
-"""
+"""Pictures that move on given beats: shapes and a stick figure, in front of textures, by a shaky camera."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.synthetic.shortvideo.phrase import SPREAD
 from encoders.motion import opencv
 
 Values = NDArray[np.float64]
@@ -33,14 +29,12 @@ class Dance(NamedTuple):
     Attributes:
         seconds: length.
         beats: when to move, in seconds.
-        strengths: by how much, of each beat.
         cuts: which of the beats cut to another scene.
         shake: pixels that the camera shakes by.
     """
 
     seconds: float
     beats: Values
-    strengths: Values
     cuts: NDArray[np.bool_]
     shake: float
 
@@ -48,10 +42,9 @@ class Dance(NamedTuple):
 def render(dance: Dance, rng: np.random.Generator) -> Iterator[Picture]:
     """The frames (96, 160, 3), 30 a second: on every beat, all that moves speeds up and turns."""
     at = np.arange(int(dance.seconds * RATE)) / RATE
-    sizes = dance.strengths**2 * rng.uniform(1 - SPREAD, 1 + SPREAD, len(dance.beats))
-    paths = [_path(at, dance.beats, sizes, rng) for _ in range(SHAPES)]
-    spins = [np.cumsum(_speed(at, dance.beats, sizes, 0.3, 10.0)) / RATE for _ in range(SHAPES)]
-    poses, stand = _poses(at, dance.beats, sizes, rng), _path(at, dance.beats, sizes, rng, reach=0.25)
+    paths = [_path(at, dance.beats, rng) for _ in range(SHAPES)]
+    spins = [np.cumsum(_speed(at, dance.beats, 0.3, 6.0)) / RATE for _ in range(SHAPES)]
+    poses, stand = _poses(at, dance.beats, rng), _path(at, dance.beats, rng, reach=0.25)
     shake = _wander(len(at), 3, dance.shake, rng)
     light = 1 + _wander(len(at), 20, 0.08, rng)[:, 0] + 0.15 * (at > rng.uniform(0, dance.seconds))
     shot = np.searchsorted(dance.beats[dance.cuts], at, side="right")
@@ -63,30 +56,28 @@ def render(dance: Dance, rng: np.random.Generator) -> Iterator[Picture]:
         )
 
 
-def _speed(at: Values, beats: Values, sizes: Values, slow: float, burst: float) -> Values:
+def _speed(at: Values, beats: Values, slow: float, burst: float) -> Values:
     """A little all the time, and bursts that begin on the beats."""
     since = at[:, None] - beats
-    falling = np.where(since >= 0, np.exp(-np.maximum(since, 0) / DECAY), 0)
-    return np.asarray(slow + burst * falling @ sizes)
+    return np.asarray(
+        slow + burst * np.where(since >= 0, np.exp(-np.maximum(since, 0) / DECAY), 0).sum(axis=1)
+    )
 
 
-def _path(at: Values, beats: Values, sizes: Values, rng: np.random.Generator, reach: float = 0.45) -> Values:
+def _path(at: Values, beats: Values, rng: np.random.Generator, reach: float = 0.45) -> Values:
     """Places (F, 2) in picture heights from the centre; on every beat the course turns by 60 degrees up."""
     turns = rng.uniform(np.pi / 3, np.pi, len(beats)) * rng.choice([-1, 1], len(beats))
     course = rng.uniform(0, 2 * np.pi) + np.append(0, np.cumsum(turns))
     heading = course[np.searchsorted(beats, at, side="right")]
-    speed = _speed(at, beats, sizes, 0.05, 2.8)[:, None]
-    step = speed * np.stack([np.cos(heading), np.sin(heading)], axis=1) / RATE
+    step = _speed(at, beats, 0.05, 1.6)[:, None] * np.stack([np.cos(heading), np.sin(heading)], axis=1) / RATE
     place = rng.uniform(-0.3, 0.3, 2) + np.cumsum(step, axis=0)
     # a wall on each side throws back what reaches it
     return np.asarray(reach - np.abs((place + reach) % (4 * reach) - 2 * reach)) * [1.4, 0.8]
 
 
-def _poses(at: Values, beats: Values, sizes: Values, rng: np.random.Generator) -> Values:
-    """Angles of the joints (F, JOINTS): on every beat the figure swings to or fro, as far as it is large."""
+def _poses(at: Values, beats: Values, rng: np.random.Generator) -> Values:
+    """Angles of the joints (F, JOINTS): on every beat the figure swings into another pose."""
     poses = rng.uniform(-1.1, 1.1, (len(beats) + 1, JOINTS))
-    for later, size in enumerate(sizes, 1):
-        poses[later] = poses[later - 1] + min(1.0, size) * (poses[later] - poses[later - 1])
     number = np.searchsorted(beats, at, side="right")
     since = at - np.append(0, beats)[number]
     done = np.where(number > 0, 1 - np.exp(-since / DECAY), 1.0)[:, None]

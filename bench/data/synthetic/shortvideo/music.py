@@ -1,7 +1,7 @@
-"""Music of a genre: drums, bass and chords on a grid of sixteenths, with accents, swing and quiet intros.
+"""Music of a genre: drums, bass and chords on a grid of sixteenths, with swing and quiet intros.
 
-What a genre always plays is the groove, which is weak but for its hats; a phrase says which half beats stand
-out of it, by drums, bass and chords that are louder, and by a cymbal on the strongest.
+On the strokes of a phrase all drums play, whatever the genre, and all is louder than between them. How loud
+exactly means nothing.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.synthetic.shortvideo.phrase import STRONG, Phrase
-
 Wave = NDArray[np.float64]
 
 RATE = 44100
@@ -21,10 +19,8 @@ SCALE = (0, 2, 4, 5, 7, 9, 11)
 """Semitones of the major scale."""
 PROGRESSIONS = ((0, 4, 5, 3), (5, 3, 0, 4), (0, 3, 4, 0), (1, 4, 0, 5))
 """Steps of the scale on which the chords of four bars stand."""
-QUIET, WEAK, HATS = 0.12, 0.2, 0.7
-"""How loud an intro is, a stroke without an accent, and the hats, which no accent changes."""
-CRASH = 0.4
-"""How loud a cymbal is."""
+QUIET, WEAK = 0.12, 0.5
+"""How loud an intro is, and what sounds between strokes."""
 
 
 class Genre(NamedTuple):
@@ -39,7 +35,7 @@ class Genre(NamedTuple):
     length: float
     """Seconds that a chord sounds."""
     on_beat: bool = True
-    """Whether chords follow the accents, as all else does."""
+    """Whether chords between strokes are weak, as all else is."""
 
 
 GENRES = {
@@ -80,13 +76,8 @@ class Track(NamedTuple):
     seconds: float
     swing: float
     intro: int
-    phrase: Phrase
-
-    def accent(self, sixteenth: int) -> float:
-        """How strong a sixteenth from the first beat on is, 0 if it is no accent."""
-        half, off = divmod(sixteenth, 2)
-        known = 0 <= half < len(self.phrase.strengths) and not off
-        return float(self.phrase.strengths[half]) if known else 0.0
+    strokes: frozenset[int]
+    """Sixteenths from the first beat on."""
 
 
 def render(track: Track, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -94,9 +85,9 @@ def render(track: Track, rng: np.random.Generator) -> NDArray[np.float32]:
     genre, beat = GENRES[track.genre], 60 / track.tempo
     both = np.zeros((2, int(track.seconds * RATE) + 2 * RATE))
     key, progression = 45 + int(rng.integers(12)), PROGRESSIONS[rng.integers(len(PROGRESSIONS))]
-    kick, snare, hat, cymbal = _kick(rng), _snare(rng), _noise(rng, 0.05, 0.012), _noise(rng, 0.5, 0.12)
+    kick, snare, hat = _kick(rng), _snare(rng), _hat(rng)
     lead = _table(genre.overtones)
-    start = 4 * track.phrase.start  # the video begins anywhere in a bar
+    start = int(rng.integers(4)) * 4  # the video begins anywhere in a bar
     for sixteenth in range(-4, int((track.seconds - track.first) / beat * 4) + 1):
         late = track.swing / 2 if sixteenth % 4 >= 2 else 0.0
         at = track.first + (sixteenth / 4 + late) * beat
@@ -104,21 +95,18 @@ def render(track: Track, rng: np.random.Generator) -> NDArray[np.float32]:
             continue
         step = (start + sixteenth) % 16
         root = progression[(start + sixteenth) // 16 % 4]
-        steady = (QUIET if sixteenth < 4 * track.intro else 1.0) * rng.uniform(0.85, 1.15)
-        accent = track.accent(sixteenth)
-        level = steady * (accent or WEAK)
-        for pattern, sound, left, right in ((genre.kick, kick, 0.9, 0.9), (genre.snare, snare, 0.5, 0.6)):
-            if pattern[step] == "x" or accent:
+        level = QUIET if sixteenth < 4 * track.intro else 1.0
+        level *= rng.uniform(0.5, 1)
+        strong, level = level, level * (1.0 if sixteenth in track.strokes else WEAK)
+        drums = [(genre.kick, kick, 0.9, 0.9), (genre.snare, snare, 0.5, 0.6), (genre.hat, hat, 0.08, 0.15)]
+        for pattern, sound, left, right in drums:
+            if pattern[step] == "x" or sixteenth in track.strokes:
                 _add(both, at, level * sound, left, right)
-        if genre.hat[step] == "x":
-            _add(both, at, steady * HATS * hat, 0.12, 0.2)
-        if accent >= STRONG:
-            _add(both, at, level * CRASH * cymbal, 0.6, 0.4)
         if genre.bass[step] == "x":
             _add(both, at, level * _note(_table((1, 0.4, 0.1)), _pitch(key - 12, root), 0.25), 0.5, 0.5)
         if genre.chord[step] == "x":
             notes = [_note(lead, _pitch(key + 12, root + third), genre.length) for third in (0, 2, 4)]
-            _add(both, at, (level if genre.on_beat else steady) * np.sum(notes, axis=0), 0.16, 0.12)
+            _add(both, at, (level if genre.on_beat else strong) * np.sum(notes, axis=0), 0.16, 0.12)
     both = both[:, : int(track.seconds * RATE)]
     both += rng.normal(0, 0.001, both.shape)
     loudness = rng.uniform(0.5, 0.95)
@@ -161,7 +149,6 @@ def _snare(rng: np.random.Generator) -> Wave:
     return np.asarray((body + rng.normal(0, 0.5, len(seconds))) * np.exp(-seconds / 0.045))
 
 
-def _noise(rng: np.random.Generator, length: float, decay: float) -> Wave:
-    """A hat or a cymbal: bright noise of so many seconds, which falls to a third within `decay`."""
-    seconds = np.arange(int(length * RATE)) / RATE
-    return np.asarray(np.diff(rng.normal(0, 0.7, len(seconds) + 1)) * np.exp(-seconds / decay))
+def _hat(rng: np.random.Generator) -> Wave:
+    seconds = np.arange(int(0.05 * RATE)) / RATE
+    return np.asarray(np.diff(rng.normal(0, 0.7, len(seconds) + 1)) * np.exp(-seconds / 0.012))
