@@ -10,7 +10,7 @@ the track begins later than the video. How well a track fits at an offset is the
   networks see steps of 67 ms, this is finer.
 
 What the track does not cover counts 0 in both. Music that repeats itself fits a motion a beat later nearly as
-well; what tells the two apart is that accents differ.
+well; what tells the two apart is that its strokes are uneven.
 """
 
 from __future__ import annotations
