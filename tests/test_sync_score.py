@@ -22,10 +22,10 @@ from bench.sync.measure import moments, yardsticks
 from bench.sync.network import LAGS, SynchronyNetwork, compare
 from bench.sync.preview import write_preview
 from bench.sync.recovery import nearest_lag, recovery
-from bench.sync.score import BOTH, Curve, curves_of, margins, measured, shifted, wrong_pairs
+from bench.sync.score import BOTH, FAR, NEAR, Curve, curves_of, margins, measured, shifted, wrong_pairs
 from bench.sync.scorer import MODELS, Scorer, Worth, keep, load, save_network
 from bench.sync.suggest import suggest
-from bench.sync.train import Recipe, Video, evidence, stretched, train
+from bench.sync.train import SHARPNESS, Recipe, Video, evidence, stretched, train
 from encoders.motion import COLUMNS as MOTION
 from encoders.music import COLUMNS as MUSIC
 from fusions.base import Group
@@ -151,10 +151,16 @@ def test_a_video_too_short_for_a_score_is_refused(scorer, videos):
         scorer.score(Video(videos[0].music[:10], videos[0].motion[:10]))
 
 
-def test_margins_are_over_what_is_a_little_earlier_and_later():
-    values = np.zeros(31)
-    values[15], values[15 + 2], values[15 - 8] = 2.0, 1.4, 1.4
-    assert margins(values)[15] == pytest.approx(2.0 - 2.8 / 14)
+def test_margins_are_over_other_lags_and_less_by_how_far_they_are():
+    values = np.zeros(2 * LAGS + 1)
+    values[LAGS], values[LAGS + 2] = 2.0, 1.4
+    picked = np.exp(-0.6 * SHARPNESS) / (1 + np.exp(-0.6 * SHARPNESS))
+    found = margins(values)
+    assert found[LAGS] == pytest.approx(2.0 - 1.4 / (2 * NEAR) - FAR * 2 * picked, abs=1e-4)
+    assert found[LAGS - 10] == pytest.approx(-FAR * (10 * (1 - picked) + 12 * picked), abs=1e-4)
+    values[:] = 0
+    values[-2] = 0.9  # the last lag has neighbours on one side only
+    assert margins(values)[-1] == pytest.approx(-0.9 / NEAR - FAR, abs=0.02)
 
 
 def test_a_curve_never_falls():

@@ -14,6 +14,10 @@ import numpy as np
 from bench.data.dataset import Dataset
 
 TRUTH = "truth.json"
+LARGEST = 1 << 28
+"""Bytes above which a file is none of ours."""
+SLOPES = {"influencer_type": "type_slopes", "genre": "genre_slopes"}
+"""Column -> under which name the slopes of its levels are stated."""
 
 
 def shares(dataset: Dataset) -> dict[str, float]:
@@ -39,9 +43,30 @@ def ceiling(dataset: Dataset) -> dict[str, float]:
     return {"MSE": (1 - r2) * float(np.var(dataset.target)), "R2_score": r2}
 
 
-def _read(root: Path) -> dict[str, Any]:
+def synchronicity(dataset: Dataset) -> dict[str, float]:
+    """Sample -> the planted synchronicity of its music and motion; nothing where that is not known."""
     try:
-        content = json.loads((root / TRUTH).read_bytes())
+        return {str(k): float(v["synchronicity"]) for k, v in _read(dataset.root)["videos"].items()}
+    except (KeyError, AttributeError, TypeError, ValueError):
+        return {}
+
+
+def slopes(dataset: Dataset) -> dict[tuple[str, str], float]:
+    """(factor, level) -> the planted slope of log engagement on synchronicity; nothing if not known."""
+    truth = _read(dataset.root)
+    try:
+        found = {factor: truth[key].items() for factor, key in SLOPES.items()}
+        return {(factor, str(k)): float(v) for factor, pairs in found.items() for k, v in pairs}
+    except (KeyError, AttributeError, TypeError, ValueError):
+        return {}
+
+
+def _read(root: Path) -> dict[str, Any]:
+    path = root / TRUTH
+    try:
+        if path.stat().st_size > LARGEST:
+            return {}
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

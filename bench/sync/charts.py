@@ -75,7 +75,7 @@ def shift_figure(shifts: pd.DataFrame) -> Drawing:
     ax.legend(loc="upper right")
     text = (
         "Mean score of all videos, out of fold, where the music comes later (positive) or earlier; band: "
-        "95 % over videos. It rises again about a beat away, where music repeats itself."
+        "95 % over videos."
     )
     at_zero = float(moved.loc[moved["seconds"] == 0, "score"].iloc[0])
     return Drawing(
@@ -120,9 +120,9 @@ def attention_figure(name: str, video: Video, network: SynchronyNetwork, score: 
         axis.tick_params(labelbottom=axis is left, labelleft=axis is left)
     colour_bar(figure, drawn, [ax], "attention")
     text = (
-        "Where each moment of motion looks in the music, within a second (crossmodal attention; a row sums "
-        "to 1), and the curves of both. On the white line both are at the same time. Circles: moments that "
-        "speak most for music and motion belonging together."
+        f"Where each moment of motion looks in the music, within {LAGS / RATE:.1f} s (crossmodal attention; "
+        "a row sums to 1), and the curves of both. On the white line both are at the same time. Circles: "
+        "moments that speak most for music and motion belonging together."
     )
     times = ", ".join(f"{moment:.1f}" for moment in np.sort(at[telling]))
     finding = f"Telling moments: {times} s."

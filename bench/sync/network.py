@@ -29,8 +29,9 @@ from encoders.music import PITCHES
 from fusions.base import Group
 from fusions.mult import CrossmodalEncoder
 
-LAGS = 15
-"""Steps either way at which music and motion are compared: a second at 15 steps per second."""
+LAGS = 20
+"""Steps either way at which music and motion are compared: 1.33 s, so that of music that is a second off,
+what is around the true lag is still in view."""
 HEARD = tuple(name for name in MUSIC if name not in (*PITCHES, "beat"))
 """Of music: not its harmony, which says little of when something moves, nor the tracker's guess of beats."""
 SEEN = ("difference", "acceleration", "impact", "turn", "cut")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
+from bench.data import truth
 from bench.data.dataset import Dataset
 from bench.errors import DataError
 from bench.sync.drivers import explain, permutation_importance
@@ -30,10 +29,8 @@ from encoders.music import COLUMNS as MUSIC
 
 SECOND_ARM = "MuT trained on engagement"
 """How much it looks at the same moment, out of fold."""
-TRUTH = "truth.json"
-LARGEST_TRUTH = 1 << 28
-FACTORS = ("influencer_type", "genre")
-"""Whose slopes are planted in the embedded data, in the order of its truth."""
+FACTORS = tuple(truth.SLOPES)
+"""Whose slopes are planted in the embedded data."""
 BACKGROUND = 16
 """Videos that lend values of absent groups."""
 BOOSTED = {"max_iter": 80, "max_leaf_nodes": 8, "min_samples_leaf": 10, "l2_regularization": 1.0}
@@ -74,29 +71,6 @@ class Answers:
     verdicts: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Truth:
-    """What was planted: synchronicity by video, slopes by level."""
-
-    synchronicity: Mapping[str, float]
-    slopes: Mapping[Name, float]
-
-    @classmethod
-    def beside(cls, root: Path) -> Truth | None:
-        """The truth of a generated dataset; None of others."""
-        path = root / TRUTH
-        try:
-            if path.stat().st_size > LARGEST_TRUTH:
-                return None
-            raw = json.loads(path.read_text(encoding="utf-8"))
-            planted = {str(k): float(v["synchronicity"]) for k, v in raw["videos"].items()}
-            of_levels = zip(FACTORS, (raw["type_slopes"], raw["genre_slopes"]), strict=True)
-            levels = {(factor, str(k)): float(v) for factor, found in of_levels for k, v in found.items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None
-        return cls(planted, levels)
-
-
 def answer(
     dataset: Dataset,
     data: Sequenced,
@@ -113,8 +87,8 @@ def answer(
         measures: the yardsticks, a row per video.
         from_engagement: id -> the score of a MuT trained on engagement, out of fold, where there is one.
     """
-    truth = Truth.beside(dataset.root)
-    recovered = None if truth is None else _recovered(data, found, measures, from_engagement, truth)
+    planted = truth.synchronicity(dataset)
+    recovered = _recovered(data, found, measures, from_engagement, planted) if planted else None
     shifts, calibrated = shift_curve(found.moved), calibration(found.scores, found.moved)
     columns, table = columns_of(dataset)
     table = table.assign(sync=pd.Series(dataset.ids, index=table.index).map(found.mean))
@@ -128,9 +102,7 @@ def answer(
     except DataError as error:
         said.append(f"Engagement: {error}")
     driven = drivers(data, found)
-    return Answers(
-        recovered, shifts, calibrated, regressed, sloped, truth.slopes if truth else {}, driven, said
-    )
+    return Answers(recovered, shifts, calibrated, regressed, sloped, truth.slopes(dataset), driven, said)
 
 
 def _terms(columns: Columns) -> Terms:
@@ -150,19 +122,18 @@ def _recovered(
     found: OutOfFold,
     measures: pd.DataFrame,
     from_engagement: pd.Series | None,
-    truth: Truth,
+    planted: Mapping[str, float],
 ) -> pd.DataFrame:
     """Rank correlations of the score, the second arm and all yardsticks with what was planted."""
     wide = found.scores.pivot_table(index="seed", columns="id", values="score")
-    ids = [name for name in wide.columns if name in truth.synchronicity]
+    ids = [name for name in wide.columns if name in planted]
     named = {SCORE: wide[ids].to_numpy()}
     if from_engagement is not None:
         named[SECOND_ARM] = from_engagement.reindex(ids).to_numpy()
     by_id = measures.set_index("id").reindex(ids)
     named |= {name: by_id[name].to_numpy(dtype=float) for name in by_id}
-    planted = np.array([truth.synchronicity[name] for name in ids])
     groups = pd.Series(data.groups, index=data.ids).reindex(ids).to_numpy()
-    return recovery(named, planted, groups)
+    return recovery(named, np.array([planted[name] for name in ids]), groups)
 
 
 def _recovery_verdicts(recovered: pd.DataFrame | None, shifts: pd.DataFrame, found: OutOfFold) -> list[str]:
@@ -187,13 +158,12 @@ def _recovery_verdicts(recovered: pd.DataFrame | None, shifts: pd.DataFrame, fou
     moved = shifts[shifts["kind"] == "moved"].assign(away=lambda rows: rows["seconds"].abs())
     curve = moved.groupby("away")["score"].mean()
     swapped = shifts[shifts["kind"] == "swapped"].iloc[0]
-    near = curve[curve.index <= 0.2]
-    falls = "falls" if (np.diff(near) < 0).all() else "does not fall"
+    falls = "falls" if (np.diff(curve) < 0).all() else "does not fall"
     said.append(
         f"The score {falls} with every step as the music is moved by "
-        f"{', '.join(f'{1000 * away:.0f}' for away in near.index)} ms "
-        f"({', '.join(f'{score:.2f}' for score in near)}), is {curve.iloc[-1]:.2f} at "
-        f"{1000 * curve.index[-1]:.0f} ms, and {swapped['score']:.2f} for other videos' music."
+        f"{', '.join(f'{1000 * away:.0f}' for away in curve.index)} ms "
+        f"({', '.join(f'{score:.3f}' for score in curve)}); for other videos' music it is "
+        f"{swapped['score']:.3f}."
     )
     lag = nearest_lag(found.scores[LAG_COLUMNS].to_numpy(), RATE)
     middle = round(1000 * float(np.median(lag)))  # no "-0"

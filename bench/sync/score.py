@@ -1,13 +1,19 @@
 """The score: how probable it is that music and motion of a video belong together, in [0, 1].
 
-Evidence (`bench.sync.network`) at lag 0 less that at lags of 0.13 to 0.53 s is the **margin** of a pair: by
-how much the music fits now better than a little earlier or later. A logistic curve, fitted to true and
-wrong pairs of videos that networks were not trained on, makes it a probability: of a balanced mixture of true
-pairs and wrong ones (shifted by 50 to 1000 ms, in another tempo, of another video), the share that is
-true. Each direction has a curve of its own; the score is that of both.
+The **margin** of a pair, from its evidence e (`bench.sync.network`) at lag 0 and at all lags up to 1.33 s
+either way, is by how much the music fits now better than a little earlier or later, less how far it is to be
+moved:
 
-A step's score is the same curve of the margins around it (Gaussian, a deviation of half a second): what the
-score would be if all of the video were like this moment.
+    margin = e[0] - mean of e[l] over 0 < |l| <= NEAR - FAR sum of p[l] |l| over l,   p = softmax(SHARPNESS e)
+
+p is what the network was trained for, at which lag it takes the music to be. Without that part, music that
+is far off would score higher than music that is off by half a beat, against which most speaks. A logistic
+curve, fitted to true and wrong pairs of videos that networks were not trained on, makes the margin a
+probability: of a balanced mixture of true pairs and wrong ones (shifted by 50 to 1000 ms, in another tempo,
+of another video), the share that is true. Each direction has a curve of its own; the score is that of both.
+
+A step's score is the same curve of the margin of the evidence around it (Gaussian, a deviation of half a
+second): what the score would be if all of the video were like this moment.
 """
 
 from __future__ import annotations
@@ -17,22 +23,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.special import expit
+from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
 from bench.errors import DataError
 from bench.seeds import derive
 from bench.sync.network import CONTEXT, LAGS, SynchronyNetwork
-from bench.sync.train import Video, evidence, interpolated, stretched
+from bench.sync.train import SHARPNESS, Video, evidence, interpolated, stretched
 from encoders.clock import RATE
 
-BETWEEN = 2, 8
-"""Steps from the lag in question, either way, at which the evidence is the background."""
+NEAR = 8
+"""Steps on either side of a lag that it is compared with: 0.53 s."""
+FAR = 0.4
+"""What a step that the music is to be moved by takes off the margin."""
 TO_MOTION, TO_MUSIC, BOTH = "music -> motion", "motion -> music", "both"
 DIRECTIONS = TO_MOTION, TO_MUSIC
 SMOOTH = 0.5
 """Seconds: the deviation of the window of a step's score."""
-SHORTEST = 2 * CONTEXT + BETWEEN[1] + 2
+SHORTEST = 2 * CONTEXT + 10
 """Steps below which there is nothing to compare."""
 SHIFTS = 0.05, 1.0
 """Seconds by which wrong pairs are shifted."""
@@ -75,28 +83,37 @@ def measured(network: SynchronyNetwork, video: Video) -> Margins:
             f"{length / RATE:.1f} s of music and motion; {SHORTEST / RATE:.1f} s or more are needed."
         )
     found = evidence(network, [video.music], [video.motion])
-    curves = np.stack([margins(one.mean[0].numpy()) for one in found])
+    means = np.stack([one.mean[0].numpy() for one in found])
+    to_motion, to_music, both = (margins(values) for values in (*means, means.mean(0)))
     steps = np.full((len(found), length), np.nan, np.float32)
     for row, one in zip(steps, found, strict=True):
-        moments = _moments(one.values[0].numpy(), one.known[0].numpy())
-        row[CONTEXT : length - CONTEXT] = gaussian_filter1d(moments, SMOOTH * RATE, mode="nearest")
-    both = curves.mean(0)
-    return Margins(np.array([*curves[:, LAGS], both[LAGS]]), both, steps)
+        row[CONTEXT : length - CONTEXT] = _moments(one.values[0].numpy(), one.known[0].numpy())
+    return Margins(np.array([to_motion[LAGS], to_music[LAGS], both[LAGS]]), both, steps)
 
 
 def margins(values: np.ndarray) -> np.ndarray:
-    """Evidence by lag (L,) less its background: the mean over the lags BETWEEN steps away."""
-    around = (np.abs(np.arange(-BETWEEN[1], BETWEEN[1] + 1)) >= BETWEEN[0]).astype(float)
-    total = np.convolve(values, around)[BETWEEN[1] : len(values) + BETWEEN[1]]
-    count = np.convolve(np.ones(len(values)), around)[BETWEEN[1] : len(values) + BETWEEN[1]]
-    return np.asarray(values - total / np.maximum(count, 1))
+    """The margin of every lag from the evidence by lag, (L,): of the pair, moved by so much."""
+    around = np.pad(values, LAGS, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(around, 2 * LAGS + 1)
+    return _margin(windows, np.isfinite(windows))
+
+
+def _margin(evidence: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(N,) the margin of the lag in the middle, from evidence (N, 2 LAGS + 1) and where there is any."""
+    away = np.abs(np.arange(2 * LAGS + 1) - LAGS)
+    there = np.where(known, evidence, 0.0)
+    others = known & (away > 0) & (away <= NEAR)
+    background = (there * others).sum(-1) / np.maximum(others.sum(-1), 1)
+    picked = softmax(np.where(known, SHARPNESS * evidence, -np.inf), axis=-1)
+    return np.asarray(there[..., LAGS] - background - FAR * (picked * away).sum(-1))
 
 
 def _moments(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The margin of every step (T,) at lag 0, from evidence (T, lags) and whether there is any."""
-    away = np.abs(np.arange(2 * LAGS + 1) - LAGS)
-    around = known & ((away >= BETWEEN[0]) & (away <= BETWEEN[1]))
-    return np.asarray(values[:, LAGS] - (values * around).sum(1) / np.maximum(around.sum(1), 1))
+    """The margin of every step (T,), from evidence (T, lags) of the steps around and whether there is any."""
+    weights = gaussian_filter1d(known.astype(float), SMOOTH * RATE, axis=0, mode="nearest")
+    around = gaussian_filter1d(values.astype(float), SMOOTH * RATE, axis=0, mode="nearest")
+    seen = weights > 1e-6
+    return _margin(around / np.where(seen, weights, 1.0), seen)
 
 
 def shifted(video: Video, seconds: float) -> Video:

@@ -3,13 +3,14 @@
 At an offset of o seconds the moment o of the track is heard at the start of the video; where o is negative
 the track begins later than the video. How well a track fits at an offset is the sum of
 
-- what the networks see: over the steps of the motion, the mean of tanh(m / STRONG), m the margin of the step.
-  Saturated, as one strong accent is not worth more than a beat that is met;
+- what the networks see: over the steps of the motion, the mean of tanh(c / STRONG), c the evidence of the
+  step less that of the music a little earlier and later. Saturated, as one strong accent is not worth more
+  than a beat that is met;
 - the share of the bursts of motion that meet an onset, mean of exp(-d^2 / 2 CLOSE^2), d to the nearest onset:
   networks see steps of 67 ms, this is finer.
 
-What the track does not cover counts 0 in both. Music repeats itself, and a motion fits a track a beat later
-nearly as well; two tracks of one tempo fit one motion nearly as well.
+What the track does not cover counts 0 in both. Music that repeats itself fits a motion a beat later nearly as
+well; what tells the two apart is that its strokes are uneven.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.ndimage import convolve
 
 import encoders
 from bench.errors import DataError
@@ -36,8 +38,10 @@ from encoders.music import COLUMNS as MUSIC
 
 COVERED = 0.75
 """Share of the video that a track must cover."""
+AROUND = 2, 8
+"""Steps from a moment of music, either way, at which evidence is the background."""
 STRONG = 0.25
-"""Margin beyond which more says little more."""
+"""Contrast beyond which more says little more."""
 CLOSE = 0.05
 """Seconds."""
 FINE = 10
@@ -136,17 +140,16 @@ def _unusable(music: np.ndarray, length: int) -> str:
 
 
 def _best(track: Path, music: np.ndarray, motion: np.ndarray, scorer: Scorer) -> Suggestion:
-    table = np.mean([moment_margins(network, music, motion) for network in scorer.networks], axis=0)
+    table = np.mean([evidence_of(network, music, motion) for network in scorer.networks], axis=0)
     steps = np.arange(-len(table) + 1, table.shape[1])
-    sums = along(table, steps)
-    fits = along(np.tanh(table / STRONG), steps) / len(table)
+    fits = along(np.tanh(contrast(table) / STRONG), steps) / len(table)
     compared = np.minimum(len(table), table.shape[1] - steps) - np.maximum(0, -steps)
     offsets = np.linspace(steps[0], steps[-1], FINE * (len(steps) - 1) + 1)
     fit = np.interp(offsets, steps, fits) + met(music, motion, offsets / RATE)
     covered = np.minimum(len(motion), len(music) - offsets) - np.maximum(0, -offsets)
     fit[covered < min(COVERED * len(motion), covered.max())] = -np.inf
     at = int(fit.argmax())
-    margin = np.interp(offsets, steps, sums / compared)
+    margin = np.interp(offsets, steps, margins(along(table, steps) / compared))
     elsewhere = np.where(np.abs(offsets - offsets[at]) > RATE * 0.2, fit, -np.inf)
     second = float(margin[elsewhere.argmax()]) if np.isfinite(elsewhere).any() else np.nan
     return Suggestion(
@@ -161,11 +164,8 @@ def _best(track: Path, music: np.ndarray, motion: np.ndarray, scorer: Scorer) ->
 
 
 @torch.inference_mode()
-def moment_margins(network: SynchronyNetwork, music: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    """(S', T'): of every token of motion (S, 24) the margin at every token of music (T, 43).
-
-    The mean evidence of both directions, less that of the music a little earlier and later.
-    """
+def evidence_of(network: SynchronyNetwork, music: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """(S', T') the evidence of every token of motion (S, 24) at every token of music (T, 43)."""
     heard, seen = (
         stream(values, present(lengths, values.shape[1]))
         for stream, (values, lengths) in (
@@ -176,7 +176,14 @@ def moment_margins(network: SynchronyNetwork, music: np.ndarray, motion: np.ndar
     table = network.ask_motion(seen[0]) @ network.answer_music(heard[0]).T
     table = (table + network.answer_motion(seen[0]) @ network.ask_music(heard[0]).T) / 2
     evidence: np.ndarray = table.numpy() * network.dim**-0.5
-    return np.array([margins(row) for row in evidence])
+    return evidence
+
+
+def contrast(table: np.ndarray) -> np.ndarray:
+    """A table of evidence (S, T), each less the mean of its row over the steps of music AROUND it."""
+    around = (np.abs(np.arange(-AROUND[1], AROUND[1] + 1)) >= AROUND[0]).astype(float)[None]
+    total, count = (convolve(values, around, mode="constant") for values in (table, np.ones_like(table)))
+    return np.asarray(table - total / np.maximum(count, 1))
 
 
 def along(table: np.ndarray, offsets: np.ndarray) -> np.ndarray:

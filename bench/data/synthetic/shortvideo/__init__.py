@@ -7,15 +7,15 @@ which only tests and evaluations read.
 What is in a video
 ------------------
 Music of one of six genres, at 80 to 160 beats a minute: drums, bass and chords on a grid of sixteenths, with
-the genre's pattern, timbre and swing; strokes off the beat are weak, but for the chords of reggae, which are
-all off the beat; a quiet intro of two or four beats in half of the videos. Motion at given moments, the
-motion beats: two shapes and a stick figure speed up and turn, and some of the beats cut to another scene.
-What varies beside that and means nothing: the camera shakes, the more the poorer the production; light
-changes; the figure sways.
+the genre's pattern, timbre and swing; a quiet intro of two or four beats in half of the videos. Loud are the
+strokes of a phrase (`phrase`), three to six sixteenths apart; what is between them is weak, but for the
+chords of reggae, which are all off the beat. Motion at given moments, the strokes of the motion: two shapes
+and a stick figure speed up and turn, and some of the strokes cut to another scene. What varies beside that
+and means nothing: the camera shakes, the more the poorer the production; light changes; the figure sways.
 
 Synchronicity
 -------------
-The motion of a video is put off its music in three ways, in shares that are drawn: beats of the music that
+The motion of a video is put off its music in three ways, in shares that are drawn: strokes of the music that
 have no motion, an offset (at most a quarter beat), and another tempo (that comes apart by at most a beat).
 `factors.timing` says what is then left of synchronicity, a number in 0 .. 1.
 

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from bench.data.synthetic.shortvideo import phrase
+
 Levels = NDArray[np.int64]
 Values = NDArray[np.float64]
 
@@ -48,16 +50,17 @@ class Design:
         type_of: of each influencer, (I,), a position in TYPES.
         genre: a position in GENRES.
         followers, quality: standardised; followers by influencer.
-        wanted: the synchronicity that the loss of beats, phase and tempo is made for.
-        losses: how much of the loss comes by dropped beats, by phase and by tempo, (n, 3); rows sum to 1.
+        wanted: the synchronicity that the loss of strokes, phase and tempo is made for.
+        losses: how much of the loss comes by dropped strokes, by phase and by tempo, (n, 3); rows sum to 1.
         signs: whether motion is early (-1) or late, and slower (1) or faster, (n, 2).
         tempo: beats per minute of the music.
         swing: share of half a beat.
         seconds: length of the video.
         day: days after the first day; the fraction is the time of the day.
-        cut_rate: share of the motion beats with a cut.
+        cut_rate: share of the strokes of motion with a cut.
         first: when the first beat of the music is, in beats.
         intro: beats of quiet intro.
+        phrases: sixteenths from the first beat on that have a stroke, of each video.
     """
 
     influencer: Levels
@@ -75,6 +78,7 @@ class Design:
     cut_rate: Values
     first: Values
     intro: Levels
+    phrases: list[Levels]
 
     @property
     def types(self) -> Levels:
@@ -88,12 +92,14 @@ class Design:
         return np.asarray(of_type[self.types] + of_genre[self.genre])
 
     @cached_property
-    def beats(self) -> list[Values]:
-        """When the beats of every video's music are, in seconds."""
-        return [
-            np.arange(first, seconds * tempo / 60, 1.0) * 60 / tempo
-            for first, seconds, tempo in zip(self.first, self.seconds, self.tempo, strict=True)
-        ]
+    def strokes(self) -> list[Values]:
+        """When the strokes of each video's music are, in seconds; those off the beat as late as it swings."""
+        found = []
+        for video, sixteenths in enumerate(self.phrases):
+            late = np.where(sixteenths % 4 >= 2, self.swing[video] / 2, 0.0)
+            at = (self.first[video] + sixteenths / 4 + late) * 60 / self.tempo[video]
+            found.append(at[at < self.seconds[video]])
+        return found
 
 
 def design(videos: int, seed: int) -> Design:
@@ -105,6 +111,7 @@ def design(videos: int, seed: int) -> Design:
     followers = np.clip(rng.standard_normal(influencers), -2.5, 2.5)[influencer]
     quality = np.clip(rng.standard_normal(videos), -2.5, 2.5)
     own = np.sqrt(1 - 2 * CONFOUNDED**2) * rng.standard_normal(videos)
+    music = np.random.default_rng([seed, 4])
     rank = norm.cdf(CONFOUNDED * (followers + quality) + own)
     names = [GENRES[g] for g in genre]
     return Design(
@@ -123,6 +130,7 @@ def design(videos: int, seed: int) -> Design:
         cut_rate=rng.uniform(0, 0.4, videos),
         first=rng.uniform(0.1, 1.0, videos),
         intro=rng.choice([0, 0, 2, 4], videos),
+        phrases=[phrase.draw(music) for _ in range(videos)],
     )
 
 
@@ -136,14 +144,14 @@ class Timing:
     """When things move in one video, and how well that goes with its music.
 
     Attributes:
-        beats: of the motion, in seconds.
+        strokes: of the motion, in seconds.
         offset: of the motion in seconds in the middle of the video; positive is late.
         mismatch: by which share the beats of the motion are longer than those of the music.
-        dropped: share of the music's beats without motion.
+        dropped: share of the music's strokes without motion.
         synchronicity: in 0 .. 1; see `timing`.
     """
 
-    beats: Values
+    strokes: Values
     offset: float
     mismatch: float
     dropped: float
@@ -153,12 +161,12 @@ class Timing:
 def timing(drawn: Design, video: int, seed: int) -> Timing:
     """Put the motion of a video off its music, until little more than the wanted synchronicity is left.
 
-    Synchronicity is the share of the music's beats that have a motion, times the mean over these of
-    cos(2 pi phase), where phase is how far the motion is from its beat, in beats; 0 if that is negative. A
+    Synchronicity is the share of the music's strokes that have a motion, times the mean over these of
+    cos(2 pi phase), where phase is how far the motion is from its stroke, in beats; 0 if that is negative. A
     constant offset of a quarter beat, or tempos that come apart by one beat over the video, make it 0.
     """
     rng = np.random.default_rng([seed, 1, video])
-    music, beat = drawn.beats[video], 60 / float(drawn.tempo[video])
+    music, beat = drawn.strokes[video], 60 / float(drawn.tempo[video])
     kept, in_phase, together = drawn.wanted[video] ** drawn.losses[video]
     early_late, slower_faster = drawn.signs[video]
     phase = early_late * np.arccos(in_phase) / (2 * np.pi)

@@ -94,13 +94,14 @@ def _write_video(root: Path, drawn: Design, timing: Timing, video: int, seed: in
     first, tempo, seconds = (float(a[video]) for a in (drawn.first, drawn.tempo, drawn.seconds))
     genre = factors.GENRES[drawn.genre[video]]
     intro = int(drawn.intro[video])
-    track = music.Track(genre, tempo, first * 60 / tempo, seconds, float(drawn.swing[video]), intro)
-    cuts = rng.random(len(timing.beats)) < drawn.cut_rate[video]
+    swing, strokes = float(drawn.swing[video]), frozenset(drawn.phrases[video].tolist())
+    track = music.Track(genre, tempo, first * 60 / tempo, seconds, swing, intro, strokes)
+    cuts = rng.random(len(timing.strokes)) < drawn.cut_rate[video]
     shake = float(np.interp(drawn.quality[video], [-2.5, 2.5], SHAKE[::-1]))
-    dance = motion.Dance(seconds, timing.beats, cuts, shake)
+    dance = motion.Dance(seconds, timing.strokes, cuts, shake)
     sound = music.render(track, rng)
     write(root / "videos" / f"{_name(video)}.mp4", dance, sound, rng)
-    return np.asarray(timing.beats[cuts])
+    return np.asarray(timing.strokes[cuts])
 
 
 def write(path: Path, dance: motion.Dance, sound: np.ndarray, rng: np.random.Generator) -> None:
@@ -152,8 +153,8 @@ def _truth(
             "intro": int(drawn.intro[video]),
             "slope": float(drawn.slopes[video]),
             "signal": float(outcome.signal[video]),
-            "beats": np.round(drawn.beats[video], 4).tolist(),
-            "motion_beats": np.round(timing.beats, 4).tolist(),
+            "strokes": np.round(drawn.strokes[video], 4).tolist(),
+            "motion_strokes": np.round(timing.strokes, 4).tolist(),
             "cuts": np.round(cuts[video], 4).tolist(),
         }
         for video, timing in enumerate(timings)

@@ -1,4 +1,8 @@
-"""Music of a genre: drums, bass and chords on a grid of sixteenths, with swing and quiet intros."""
+"""Music of a genre: drums, bass and chords on a grid of sixteenths, with swing and quiet intros.
+
+On the strokes of a phrase all drums play, whatever the genre, and all is louder than between them. How loud
+exactly means nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,8 @@ SCALE = (0, 2, 4, 5, 7, 9, 11)
 """Semitones of the major scale."""
 PROGRESSIONS = ((0, 4, 5, 3), (5, 3, 0, 4), (0, 3, 4, 0), (1, 4, 0, 5))
 """Steps of the scale on which the chords of four bars stand."""
-QUIET, WEAK = 0.12, 0.4
-"""How loud an intro is, and a stroke off the beat."""
+QUIET, WEAK = 0.12, 0.5
+"""How loud an intro is, and what sounds between strokes."""
 
 
 class Genre(NamedTuple):
@@ -31,7 +35,7 @@ class Genre(NamedTuple):
     length: float
     """Seconds that a chord sounds."""
     on_beat: bool = True
-    """Whether chords off the beat are weak, as all else is."""
+    """Whether chords between strokes are weak, as all else is."""
 
 
 GENRES = {
@@ -72,6 +76,8 @@ class Track(NamedTuple):
     seconds: float
     swing: float
     intro: int
+    strokes: frozenset[int]
+    """Sixteenths from the first beat on."""
 
 
 def render(track: Track, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -90,11 +96,11 @@ def render(track: Track, rng: np.random.Generator) -> NDArray[np.float32]:
         step = (start + sixteenth) % 16
         root = progression[(start + sixteenth) // 16 % 4]
         level = QUIET if sixteenth < 4 * track.intro else 1.0
-        level *= rng.uniform(0.85, 1.15)
-        strong, level = level, level * (1.0 if sixteenth % 4 == 0 else WEAK)
+        level *= rng.uniform(0.5, 1)
+        strong, level = level, level * (1.0 if sixteenth in track.strokes else WEAK)
         drums = [(genre.kick, kick, 0.9, 0.9), (genre.snare, snare, 0.5, 0.6), (genre.hat, hat, 0.08, 0.15)]
         for pattern, sound, left, right in drums:
-            if pattern[step] == "x":
+            if pattern[step] == "x" or sixteenth in track.strokes:
                 _add(both, at, level * sound, left, right)
         if genre.bass[step] == "x":
             _add(both, at, level * _note(_table((1, 0.4, 0.1)), _pitch(key - 12, root), 0.25), 0.5, 0.5)
