@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -77,6 +78,8 @@ def labelled(v: Variant) -> str:
 )
 def test_a_committed_table_has_the_rows_and_columns_of_its_command(path, stream_folder, streams, tmp_path):
     requests = requests_of(path)
+    if "weights" in path.parts:  # which need not be here
+        requests = [replace(request, weights="random") for request in requests]
     table = pd.read_csv(path)
     experiment = EXPERIMENTS[path.stem]
     if "method" not in table:  # facts without runs
