@@ -141,6 +141,15 @@ def how_well_synchronicity_is_recovered() -> str:
     return said_of_synchronicity()[0]
 
 
+@claim(README)
+def what_an_encoder_is_worth() -> str:
+    found = table("weights/mosi", "fusion")
+    fused = found[~found["reference"]].groupby("text")["MSE"]
+    hashed, pretrained = fused.min()[["hashing", "minilm"]]
+    assert (fused.max() - fused.min() < hashed - pretrained).all()  # the encoder decides more than the fusion
+    return f"the best fusion's MSE is {hashed:.2f} on hashed words and {pretrained:.2f} on MiniLM"
+
+
 def test_the_excerpt_of_the_readme_is_what_the_terminal_shows():
     shown = excerpt()
     assert shown in README.read_text(encoding="utf-8"), f"README should show:\n{shown}"
