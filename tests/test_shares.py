@@ -233,7 +233,7 @@ def test_nothing_that_learns_can_reach_the_truth():
         if '"truth.json"' in path.read_text(encoding="utf-8")
     ]
     generators = ["data/synthetic/livestream/folder.py", "data/synthetic/shortvideo/folder.py"]
-    assert sorted(readers) == [*generators, "data/truth.py", "sync/questions.py"]
+    assert sorted(readers) == [*generators, "data/truth.py"]
     modules = reached([PROJECT], [*CORE, "bench.methods.network", "bench.methods.references"])
     assert "bench.methods.train" in modules
     assert not {"bench.experiments.truth", "bench.data.synthetic.livestream.folder"} & set(modules)
