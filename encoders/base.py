@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import nn
 
-from encoders.batches import embedded
+from encoders.batches import Batching, embedded
 from encoders.decoding import CannotDecode
 from encoders.feature import Feature, Undecodable
 from encoders.untrusted import first_line
@@ -82,7 +82,8 @@ class Encoder(ABC):
         """The features of prepared items, in their order.
 
         Args:
-            batch: what ``prepare`` returned for each; all arrays in them have the same shapes.
+            batch: what ``prepare`` returned for each, all of one kind (`batching`): unless it says else,
+                all arrays in them have the same shapes.
             device: where a network runs, "cpu" or "cuda" or "cuda:1" ...
         """
         return list(batch)
@@ -98,6 +99,14 @@ class Encoder(ABC):
     def cpu_batch(self) -> int:
         """How many items are embedded at once on the CPU, always exactly so many."""
         return 1
+
+    def batching(self, device: str) -> Batching:
+        """How prepared items are put together to be embedded: on the CPU so many of one layout.
+
+        Args:
+            device: where, "cpu" or "cuda" ...
+        """
+        return Batching(self.cpu_batch if device == "cpu" else self.batch)
 
     @property
     def title(self) -> str:

@@ -225,7 +225,7 @@ class HuggingFace(Network):
             device: as for every encoder.
         """
         inputs, states = self.states(network, batch, device)
-        return pooled(states, self.counted(inputs))
+        return pooled(states, inputs.get("attention_mask"))
 
     def states(
         self, network: Callable[..., Any], batch: Sequence[Mapping[str, torch.Tensor]], device: str
@@ -234,10 +234,6 @@ class HuggingFace(Network):
         with loading(self.found.path if self.found else self.folder or self.name):
             inputs = {name: stacked([item[name] for item in batch], device) for name in batch[0]}
             return inputs, network(**inputs).last_hidden_state
-
-    def counted(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
-        """Which of the tokens (B, tokens) the mean is over; None for all."""
-        return inputs.get("attention_mask")
 
 
 def pooled(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:

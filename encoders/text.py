@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import unicodedata
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
+from torch import nn
 
+from encoders import packing
 from encoders.base import Encoder, Item, UnknownEncoder, within
+from encoders.batches import Batching
 from encoders.cleaning import CannotClean, check_installed, cleaned, versions
 from encoders.decoding import CannotDecode
 from encoders.feature import Feature
@@ -134,7 +137,7 @@ class Transformer(HuggingFace):
     licences: ClassVar[dict[str, str]] = dict.fromkeys(repositories, "Apache-2.0")
     stand_in = "hashing"
     vocabulary = True
-    version = 2
+    version = 3
     special_tokens = 5
     """Token numbers that the hash leaves free, because models treat some of them (padding) specially."""
 
@@ -213,8 +216,34 @@ class Transformer(HuggingFace):
 
     @property
     def cpu_batch(self) -> int:
-        """8 texts: 16 are 2 to 10 % faster (bert, 16 to 64 tokens), but one text costs as much as a batch."""
+        """8 texts: 16 are 2 to 10 % faster (bert, 16 to 64 tokens), but one text costs as much as a batch.
+
+        Of texts that are laid end to end 8 of medium length fill a row.
+        """
         return 8
+
+    @cached_property
+    def packs(self) -> bool:
+        """Whether texts are laid end to end on the CPU, which not every network can take."""
+        return packing.fits(self.config)
+
+    def build(self) -> nn.Module:
+        """As for every network."""
+        network = super().build()
+        if self.packs:
+            packing.prepare(network)
+        return network
+
+    def batching(self, device: str) -> Batching:
+        """Texts of any length in a row of tokens, or as many of nearly one length as for every network.
+
+        On a device, where bits may depend on other texts, all are padded to the longest of them.
+        """
+        if device != "cpu":
+            return Batching(self.batch, kind=type)
+        if self.packs:
+            return Batching(packing.ROOM, kind=_rows, size=len, waiting=packing.WAITING)
+        return Batching(self.cpu_batch, kind=self._padded)
 
     @cached_property
     def longest(self) -> int:
@@ -223,25 +252,42 @@ class Transformer(HuggingFace):
         length: int = self.options["length"]
         return min(length, positions) if isinstance(positions, int) and positions > 0 else length
 
-    def prepare(self, item: Item) -> dict[str, torch.Tensor]:
-        """The token numbers and which of them are present, both (padded tokens,).
+    def prepare(self, item: Item) -> torch.Tensor:
+        """The token numbers (tokens,)."""
+        return torch.tensor(self.tokenize(item))
 
-        The text alone decides how far it is padded: to the next multiple of STEP, so that texts of nearly one
-        length are embedded together.
-        """
-        tokens = self.tokenize(item)
-        padding = max(0, min(-(-len(tokens) // STEP) * STEP, self.longest) - len(tokens))
-        return {
-            "input_ids": torch.tensor(tokens + [0] * padding),  # any number would do: nothing attends to it
-            "attention_mask": torch.tensor([1] * len(tokens) + [0] * padding),
-        }
+    def outputs(self, network: Callable[..., Any], batch: Sequence[Any], device: str) -> torch.Tensor:
+        """The mean over the tokens of each text, or its CLS token: (B, hidden size)."""
+        with loading(self.found.path if self.found else self.folder or self.name):
+            states = self._states(network, batch, device)
+            return torch.stack([self._summary(*both) for both in zip(batch, states, strict=True)])
 
-    def counted(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
-        """The tokens whose mean is the feature: all that are present, or CLS, wherever that stands."""
+    def _states(
+        self, network: Callable[..., Any], batch: Sequence[torch.Tensor], device: str
+    ) -> Sequence[torch.Tensor]:
+        """The last hidden state of each text, (tokens, hidden size)."""
+        if device == "cpu" and self.packs:
+            inputs = packing.end_to_end(batch)
+            row: torch.Tensor = network(**inputs).last_hidden_state[0]
+            return torch.split_with_sizes(row, inputs[packing.LENGTHS])[: len(batch)]
+        most = max(map(len, batch)) if device != "cpu" else self._padded(batch[0])
+        inputs = {name: t.to(device) for name, t in packing.padded(batch, most).items()}
+        states = network(**inputs).last_hidden_state
+        return [of[: len(text)] for of, text in zip(states, batch, strict=True)]
+
+    def _padded(self, text: torch.Tensor) -> int:
+        """How many tokens a text is padded to on the CPU, which it alone decides: a multiple of STEP."""
+        return max(len(text), min(-(-len(text) // STEP) * STEP, self.longest))
+
+    def _summary(self, text: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
+        """The mean of the states of a text's tokens, or the state of CLS, wherever that stands."""
         if not self.of_cls:
-            return super().counted(inputs)
+            return states.mean(dim=0)
         cls = self.tokenizer.cls_token_id
         if cls is None:
             raise WeightsUnavailable(f"the tokenizer of {self.name!r} has no CLS token; use pooling 'mean'")
-        present: torch.Tensor = inputs["input_ids"] == cls
-        return inputs["attention_mask"] * present
+        return states[(text == cls).to(states.device)].mean(dim=0)
+
+
+def _rows(text: torch.Tensor) -> int:
+    return packing.rows_of(len(text))

@@ -75,8 +75,8 @@ def test_the_bare_pass_gives_what_the_encoder_gives(chosen):
     forward = Forward.of(text, [text.prepare(one) for one in texts], "cpu")
     assert forward.items == 4
     # the longest last, and no padding that no text of a batch needs
-    assert [tuple(call.named["input_ids"].shape) for call in forward.calls(2)] == [(2, 2), (1, 3), (1, 20)]
-    assert [tuple(call.named["input_ids"].shape) for call in forward.calls(8)] == [(3, 3), (1, 20)]
+    assert [tuple(call.named["input_ids"].shape) for call in forward.calls(2)] == [(2, 2), (2, 20)]
+    assert [tuple(call.named["input_ids"].shape) for call in forward.calls(8)] == [(4, 20)]
 
 
 def test_operations_are_counted_with_those_of_attention(chosen):

@@ -113,11 +113,26 @@ def _chunks(
     else:
         size = encoder.cpu_batch
     entry = carried_encoder(encoder.modality, encoder.asked, place.plugins)
-    batches = [keys[start : start + size] for start in range(0, len(keys), size)]
+    if on_cpu and isinstance(items[keys[0]], str) and _packs(encoder):
+        number = -(-len(keys) // size)
+        batches = [keys[start::number] for start in range(number)]  # short texts fill what long ones leave
+    else:
+        batches = [keys[start : start + size] for start in range(0, len(keys), size)]
     return [
         _Chunk(encoder.recipe, encoder.fingerprint, place.plugins, entry, on_cpu, b, [items[k] for k in b])
         for b in batches
     ]
+
+
+def _packs(encoder: encoders.Encoder) -> bool:
+    """Whether texts of all lengths go together. Raises BenchError for whatever an encoder answers."""
+    try:
+        with undisturbed():
+            return encoder.batching("cpu").packs
+    except (KeyboardInterrupt, encoders.WeightsUnavailable):
+        raise
+    except BaseException as error:
+        raise _failed(encoder, Failure.of(error)) from error
 
 
 def _on_device(

@@ -16,6 +16,7 @@ item's vector depends on the item alone, as in the cache, and is the same when i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,7 +24,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
 from bench.data.splits import Parts
 from bench.features.batch import Batch
@@ -93,9 +94,9 @@ class Adapted(nn.Module):
         """Sources of a batch with the vectors that the network makes of their items, some at a time."""
         device = str(next(iter(parts.values())).values.device)
         call = self._moved(device)
-        most = self.encoder.cpu_batch if device == "cpu" else ON_DEVICE
-        count = sum(len(part.items) for part in parts.values())
-        again = self.config.checkpointing and torch.is_grad_enabled() and count > most
+        batching = self.encoder.batching(device)
+        if device != "cpu":
+            batching = replace(batching, most=min(batching.most, ON_DEVICE))
 
         def embed(prepared: Sequence[Any]) -> Tensor:
             with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=self._mixed(device)):
@@ -103,10 +104,13 @@ class Adapted(nn.Module):
             return made.float().reshape(len(made), -1, made.shape[-1])
 
         items = (((source, i), item) for source, part in parts.items() for i, item in part.prepared())
+        batches = list(alike(items, batching))
+        again = self.config.checkpointing and torch.is_grad_enabled() and len(batches) > 1
         vectors: dict[tuple[Source, int], Tensor] = {}
-        for keys, prepared in alike(items, most):
-            made = checkpoint(embed, prepared, use_reentrant=False) if again else embed(prepared)
-            vectors |= zip(keys, made, strict=True)
+        with set_checkpoint_early_stop(False):  # it stops by an exception, which looks like the network's
+            for keys, prepared in batches:
+                made = checkpoint(embed, prepared, use_reentrant=False) if again else embed(prepared)
+                vectors |= zip(keys, made, strict=True)
         return {
             source: part.filled(
                 torch.cat([self._none(part), *(vectors[source, i] for i in range(len(part.items)))])

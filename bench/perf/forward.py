@@ -12,13 +12,14 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from encoders import Network
-from encoders.batches import layout
+from encoders import Network, packing
 
 MASK = "attention_mask"
 """The input of a network that says which tokens are present, (B, tokens)."""
 ROUNDS = 2
-"""How often each size of a batch is tried."""
+"""How often each size of a batch is tried,"""
+TRIED = 64
+"""on how many items at most."""
 SIDE = {"cpu": 2048}
 LARGEST_SIDE = 8192
 """Rows of the square matrices whose product is the machine's peak: on the CPU, and on a device."""
@@ -56,7 +57,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Forward:
-    """A network and what it is called with, all items of one layout together."""
+    """A network and what it is called with, all items of one kind together."""
 
     network: nn.Module
     inputs: Sequence[Inputs]
@@ -64,10 +65,11 @@ class Forward:
 
     @classmethod
     def of(cls, encoder: Network, prepared: Sequence[Any], device: str) -> Forward:
-        """The pass that `encoder` makes over prepared items."""
+        """The pass that `encoder` makes over prepared items; of texts the usual one, over padded ones."""
+        kind = encoder.batching(device).kind
         groups: dict[Any, list[Any]] = {}
         for item in prepared:
-            groups.setdefault(layout(item), []).append(item)
+            groups.setdefault(kind(item), []).append(item)
         inputs = [_inputs(encoder, group, device).by_length for group in groups.values()]
         return cls(encoder.network(device), inputs, device)
 
@@ -96,9 +98,10 @@ class Forward:
     def best_size(self) -> int:
         """The size of a batch, a power of two, at which it is fastest; each is tried in turns.
 
-        Only the layout that most items have is tried.
+        Only some items of the kind that most are of are tried.
         """
-        most = replace(self, inputs=[max(self.inputs, key=len)])
+        largest = max(self.inputs, key=len)
+        most = replace(self, inputs=[largest.of(slice(None, None, -(-len(largest) // TRIED)))])
         sizes = [1 << power for power in range((most.items - 1).bit_length() + 1)]
         fastest = dict.fromkeys(sizes, 0.0)
         for _ in range(ROUNDS):
@@ -148,7 +151,7 @@ class _Caught(BaseException):
 
 
 def _inputs(encoder: Network, prepared: Sequence[Any], device: str) -> Inputs:
-    """What `encoder` calls its network with to embed prepared items of one layout."""
+    """What `encoder` calls its network with to embed prepared items of one kind."""
     found: list[Inputs] = []
 
     def catch(module: nn.Module, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -162,4 +165,6 @@ def _inputs(encoder: Network, prepared: Sequence[Any], device: str) -> Inputs:
         pass
     finally:
         hook.remove()
+    if packing.LENGTHS in found[0].named:
+        return Inputs((), packing.padded(prepared, max(map(len, prepared))))
     return found[0]
