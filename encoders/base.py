@@ -25,6 +25,9 @@ from encoders.weights import Found, Offer
 MODALITIES = ("text", "image", "video", "audio")
 """Modalities whose items an encoder turns into features; "numeric" is trained with the model."""
 
+IN_HALF = ":bfloat16"
+"""The end of a name that asks for a network to compute in bfloat16."""
+
 Item = str | Path
 """A text, or the path of an image, video or audio file."""
 
@@ -144,8 +147,12 @@ class Encoder(ABC):
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits over all that decides a feature: name, weights, options, version, source."""
-        parts = {
+        """16 hexadecimal digits over all that decides a feature."""
+        return hashlib.sha256(json.dumps(self._identity(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def _identity(self) -> dict[str, Any]:
+        """All that decides a feature: name, weights, options, version, source."""
+        return {
             "modality": self.modality,
             "encoder": type(self).__name__,
             "name": self.name,
@@ -154,7 +161,6 @@ class Encoder(ABC):
             "version": self.version,
             "code": self.code,
         }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def prepared(self, items: Iterable[Item]) -> Iterator[Any]:
         """For each item what ``prepare`` returns, or Undecodable with the reason."""
@@ -194,6 +200,10 @@ class Network(Encoder):
     A subclass implements ``find_weights``, ``present``, ``library``, ``build`` and ``outputs``. Random
     weights are drawn from a generator seeded by the encoder's name, so they are the same in every process,
     and the global random state stays as it was.
+
+    Attributes:
+        half: whether it computes in bfloat16, where torch thinks that fit: features are as wide as ever, and
+            differ by about half a percent. Only on request, by the end of its name.
     """
 
     stand_in: ClassVar[str] = ""
@@ -205,6 +215,7 @@ class Network(Encoder):
 
     def __init__(self, modality: str, name: str, weights: str, **options: Any):
         super().__init__(modality, name, weights, **options)
+        self.half = False
         self._network: tuple[str, nn.Module] | None = None
 
     @abstractmethod
@@ -232,14 +243,15 @@ class Network(Encoder):
 
     @property
     def trainable(self) -> bool:
-        """Whether it has `outputs`, which an encoder from outside may do without."""
-        return type(self).outputs is not Network.outputs
+        """Whether it has `outputs`, which an encoder from outside may do without, in full precision."""
+        return type(self).outputs is not Network.outputs and not self.half
 
     def embed(self, batch: Sequence[Any], device: str) -> list[Feature]:
         """`outputs` with the weights that were found, without gradients."""
-        network = self.network(device)
-        with torch.inference_mode():
-            return [Feature(values) for values in self.outputs(network, batch, device).cpu().numpy()]
+        network, kind = self.network(device), torch.device(device).type
+        with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=self.half):
+            outputs = self.outputs(network, batch, device).float()
+        return [Feature(values) for values in outputs.cpu().numpy()]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Itself: it does not change, and its network may be large."""
@@ -268,7 +280,8 @@ class Network(Encoder):
     @property
     def stamp(self) -> str:
         """Architecture, and which weights: ``resnet50 (IMAGENET1K_V2 11ad3fa6)``, ``resnet50 (random)``."""
-        return f"{self.architecture} ({self.found.stamp})" if self.found else super().stamp
+        name, weights = (self.architecture, self.found.stamp) if self.found else (self.name, "random")
+        return f"{name} ({weights}, bfloat16)" if self.half else f"{name} ({weights})"
 
     @property
     def source(self) -> str:
@@ -276,6 +289,16 @@ class Network(Encoder):
         if self.found:
             return f"{self.found.source} {self.found.digest}"
         return f"random, seed 0, torch {version('torch')}, {self.library} {version(self.library)}"
+
+    @property
+    def recipe(self) -> tuple[str, str, str, tuple[tuple[str, Any], ...]]:
+        """As of every encoder; the precision is in the name."""
+        modality, name, weights, options = super().recipe
+        return modality, name + IN_HALF if self.half else name, weights, options
+
+    def _identity(self) -> dict[str, Any]:
+        """As of every encoder, and the precision."""
+        return super()._identity() | ({"precision": "bfloat16"} if self.half else {})
 
     def network(self, device: str) -> nn.Module:
         """The network in evaluation mode on `device`; built at the first call and kept."""

@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from encoders.base import MODALITIES, Encoder, Network, UnknownEncoder
+from encoders.base import IN_HALF, MODALITIES, Encoder, Network, UnknownEncoder
 from encoders.feature import EncoderFailed
 from encoders.untrusted import WeightsUnavailable, first_line
 from encoders.weights import WEIGHTS
@@ -124,7 +124,7 @@ def names(modality: str) -> list[str]:
 
 def entry(modality: str, name: str) -> Entry:
     """The entry of a name, one of a family included. Raises UnknownEncoder with the nearest name."""
-    known, name = names(modality), name.removesuffix(AT_RANDOM)
+    known, name = names(modality), name.removesuffix(IN_HALF).removesuffix(AT_RANDOM)
     families = {prefix: found for (kind, prefix), found in _families.items() if kind == modality}
     if name in known:
         return _entries[modality, name]
@@ -145,7 +145,8 @@ def get(modality: str, name: str, weights: str = "auto", **options: Any) -> Enco
         name: a registered name; for images also any torchvision classification model, and timm/NAME; for
             the other modalities also a Hugging Face name ("owner/model") or a local folder with config.json.
             Weights of one's own are NAME@PATH; torchvision's by name are NAME:WEIGHTS; random ones beside
-            pretrained ones are NAME:random.
+            pretrained ones are NAME:random. NAME:bfloat16, last of all, computes in that, which is several
+            times as fast and moves features by about half a percent.
         weights: "auto" (pretrained if they can be had, else random with one warning), "pretrained" (an error
             if they cannot be had) or "random" (no look-up). Of no effect for encoders without weights.
         **options: options of the encoder, such as ``size`` of an image encoder.
@@ -158,6 +159,12 @@ def get(modality: str, name: str, weights: str = "auto", **options: Any) -> Enco
     if weights not in WEIGHTS:
         raise ValueError(f"weights must be one of {', '.join(WEIGHTS)}, not {weights!r}")
     found = entry(modality, name)
+    if name.endswith(IN_HALF):
+        encoder = get(modality, name.removesuffix(IN_HALF), weights, **options)
+        if not isinstance(encoder, Network):
+            raise UnknownEncoder(f"{modality} encoder {name!r} has no network that could compute in bfloat16")
+        encoder.half = True
+        return encoder
     if name.endswith(AT_RANDOM):
         if not issubclass(found.cls, Network):
             raise UnknownEncoder(f"{modality} encoder {name!r} has no weights that could be random")
