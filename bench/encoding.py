@@ -27,7 +27,7 @@ def plan(request: Request, progress: Callable[[str, int, int], None]) -> list[Fo
         progress("measuring", number, len(chosen))
         try:
             encoder = get_encoder(modality, name, asked.preset)
-            found.append(forecast(dataset, modality, encoder, asked.device.type))
+            found.append(forecast(dataset, modality, encoder, str(asked.device)))
         except encoders.WeightsUnavailable as error:
             raise UsageError(str(error)) from None
     progress("measuring", len(chosen), len(chosen))

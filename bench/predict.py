@@ -109,7 +109,7 @@ class Predictor:
         origin, layout = self.description.origin, self.description.layout
         dataset = read_unlabelled(data, origin.data, [s.source for s in layout.sources], allow_links)
         made = {m: encoder_of(m, origin.encoders[m]) for m in sorted(dataset.schema.encoded)}
-        cached, _ = encode(dataset, made, device=self.device.type)
+        cached, _ = encode(dataset, made, device=str(self.device))
         features = (joined(cached, dataset, made, self.finetuned) if self.finetuned else cached).like(layout)
         if layout.sources and not any(source.present.any() for source in features.sources.values()):
             known = ", ".join(str(s.source) for s in layout.sources)

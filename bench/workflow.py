@@ -354,7 +354,7 @@ def _features(
                 built,
                 jobs=request.jobs,
                 executor=request.executor,
-                device=asked.device.type,
+                device=str(asked.device),
                 plugins=request.plugins,
                 progress=reporter.encoding,
                 told=told,

@@ -42,7 +42,8 @@ ENCODER = click.option(
     "encoders",
     multiple=True,
     metavar="MODALITY=NAMES",
-    help="Encoders of a modality, with commas: image=resnet50,densenet121.",
+    help="Encoders of a modality, with commas: image=resnet50,densenet121; NAME:random has random weights, "
+    "NAME:bfloat16 computes in that.",
 )
 WEIGHTS = click.option(
     "--weights", type=click.Choice(["auto", "pretrained", "random"]), help="Of the encoders."
