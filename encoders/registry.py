@@ -161,7 +161,7 @@ def get(modality: str, name: str, weights: str = "auto", **options: Any) -> Enco
     found = entry(modality, name)
     if name.endswith(IN_HALF):
         encoder = get(modality, name.removesuffix(IN_HALF), weights, **options)
-        if not isinstance(encoder, Network):
+        if not isinstance(encoder, Network) or not encoder.trainable:  # its `embed` is its own
             raise UnknownEncoder(f"{modality} encoder {name!r} has no network that could compute in bfloat16")
         encoder.half = True
         return encoder
