@@ -12,8 +12,7 @@ from bench.data.names import is_engagement
 from bench.data.problems import some
 from bench.data.proposal.entities import add_features, add_tracks, draft_entities
 from bench.data.proposal.patterns import find_patterns
-from bench.data.proposal.samples import Links, choose_samples, choose_target, find_links
-from bench.data.proposal.sections import Section
+from bench.data.proposal.sections import Section, choose_samples, choose_target
 from bench.data.proposal.survey import Survey
 from bench.data.schema import MODALITIES, Schema
 from bench.errors import DataError, printable
@@ -38,9 +37,8 @@ def propose(folder: Path, allow_links: tuple[Path, ...] = ()) -> str:
             a file cannot be read.
     """
     found, examined = Survey(folder, allow_links), None
-    links = find_links(found)
     while True:
-        text = _draft(found, links)
+        text = _draft(found)
         schema = Schema.model_validate(tomllib.loads(text))
         if schema == examined:
             return text
@@ -51,16 +49,16 @@ def propose(folder: Path, allow_links: tuple[Path, ...] = ()) -> str:
         examined = schema
 
 
-def _draft(found: Survey, links: Links) -> str:
+def _draft(found: Survey) -> str:
     """A description without what is refused."""
-    samples = choose_samples(found, links)
+    samples = choose_samples(found)
     table = samples.fields["table"]
     target = choose_target(found, table)
     name = printable(found.root.resolve().name) or "dataset"
     head = Section({"name": name, "description": ""}, [HEAD, *found.refused.values()])
-    known = list(dict.fromkeys([table, *(other for _, other in links[table])]))
+    known = list(dict.fromkeys([table, *(other for _, other in found.links[table])]))
     for other in sorted(found.frames.keys() - known):
-        back = [column for column, to in links[other] if to == table]
+        back = [column for column, to in found.links[other] if to == table]
         why = f"it refers to the samples by {back[0]}" if back else "no column of the samples has its ids"
         fix = f"give it an id, and {table} a column with ids of its rows, separated by |"
         head.remarks.append(f"{other}: {why}; {fix}")
@@ -68,11 +66,11 @@ def _draft(found: Survey, links: Links) -> str:
     patterns = find_patterns(found, known, loose)
     if lost := sorted(loose.difference(*(pattern.files for pattern in patterns))):
         head.remarks.append(f"{len(lost)} media files that no cell and no id names: {some(lost)}")
-    own = [link for link in links[table] if (table, link[0]) not in found.refused]
+    own = [link for link in found.links[table] if (table, link[0]) not in found.refused]
     patterns = [pattern for pattern in patterns if (pattern.table, pattern.path) not in found.refused]
     entities = draft_entities(found, name, table, target.fields["column"], own, patterns)
     head.remarks += add_features(entities, found)
-    suited = Section(SYNCHRONOUS, [WHY]) if add_tracks(entities, found) else Section()
+    heard = add_tracks(entities, found)
     tables = tomlkit.table(is_super_table=True)
     for key, entity in entities.items():
         if entity.fields.keys().isdisjoint((*MODALITIES, "features")):
@@ -85,7 +83,7 @@ def _draft(found: Survey, links: Links) -> str:
         raise DataError(printable(f"{what}; {fix}."))
     text = head.toml()
     text.update({"target": target.toml(), "samples": samples.toml()})
-    if suited.fields and is_engagement(target.fields["column"]):
-        text["encoders"] = suited.toml()
+    if heard and is_engagement(target.fields["column"]):
+        text["encoders"] = Section(SYNCHRONOUS, [WHY]).toml()
     text["entities"] = tables
     return text.as_string()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from bench.data.arrays import Header
 from bench.data.names import entity_name, is_engagement, is_key, modality_named, subject
 from bench.data.proposal.patterns import Pattern
-from bench.data.proposal.samples import long_tailed
 from bench.data.proposal.sections import Section
 from bench.data.proposal.survey import Survey
 from bench.data.schema import MODALITIES
@@ -31,14 +29,14 @@ def draft_entities(
             name += "_2"
         return entities.setdefault(name, Section(table=table))
 
-    mine = [pattern for pattern in patterns if pattern.table == samples]
-    views = [p for p in mine if len({q.view for q in mine if q.modality == p.modality}) > 1]
-    others = [pattern for pattern in patterns if pattern not in views]
     taken = {column: f"names rows of {other}" for column, other in links}
     taken |= {found.ids[samples]: "the id", target: "the target"}
     if is_engagement(target):
         numbers = found.of_kind(samples, "numeric")
         taken |= {column: AFTERWARDS for column in numbers if column != target and is_engagement(column)}
+    mine = [pattern for pattern in patterns if pattern.table == samples]
+    views = [p for p in mine if len({q.view for q in mine if q.modality == p.modality}) > 1]
+    others = [pattern for pattern in patterns if pattern not in views]
     _fill(new(entity_name(name), samples), found, taken, others)
     for column, other in links:
         # two columns that refer to one table are two entities: home_team_id, away_team_id
@@ -57,16 +55,15 @@ def draft_entities(
 
 def _fill(entity: Section, found: Survey, taken: dict[str, str], patterns: list[Pattern]) -> None:
     """Give an entity the files of its table, and the columns by modality but for those that are taken."""
-    table, left_out = entity.table, []
-    for column, kind in found.kinds[table].items():
-        what, path = taken.get(column, kind), found.path(table, column)
-        if what not in (*MODALITIES, "vectors"):
-            left_out.append(f"{column} ({what})")
-        elif what != "vectors" and (table, path) not in found.refused:
-            entity.add(what, path)
-            if what == "numeric" and long_tailed(found.tables.numbers(table, column)):
-                entity.add("log", column)
+    table, uses = entity.table, found.kinds[entity.table] | taken
+    left_out = [f"{c} ({why})" for c, why in uses.items() if why not in (*MODALITIES, "vectors")]
     entity.remarks += [f"left out: {', '.join(left_out)}"] if left_out else []
+    for column, modality in uses.items():
+        path = found.path(table, column)
+        if modality in MODALITIES and (table, path) not in found.refused:
+            entity.add(modality, path)
+            if modality == "numeric" and found.long_tailed(table, column):
+                entity.add("log", column)
     for pattern in patterns:
         if pattern.table == table:
             entity.add(pattern.modality, pattern.path, pattern.remark)
@@ -80,45 +77,17 @@ def add_features(entities: dict[str, Section], found: Survey) -> list[str]:
     remarks = []
     for table, entity in tables.items():
         for column in found.of_kind(table, "vectors"):
-            fields = {"file": table, "array": column}
-            remarks += _add(entity, found, f"column {column!r} of {table}", fields)
+            remarks += _add(entity, found, f"column {column!r} of {table}", {"file": table, "array": column})
     for file, arrays in found.arrays.items():
         for array in arrays:
             what = f"{array.name!r} of {file}" if array.name else file
             what += f", {' x '.join(map(str, array.shape))} {array.dtype}"
-            ways = {table: _way(array, arrays, len(found.frames[table])) for table in tables}
+            ways = {t: way for t in tables if (way := _way(array, arrays, len(found.frames[t])))}
             # keys may name some rows of any table, and mostly name each of their own
-            fits = sorted(filter(ways.get, tables), key=lambda t: len(found.frames[t]) != array.shape[0])
-            if not fits:
-                remarks.append(f"{what}: {NOT_ROWS}")
-            for table in fits[:1]:
-                remarks += _add(tables[table], found, what, {"file": file} | ways[table])
+            best = min(ways, key=lambda t: len(found.frames[t]) != array.shape[0], default="")
+            fields = {"file": file} | ways.get(best, {})
+            remarks += _add(tables[best], found, what, fields) if best else [f"{what}: {NOT_ROWS}"]
     return remarks
-
-
-def add_tracks(entities: dict[str, Section], found: Survey) -> bool:
-    """Give entities with videos their sound, where no sound lies in the folder by itself; whether any has."""
-    videos = [path for path, modality in sorted(found.media.items()) if modality == "video"]
-    if "audio" in found.media.values() or not any(
-        has_sound(found.root / path) for path in videos[:LOOKED_AT]
-    ):
-        return False
-    for entity in entities.values():
-        for path in entity.fields.get("video", []):
-            entity.add("audio", path, f"audio: {path} has sound")
-    return True
-
-
-def has_sound(path: Path) -> bool:
-    """Whether a video has a sound track."""
-    from encoders.decoding import CannotDecode
-    from encoders.media import opened  # loads torch
-
-    try:
-        with opened(path, "audio"):
-            return True
-    except CannotDecode:
-        return False
 
 
 def _way(array: Header, arrays: list[Header], rows: int) -> dict[str, str]:
@@ -148,3 +117,19 @@ def _add(entity: Section, found: Survey, what: str, fields: dict[str, str]) -> l
     if columns := entity.fields.pop(modality, None):
         entity.remarks.append(f"features take the place of {modality} = {columns}; keep one of the two")
     return []
+
+
+def add_tracks(entities: dict[str, Section], found: Survey) -> bool:
+    """Give entities with videos their sound, where no sound lies in the folder by itself; whether any has."""
+    videos = [path for path, modality in sorted(found.media.items()) if modality == "video"][:LOOKED_AT]
+    if "audio" in found.media.values() or not videos:
+        return False
+    from bench.data.checks.media import undecodable  # loads torch
+
+    sounds = [("audio", found.root / path) for path in videos]
+    if len(undecodable(sounds, jobs=1, executor="inline", progress=lambda *done: None)) == len(videos):
+        return False
+    for entity in entities.values():
+        for path in entity.fields.get("video", []):
+            entity.add("audio", path, f"audio: {path} has sound")
+    return True

@@ -36,9 +36,9 @@ class Pattern(NamedTuple):
 def find_patterns(found: Survey, tables: list[str], loose: set[str]) -> list[Pattern]:
     """Path patterns that cover loose media files once: first those with most files, of ids before keys."""
     columns = [(table, found.ids[table]) for table in tables]
-    columns += [(table, column) for table in tables for column in found.of_kind(table, "key")]
-    single = [(t, c) for t, c in columns if "}" not in c and not found.is_list(t, c)]
-    candidates = [pattern for table, column in single for pattern in _candidates(found, table, column, loose)]
+    columns += [(table, key) for table in tables for key in found.of_kind(table, "key")]
+    single = [place for place in columns if not found.is_list(*place)]
+    candidates = [pattern for place in single for pattern in _candidates(found, *place, loose)]
     chosen: list[Pattern] = []
     for pattern in sorted(candidates, key=lambda p: -len(p.files)):
         if len(pattern.files) > 1 and all(pattern.files.isdisjoint(other.files) for other in chosen):

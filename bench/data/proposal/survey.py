@@ -1,19 +1,20 @@
-"""What lies in a folder: tables and what their columns are, arrays of features, media files."""
+"""What lies in a folder: tables, what their columns are and name, arrays of features, media files."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from itertools import permutations
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
 from bench.data.arrays import Header, headers
 from bench.data.checks.files import modality_of
-from bench.data.names import is_code, is_key, modality_by_suffix, words
+from bench.data.names import is_code, is_key, modality_by_suffix, subject, words
 from bench.data.patterns import paths_of
-from bench.data.problems import refuse
+from bench.data.problems import Problem, refuse
 from bench.data.reach import reachable
 from bench.data.schema import MEDIA
 from bench.data.splits import OFFICIAL
@@ -23,6 +24,10 @@ from bench.errors import DataError, printable
 
 FEW_BAD = 0.05
 """Share of cells that are not numbers up to which a column is numbers with faults, and not text."""
+MOSTLY = 0.8
+"""Share of a column's keys that must be known for them to refer to another table."""
+LONG_TAIL = 10.0
+"""Largest over smallest positive value from which a skewed number is taken as its logarithm."""
 SPLITS = {*OFFICIAL, "val", "valid", "dev", "training", "testing", "development", "eval"}
 DATE = r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ T].*)?"
 IDS = ("key", "text", *MEDIA, "row number")
@@ -37,6 +42,7 @@ class Survey:
         tables: what reads their columns, silent on faults.
         kinds: table -> column -> a modality, key, row number, time, split, vectors, or why it is not used.
         ids: table -> the column that names every row once, where there is one.
+        links: table -> the columns whose cells are mostly ids of another table, and that table.
         arrays: .npz and .npy files -> the headers of their arrays.
         media: media files -> modality.
         refused: (file, column, path pattern, array or "") -> why it is not used; grows with every check.
@@ -54,7 +60,11 @@ class Survey:
             elif suffix in (".csv", ".parquet"):
                 self.frames[name] = strict.table(name)
             elif suffix in (".npz", ".npy"):
-                self.arrays[name] = _headers(root / name)
+                try:
+                    self.arrays[name] = headers(root / name)
+                except Unreadable as error:
+                    fix = "save the arrays again, or take it out"
+                    refuse(Problem("unreadable-features", f"cannot be read ({error})", fix, name))
             elif modality := modality_of(root / name):
                 self.media[name] = modality
         if not self.frames:
@@ -63,6 +73,12 @@ class Survey:
         self.tables = Tables(root, lambda problem: None, self.frames)
         self.kinds = {f: {str(c): self._kind(f, str(c)) for c in t.columns} for f, t in self.frames.items()}
         self.ids = {file: column for file in self.frames if (column := self._id(file)) is not None}
+        self.links: dict[str, list[tuple[str, str]]] = {table: [] for table in self.frames}
+        for table, other in permutations(self.frames, 2):
+            columns = self.of_kind(table, "key", "text", "numeric") if other in self.ids else []
+            here = [(column, other) for column in columns if self._refers(table, column, other)]
+            # two ids that are alike are chance where another column is the key
+            self.links[table] += [link for link in here if link[0] != self.ids.get(table)] or here
 
     def of_kind(self, file: str, *kinds: str) -> list[str]:
         """The columns of some kinds, in the order of the file."""
@@ -71,6 +87,12 @@ class Survey:
     def is_list(self, file: str, column: str) -> bool:
         """Whether a cell holds several entries."""
         return len(self.tables.keys(file, column, many=True)) > int(self.tables.column(file, column).count())
+
+    def long_tailed(self, file: str, column: str) -> bool:
+        """Whether numbers are never negative, skewed, and from a value to a multiple of it, zeros aside."""
+        known = pd.Series(self.tables.numbers(file, column)).dropna()
+        positive = known[known > 0]
+        return bool(known.min() >= 0 and positive.max() >= LONG_TAIL * positive.min() and known.skew() >= 1)
 
     def path(self, file: str, column: str) -> str:
         """What to write for a column: its name, or a path pattern where its cells leave out a folder."""
@@ -84,12 +106,11 @@ class Survey:
 
     def named(self, file: str) -> set[str]:
         """The media files that cells of a table name."""
-        written = [self.path(file, column) for column in self.of_kind(file, *MEDIA)]
-        filled = [
-            paths_of(self.tables, file, c) if "{" in c else self.tables.keys(file, c, many=True)
-            for c in written
-        ]
-        return set[str]().union(*filled)
+        named = set[str]()
+        for column in self.of_kind(file, *MEDIA):
+            cells, path = self.tables.keys(file, column, many=True), self.path(file, column)
+            named.update(cells if column == path else paths_of(self.tables, file, path))
+        return named
 
     def _kind(self, file: str, column: str) -> str:
         raw, cells = self.frames[file][column].dropna(), self.tables.column(file, column)
@@ -97,7 +118,7 @@ class Survey:
         if present.empty:
             nested = "vectors" if len(raw) and isinstance(raw.iloc[0], np.ndarray) else "not texts or numbers"
             return nested if len(raw) else "empty in every row"
-        if "{" in column or not column.strip():
+        if set("{}") & set(column) or not column.strip():
             return "a brace in its name would make it a path pattern" if column.strip() else "without a name"
         if set(present) <= SPLITS:
             return "split"
@@ -126,29 +147,28 @@ class Survey:
         unique = filter(names_rows, self.of_kind(file, *IDS))
         return min(unique, key=lambda c: (IDS.index(self.kinds[file][c]), words(c) != ["id"]), default=None)
 
-
-def _headers(path: Path) -> list[Header]:
-    """What the arrays of a file say of themselves; none is loaded."""
-    try:
-        return headers(path)
-    except Unreadable as error:
-        fix = "save the arrays again, or take it out"
-        raise DataError(printable(f"{path} cannot be read ({error}); {fix}.")) from None
+    def _refers(self, table: str, column: str, other: str) -> bool:
+        """Whether cells are ids of another table; numbers say so only with their name, or if they are all."""
+        ids = self.tables.column(other, self.ids[other])
+        keys, known = set(self.tables.keys(table, column, many=True)), set(ids)
+        if len(keys & known) < MOSTLY * len(keys):
+            return False
+        thing = subject(self.ids[other]) or subject(PurePosixPath(other).stem).split("_")[-1]
+        codes = pd.to_numeric(ids, errors="coerce").isna().any()
+        return codes or thing in subject(column).split("_") or (column == self.ids[other] and keys == known)
 
 
 def _files(root: Path, allow_links: tuple[Path, ...]) -> Iterator[str]:
-    """Every file that is not hidden, once; links are followed only to where they may lead."""
-    seen = set[str]()
+    """Every file that is not hidden; links are followed to where they may lead, into a folder once."""
+    seen = {os.path.realpath(root)}
 
-    def is_new(name: str) -> bool:
-        real = os.path.realpath(root / name)
-        new = real not in seen and not os.path.basename(name).startswith(".")
-        seen.add(real)
-        return new and reachable(root, name, allow_links)
+    def shown(path: Path) -> bool:
+        return not path.name.startswith(".") and reachable(root, path.as_posix(), allow_links)
 
     for folder, folders, files in os.walk(root, followlinks=True):
         inside = Path(folder).relative_to(root)
-        folders[:] = [name for name in sorted(folders) if is_new((inside / name).as_posix())]
-        for path in (inside / name for name in sorted(files)):
-            if is_new(path.as_posix()) and (root / path).is_file():
-                yield path.as_posix()
+        new = {os.path.realpath(root / inside / name): name for name in folders if shown(inside / name)}
+        folders[:] = sorted(name for real, name in new.items() if real not in seen)
+        seen.update(new)
+        paths = (inside / name for name in sorted(files))
+        yield from (path.as_posix() for path in paths if shown(path) and (root / path).is_file())
