@@ -8,8 +8,14 @@ another.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import ClassVar
 
 import numpy as np
+
+from encoders.base import Encoder, within
+from encoders.feature import Feature
 
 RATE = 15
 """Steps per second."""
@@ -65,3 +71,29 @@ def pooled(starts: np.ndarray, ends: np.ndarray, values: np.ndarray, seconds: fl
     edges = np.minimum(np.arange(count + 1) / rate, max(seconds, 1e-6))
     at_edges = np.stack([np.interp(edges, knots, column) for column in integral.T], axis=1)
     return np.asarray(np.diff(at_edges, axis=0) / np.diff(edges)[:, None])
+
+
+class Clocked(Encoder):
+    """An encoder that measures a file with a library, and gives a sequence on this clock.
+
+    Args:
+        rate: steps per second.
+    """
+
+    library: ClassVar[tuple[str, str]]
+    """What measures: its name, and the distribution that it is in."""
+
+    def __init__(self, modality: str, name: str, weights: str, *, rate: int = RATE) -> None:
+        super().__init__(modality, name, weights, rate=within("rate", rate, *RATES))
+        self.rate = rate
+
+    @property
+    def source(self) -> str:
+        """The library that measures."""
+        name, distribution = self.library
+        return f"{name} {version(distribution)}"
+
+    def feature(self, stretches: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], end: float) -> Feature:
+        """The steps (T, D) with their times, of measurements side by side as `pooled` takes them."""
+        values = np.concatenate([pooled(*stretch, end, self.rate) for stretch in stretches], axis=1)
+        return Feature(values.astype(np.float32), times(len(values), self.rate))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -12,8 +11,8 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from encoders.base import Encoder, Item, within
-from encoders.clock import RATE, RATES, SECONDS, pooled, times
+from encoders.base import Item
+from encoders.clock import SECONDS, Clocked
 from encoders.decoding import CannotDecode
 from encoders.feature import Feature
 from encoders.media import opened
@@ -105,7 +104,7 @@ def _small(frame: VideoFrame, reformatter: VideoReformatter, shape: tuple[int, .
 
 
 @register("video", "flow")
-class Flow(Encoder):
+class Flow(Clocked):
     """A sequence of 24 numbers a step of motion, on the clock of `encoders.clock`.
 
     Dense optical flow (Farneback, SCIA 2003) between successive pictures, made independent of their light by
@@ -125,14 +124,7 @@ class Flow(Encoder):
         rate: steps per second.
     """
 
-    def __init__(self, modality: str, name: str, weights: str, *, rate: int = RATE) -> None:
-        super().__init__(modality, name, weights, rate=within("rate", rate, *RATES))
-        self.rate = rate
-
-    @property
-    def source(self) -> str:
-        """The library that measures the flow."""
-        return f"OpenCV {version('opencv-python-headless')}"
+    library = "OpenCV", "opencv-python-headless"
 
     def prepare(self, item: Item) -> Feature:
         """The steps (T, 24) with their times."""
@@ -158,8 +150,7 @@ class Flow(Encoder):
             (middles[:-1], middles[1:], changes),
             (starts, ends, flags),
         ]
-        values = np.concatenate([pooled(*stretch, video.end, self.rate) for stretch in stretches], axis=1)
-        return Feature(values.astype(np.float32), times(len(values), self.rate))
+        return self.feature(stretches, video.end)
 
 
 def _pairs(grey: np.ndarray, seconds: np.ndarray, lighting: np.ndarray) -> np.ndarray:

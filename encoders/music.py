@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from encoders.audio import decode
-from encoders.base import Encoder, Item, within
-from encoders.clock import RATE, RATES, SECONDS, events, pooled, times
+from encoders.base import Item
+from encoders.clock import SECONDS, Clocked, events
 from encoders.decoding import CannotDecode
 from encoders.feature import Feature
 from encoders.media import opened
@@ -100,7 +99,7 @@ def phase(beats: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 @register("audio", "music")
-class Music(Encoder):
+class Music(Clocked):
     """A sequence of 43 numbers a step of sound, on the clock of `encoders.clock`; a video's own track too.
 
     In order: onset strength of the whole and of low, middle and high bands (mean rise of their level in
@@ -115,14 +114,7 @@ class Music(Encoder):
         rate: steps per second.
     """
 
-    def __init__(self, modality: str, name: str, weights: str, *, rate: int = RATE) -> None:
-        super().__init__(modality, name, weights, rate=within("rate", rate, *RATES))
-        self.rate = rate
-
-    @property
-    def source(self) -> str:
-        """The library that measures."""
-        return f"librosa {version('librosa')}"
+    library = "librosa", "librosa"
 
     def prepare(self, item: Item) -> Feature:
         """The steps (T, 43) with their times."""
@@ -142,8 +134,7 @@ class Music(Encoder):
             (np.maximum(windows - half, 0), windows + half, of_sound),
             events(heard.beats, 2 * half, self.rate),
         ]
-        values = np.concatenate([pooled(*stretch, seconds, self.rate) for stretch in stretches], axis=1)
-        return Feature(values.astype(np.float32), times(len(values), self.rate))
+        return self.feature(stretches, seconds)
 
 
 def sound(path: Path) -> np.ndarray:
