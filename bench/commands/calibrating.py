@@ -33,34 +33,21 @@ USED_BY = MappingProxyType(
 """Option -> the parts that look at it."""
 
 
+def _count(name: str, default: int, what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """An option that is a number of two at least."""
+    return click.option(
+        f"--{name}", type=click.IntRange(min=2), default=default, show_default=True, help=what
+    )
+
+
 @click.command()
 @click.option(
     "--part", "parts", type=click.Choice(PARTS), multiple=True, help="May be given several times (all)."
 )
-@click.option(
-    "--repeats",
-    type=click.IntRange(min=2),
-    default=1000,
-    show_default=True,
-    help="simulated: comparisons of each case.",
-)
-@click.option(
-    "--datasets",
-    type=click.IntRange(min=2),
-    default=300,
-    show_default=True,
-    help="trained: datasets of noise.",
-)
-@click.option(
-    "--planted",
-    type=click.IntRange(min=2),
-    default=3,
-    show_default=True,
-    help="order: datasets with interactions within entities, and as many within modalities.",
-)
-@click.option(
-    "--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="shares, order: random splits."
-)
+@_count("repeats", 1000, "simulated: comparisons of each case.")
+@_count("datasets", 300, "trained: datasets of noise.")
+@_count("planted", 3, "order: datasets with interactions within entities, and as many within modalities.")
+@_count("seeds", 5, "shares, order: random splits.")
 @click.option(
     "--streams",
     type=click.IntRange(min=20),
