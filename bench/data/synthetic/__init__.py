@@ -7,10 +7,15 @@ A new one is a module or package in this folder with a function ``generate(root,
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from inspect import signature
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+
+from bench.files import written_aside
 
 G = TypeVar("G", bound=Callable[..., None])
 
@@ -41,6 +46,23 @@ def synthetic(name: str, *, samples: str, modalities: str) -> Callable[[G], G]:
         return generate
 
     return add
+
+
+@contextmanager
+def new_folder(root: Path, seed: int) -> Iterator[Path]:
+    """A folder to write into, which becomes `root` when complete, so that that is never half a dataset.
+
+    Raises:
+        ValueError: `seed` is negative.
+        FileExistsError: `root` exists and is not an empty folder.
+    """
+    if seed < 0:
+        raise ValueError(f"seed is {seed}; it must not be negative")
+    root = Path(os.path.abspath(root))
+    if root.exists() and not (root.is_dir() and not any(root.iterdir())):
+        raise FileExistsError(f"{root} exists; remove it first, or choose another folder")
+    with written_aside(root, sealed=False) as aside:
+        yield aside
 
 
 for _module in pkgutil.iter_modules(__path__, f"{__name__}."):

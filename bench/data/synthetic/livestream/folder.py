@@ -1,7 +1,6 @@
 """Writes the dataset's folder: description, tables, media, truth."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -15,9 +14,8 @@ import bench.data.synthetic.livestream.image as image
 import bench.data.synthetic.livestream.numeric as numeric
 import bench.data.synthetic.livestream.text as text
 import bench.data.synthetic.livestream.video as video
-from bench.data.synthetic import synthetic
+from bench.data.synthetic import new_folder, synthetic
 from bench.data.synthetic.livestream.factors import Design, Interaction, Levels, Sales, generator
-from bench.files import written_aside
 
 FEWEST_STREAMS = 20
 SEPARATOR = "|"  # between the commodities, and the clips, of one stream
@@ -107,12 +105,7 @@ def generate(
         raise ValueError(f"interaction is {interaction!r}; choose from {', '.join(get_args(Interaction))}")
     if not 0 <= removed < 1:
         raise ValueError(f"removed is {removed}; it must be at least 0 and below 1")
-    if seed < 0:
-        raise ValueError(f"seed is {seed}; it must not be negative")
-    root = Path(os.path.abspath(root))
-    if root.exists() and not (root.is_dir() and not any(root.iterdir())):
-        raise FileExistsError(f"{root} exists; remove it first, or choose another folder")
-    with written_aside(root, sealed=False) as aside:
+    with new_folder(root, seed) as aside:
         _write(aside, streams, interaction, seed, removed)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import datetime, timedelta
 from fractions import Fraction
 from importlib.resources import files
@@ -13,10 +12,9 @@ import av
 import numpy as np
 import pandas as pd
 
-from bench.data.synthetic import synthetic
+from bench.data.synthetic import new_folder, synthetic
 from bench.data.synthetic.shortvideo import factors, motion, music
 from bench.data.synthetic.shortvideo.factors import Design, Engagement, Timing
-from bench.files import written_aside
 
 FEWEST_VIDEOS = 12
 EXAMPLE = "examples/shortvideo.toml"
@@ -45,12 +43,7 @@ def generate(root: Path, *, videos: int = 240, seed: int = 0) -> None:
     """
     if videos < FEWEST_VIDEOS:
         raise ValueError(f"videos is {videos}; the generator needs at least {FEWEST_VIDEOS}")
-    if seed < 0:
-        raise ValueError(f"seed is {seed}; it must not be negative")
-    root = Path(os.path.abspath(root))
-    if root.exists() and not (root.is_dir() and not any(root.iterdir())):
-        raise FileExistsError(f"{root} exists; remove it first, or choose another folder")
-    with written_aside(root, sealed=False) as aside:
+    with new_folder(root, seed) as aside:
         _write(aside, videos, seed)
 
 
