@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from bench.compare.frame import Results, Row
 from bench.compare.simultaneous import LEVEL
-from bench.compare.verdict import DECIMALS, planned, planned_procedure
+from bench.compare.verdict import DECIMALS, ONE_SEED, planned, planned_procedure
+from bench.experiments.fusion import FusionMethods
 from bench.report.captions import provenance
 from bench.report.figures.comparison import legend
 from bench.report.figures.drawing import Drawing
@@ -17,6 +20,7 @@ from bench.report.figures.forest import Mark, forest, height
 from bench.report.figures.panel import ceiling_entry, ceiling_said, metric_panel
 from bench.report.figures.style import TWO_COLUMNS, canvas, key
 from bench.report.sheet import Cell, Column, Line, Sheet, interval_text
+from bench.variants import Choice, Variant
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,17 @@ class Arms:
     gain: str
     share: str
     title: str
+
+
+def variants(
+    choice: Choice, arms: Arms, recipe: Literal["tuned", "finetuned"], both: Callable[[Variant], bool]
+) -> list[Variant]:
+    """All rows of the comparison of fusions, and the second arm, by a recipe, after each that has `both`."""
+    rows = [
+        [v, replace(v, arm=arms.second, recipe=recipe)] if both(v) else [v]
+        for v in FusionMethods().variants(choice)
+    ]
+    return [variant for row in rows for variant in row]
 
 
 @dataclass(frozen=True)
@@ -104,11 +119,13 @@ def gains(results: Results, arms: Arms) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def said_of(results: Results, arms: Arms) -> str:
-    """Whom the second arm helps for sure, in sentences; "" where no method has both."""
+def said_of(results: Results, arms: Arms, more: str = "") -> str:
+    """Whom the second arm helps for sure, in sentences, then `more`; "" where no method has both."""
     table, pairs = gains(results, arms), pairs_of(results, arms)
     if not pairs:
         return ""
+    if results.plan.seeds < 2:
+        return ONE_SEED
     sure = table[table["p"] < LEVEL]
     largest = table.loc[table["gain"].idxmax()]
     said = ", ".join(f"{row.method} ({row.gain:+.{DECIMALS}f})" for row in sure.itertuples())
@@ -120,8 +137,8 @@ def said_of(results: Results, arms: Arms) -> str:
     rows = [row for pair in pairs.values() for row in (pair.first, pair.second)]
     return (
         f"{first}; the largest mean gain is {largest['method']}'s, {largest['gain']:+.{DECIMALS}f}. "
-        f"({planned_procedure(results, rows, len(pairs))}.)"
-    )
+        f"({planned_procedure(results, rows, len(pairs))}.) {more}"
+    ).rstrip()
 
 
 def gain_sheet(results: Results, table: pd.DataFrame, arms: Arms) -> Sheet:

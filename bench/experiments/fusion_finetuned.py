@@ -8,10 +8,8 @@ from dataclasses import replace
 import pandas as pd
 
 from bench.compare.frame import Results
-from bench.compare.verdict import ONE_SEED
 from bench.experiments import arms
 from bench.experiments.base import Experiment, experiment
-from bench.experiments.fusion import FusionMethods
 from bench.finetuning import FinetunedSpec
 from bench.report.captions import listed
 from bench.report.figures.drawing import Drawing
@@ -47,16 +45,11 @@ class FusionFinetuned(Experiment):
 
     def variants(self, choice: Choice) -> list[Variant]:
         """Two arms for every fusion."""
-        rows = [
-            [v] if v.reference else [v, replace(v, arm=ARMS.second, recipe="finetuned")]
-            for v in FusionMethods().variants(choice)
-        ]
-        return [variant for both in rows for variant in both]
+        return arms.variants(choice, ARMS, "finetuned", lambda variant: not variant.reference)
 
     def verdict(self, results: Results) -> str:
         """Which fusions it helps for sure."""
-        said = arms.said_of(results, ARMS)
-        return said and (ONE_SEED if results.plan.seeds < 2 else said)
+        return arms.said_of(results, ARMS)
 
     def tables(self, results: Results) -> dict[str, pd.DataFrame]:
         """The gain of every fusion."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import pandas as pd
 
 from bench.compare.agreement import agreement, flipped
 from bench.compare.frame import Results
-from bench.compare.verdict import ONE_SEED
 from bench.experiments import arms
 from bench.experiments.base import Experiment, experiment
-from bench.experiments.fusion import FusionMethods
 from bench.report.figures.drawing import Drawing
 from bench.report.figures.style import shown
 from bench.report.sheet import Cell, Column, Line, Sheet
@@ -40,16 +37,11 @@ class FusionTuned(Experiment):
 
     def variants(self, choice: Choice) -> list[Variant]:
         """Two arms for every method that can be tuned."""
-        rows = [
-            [v, replace(v, arm=ARMS.second, recipe="tuned")] if is_tunable(v.method) else [v]
-            for v in FusionMethods().variants(choice)
-        ]
-        return [variant for both in rows for variant in both]
+        return arms.variants(choice, ARMS, "tuned", lambda variant: is_tunable(variant.method))
 
     def verdict(self, results: Results) -> str:
         """Whom tuning helps for sure, and whether it changes the order."""
-        said = arms.said_of(results, ARMS)
-        return said and (ONE_SEED if results.plan.seeds < 2 else f"{said} {order(results)}")
+        return arms.said_of(results, ARMS, order(results))
 
     def tables(self, results: Results) -> dict[str, pd.DataFrame]:
         """The gain of every method, and the pairs of methods whose order flips."""
