@@ -6,11 +6,11 @@ Reading the dataset reports what reading finds; the modules here look further, o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.resources import files as resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pandas as pd
 
@@ -20,28 +20,14 @@ from bench.data.problems import Problem
 from bench.data.schema import BadDescription, Schema, read_schema
 from bench.errors import printable
 
-Progress = Callable[[str, int, int], None]
-"""Called as progress(what, done, total)."""
 
-
-def check(
-    folder: Path,
-    *,
-    deep: bool = False,
-    jobs: int = 1,
-    executor: str = "local",
-    progress: Progress = lambda what, done, total: None,
-    allow_links: tuple[Path, ...] = (),
-) -> list[Problem]:
+def check(folder: Path, *, allow_links: tuple[Path, ...] = (), **depth: Unpack[files.Depth]) -> list[Problem]:
     """Every problem of the dataset in a folder, one for all cells with the same fault, worst first.
 
     Args:
         folder: with a dataset.toml, or one that a shipped example fits.
-        deep: decode every media file, as the encoders do, too.
-        jobs: processes that decode.
-        executor: where (`bench.executors`).
-        progress: called with how far decoding is.
         allow_links: folders outside that links in the folder may lead to.
+        **depth: how thoroughly media files are looked at (`bench.data.checks.files.Depth`).
     """
     path = folder / "dataset.toml"
     try:
@@ -52,9 +38,7 @@ def check(
     if schema is None:
         what = "does not exist, and no shipped example fits the folder"
         return [Problem("no-description", what, f"let `bench data init {folder}` propose one", path.name)]
-    return examine(
-        folder, schema, deep=deep, jobs=jobs, executor=executor, progress=progress, allow_links=allow_links
-    )
+    return examine(folder, schema, allow_links=allow_links, **depth)
 
 
 def examine(
@@ -62,11 +46,8 @@ def examine(
     schema: Schema,
     frames: Mapping[str, pd.DataFrame] | None = None,
     *,
-    deep: bool = False,
-    jobs: int = 1,
-    executor: str = "local",
-    progress: Progress = lambda what, done, total: None,
     allow_links: tuple[Path, ...] = (),
+    **depth: Unpack[files.Depth],
 ) -> list[Problem]:
     """Every problem of a folder under a description at hand, as `check` returns them."""
     found: list[Problem] = []
@@ -76,7 +57,7 @@ def examine(
             dataset.vectors(source)
     shape.check(dataset, found.append)
     columns.check(dataset, found.append)
-    files.check(dataset, found.append, deep=deep, jobs=jobs, executor=executor, progress=progress)
+    files.check(dataset, found.append, **depth)
     if not any(problem.stops for problem in found):  # else there is no split to look at
         leaks.check(dataset, found.append)
         classes.check(dataset, found.append)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -33,6 +33,26 @@ FIX = {
 
 Finding = tuple[str, str]
 """Kind, and what is wrong with the file."""
+
+
+Progress = Callable[[str, int, int], None]
+"""Called as progress(what, done, total)."""
+
+
+class Depth(TypedDict, total=False):
+    """How thoroughly media files are looked at, as `check` takes it.
+
+    Attributes:
+        deep: decode every one of them, as the encoders do, too.
+        jobs: processes that decode.
+        executor: where (`bench.executors`).
+        progress: called with how far decoding is.
+    """
+
+    deep: bool
+    jobs: int
+    executor: str
+    progress: Progress
 
 
 class Format(NamedTuple):
@@ -88,10 +108,10 @@ def check(
     dataset: Dataset,
     report: Report,
     *,
-    deep: bool,
-    jobs: int,
-    executor: str,
-    progress: Callable[[str, int, int], None],
+    deep: bool = False,
+    jobs: int = 1,
+    executor: str = "local",
+    progress: Progress = lambda what, done, total: None,
 ) -> None:
     """Look at every media file once, with `deep` decode those that look right; report by column."""
     named = {
