@@ -1,5 +1,7 @@
 """Methods that look where they may not, or not at all, are flagged; honest ones are not."""
 
+import inspect
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -77,18 +79,15 @@ class Fails(Ridge):
         raise ValueError("no idea")
 
 
-def constant() -> type[fusions.Fusion]:
+class Constant(fusions.VectorFusion):
     """A fusion whose vector is learned, and the same for every sample."""
 
-    class Constant(fusions.VectorFusion):
-        def __init__(self, inputs):
-            super().__init__(inputs)
-            self.vector = torch.nn.Parameter(torch.ones(inputs.dim))
+    def __init__(self, inputs):
+        super().__init__(inputs)
+        self.vector = torch.nn.Parameter(torch.ones(inputs.dim))
 
-        def fuse_vectors(self, vectors):
-            return fusions.Fused(self.vector.expand(len(vectors), -1))
-
-    return Constant
+    def fuse_vectors(self, vectors):
+        return fusions.Fused(self.vector.expand(len(vectors), -1))
 
 
 @pytest.mark.parametrize("name", [*fusions.names(), *REFERENCES])
@@ -117,7 +116,7 @@ def test_what_is_planted_is_flagged_for_what_it_does(monkeypatch, kind, flaw):
 
 
 def test_a_fusion_that_ignores_its_inputs_is_flagged():
-    fusions.register("constant", paper="none")(constant())
+    fusions.register("constant", paper="none")(Constant)
     assert row("constant", moved("constant", methods.kind_of("constant")))["flagged"] == IGNORES
 
 
@@ -127,18 +126,12 @@ def test_a_method_that_fails_is_a_row_that_says_so(monkeypatch):
     assert row("fails", answer)["flagged"] == "failed: ValueError: no idea"
 
 
-PLUGIN = """
+PLUGIN = f"""
 import torch
 import fusions
 
 @fusions.register("constant", paper="none")
-class Constant(fusions.VectorFusion):
-    def __init__(self, inputs):
-        super().__init__(inputs)
-        self.vector = torch.nn.Parameter(torch.ones(inputs.dim))
-
-    def fuse_vectors(self, vectors):
-        return fusions.Fused(self.vector.expand(len(vectors), -1))
+{inspect.getsource(Constant)}
 """
 
 
