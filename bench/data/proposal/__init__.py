@@ -66,9 +66,7 @@ def _draft(found: Survey) -> str:
     patterns = find_patterns(found, known, loose)
     if lost := sorted(loose.difference(*(pattern.files for pattern in patterns))):
         head.remarks.append(f"{len(lost)} media files that no cell and no id names: {some(lost)}")
-    own = [link for link in found.links[table] if (table, link[0]) not in found.refused]
-    patterns = [pattern for pattern in patterns if (pattern.table, pattern.path) not in found.refused]
-    entities = draft_entities(found, name, table, target.fields["column"], own, patterns)
+    entities = draft_entities(found, name, table, target.fields["column"], patterns)
     head.remarks += add_features(entities, found)
     heard = add_tracks(entities, found)
     tables = tomlkit.table(is_super_table=True)

@@ -18,10 +18,12 @@ NOT_ROWS = "not floats (rows, D) or (rows, L, D) of a table; Python objects are 
 
 
 def draft_entities(
-    found: Survey, name: str, samples: str, target: str, links: list[tuple[str, str]], patterns: list[Pattern]
+    found: Survey, name: str, samples: str, target: str, patterns: list[Pattern]
 ) -> dict[str, Section]:
     """That of the samples' own columns and files, those of linked tables, one for each of several views."""
     entities: dict[str, Section] = {}
+    links = [link for link in found.links[samples] if (samples, link[0]) not in found.refused]
+    patterns = [pattern for pattern in patterns if (pattern.table, pattern.path) not in found.refused]
 
     def new(name: str, table: str) -> Section:
         name = re.sub(r"\W+", "_", name).strip("_") or "sample"
