@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from itertools import permutations
 from pathlib import Path, PurePosixPath
 
@@ -15,11 +13,11 @@ from bench.data.checks.files import modality_of
 from bench.data.names import is_code, is_key, modality_by_suffix, subject, words
 from bench.data.patterns import paths_of
 from bench.data.problems import Problem, refuse
-from bench.data.reach import reachable
 from bench.data.schema import MEDIA
 from bench.data.splits import OFFICIAL
 from bench.data.tables import Tables
 from bench.data.untrusted import Unreadable
+from bench.data.walk import readable
 from bench.errors import DataError, printable
 
 FEW_BAD = 0.05
@@ -53,7 +51,7 @@ class Survey:
         self.frames, self.arrays = dict[str, pd.DataFrame](), dict[str, list[Header]]()
         self.media = dict[str, str]()
         strict = Tables(root, refuse, allow_links=allow_links)
-        for name in _files(root, allow_links):
+        for name in readable(root, allow_links):
             suffix = Path(name).suffix.lower()
             if name.encode(errors="replace").decode() != name:
                 self.refused[name, ""] = f"the name of {printable(name)} is not UTF-8; rename it"
@@ -156,19 +154,3 @@ class Survey:
         thing = subject(self.ids[other]) or subject(PurePosixPath(other).stem).split("_")[-1]
         codes = pd.to_numeric(ids, errors="coerce").isna().any()
         return codes or thing in subject(column).split("_") or (column == self.ids[other] and keys == known)
-
-
-def _files(root: Path, allow_links: tuple[Path, ...]) -> Iterator[str]:
-    """Every file that is not hidden; links are followed to where they may lead, into a folder once."""
-    seen = {os.path.realpath(root)}
-
-    def shown(path: Path) -> bool:
-        return not path.name.startswith(".") and reachable(root, path.as_posix(), allow_links)
-
-    for folder, folders, files in os.walk(root, followlinks=True):
-        inside = Path(folder).relative_to(root)
-        new = {os.path.realpath(root / inside / name): name for name in folders if shown(inside / name)}
-        folders[:] = sorted(name for real, name in new.items() if real not in seen)
-        seen.update(new)
-        paths = (inside / name for name in sorted(files))
-        yield from (path.as_posix() for path in paths if shown(path) and (root / path).is_file())
