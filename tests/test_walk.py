@@ -1,23 +1,25 @@
 """The files of a folder that a proposal looks at."""
 
 import os
+from pathlib import Path
 
 import pytest
 
 from bench.data.walk import readable
 
 
+def touch(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
 def test_files_once_however_links_run(tmp_path):
     home, outside = tmp_path / "home", tmp_path / "outside"
-    for name in (
-        "home/b/deep/two.csv",
-        "home/b/one.csv",
-        "home/.hidden/x.csv",
-        "home/.y.csv",
-        "outside/z.csv",
-    ):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
+    touch(home / "b" / "deep" / "two.csv")
+    touch(home / "b" / "one.csv")
+    touch(home / ".hidden" / "x.csv")
+    touch(home / ".y.csv")
+    touch(outside / "z.csv")
     (home / "b" / "up").symlink_to("..")
     (home / "me").symlink_to(home)
     (home / "c").symlink_to("b")
