@@ -5,7 +5,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -227,6 +227,7 @@ def _unevenness(drawn: Design) -> float:
     return float(distance) + max(_overshoot(_signal(columns, interaction)) for interaction in PRODUCTS)
 
 
+@lru_cache(maxsize=8)  # datasets that differ in their interaction or gaps share one
 def design(streams: int, seed: int) -> Design:
     """Draw the factors, then redraw one part after the other, keeping what makes the design more even."""
     rng = generator(seed, "design")

@@ -18,12 +18,13 @@ def _shape(entity: str, rng: np.random.Generator) -> NDArray[np.bool_]:
     """A mask (96, 96) wholly inside the picture: disc (anchor), box (commodity) or band (room)."""
     radius = 14
     centre = rng.integers(radius, SIDE - radius, size=2)
-    down, across = np.indices((SIDE, SIDE)) - centre[:, None, None]
-    inside: NDArray[np.bool_] = abs(down) < radius // 2
+    down, across = np.arange(SIDE) - centre[:, None]
     if entity == "anchor":
-        inside = np.hypot(down, across) < radius
+        inside: NDArray[np.bool_] = np.hypot(down[:, None], across) < radius
     elif entity == "commodity":
-        inside = (abs(down) < radius) & (abs(across) < radius)
+        inside = (abs(down) < radius)[:, None] & (abs(across) < radius)
+    else:
+        inside = np.repeat((abs(down) < radius // 2)[:, None], SIDE, axis=1)
     return inside
 
 
@@ -35,8 +36,8 @@ def render(entity: str, level: int, rng: np.random.Generator) -> NDArray[np.uint
     for _ in range(2):
         # One shape lighter and an equal one darker: the mean, which is the signal, stays.
         contrast = rng.uniform(-32, 32, size=3)
-        canvas += contrast * _shape(entity, rng)[..., None]
-        canvas -= contrast * _shape(entity, rng)[..., None]
+        canvas[_shape(entity, rng)] += contrast
+        canvas[_shape(entity, rng)] -= contrast
     canvas += rng.normal(0, 4, size=(SIDE, SIDE, 1))
     pixels: NDArray[np.uint8] = np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
     return pixels

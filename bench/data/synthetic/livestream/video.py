@@ -26,9 +26,11 @@ def render(level: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     grid = np.arange(SIDE)[None, :, None]
     offsets = abs((grid - centres[:, None, :] + SIDE / 2) % SIDE - SIDE / 2)
     disc = np.hypot(offsets[:, :, None, 0], offsets[:, None, :, 1]) < 9
-    frames = colour + 60.0 * disc[..., None] + rng.normal(0, 3, size=(SIDE, SIDE, 1))
-    pixels: NDArray[np.uint8] = np.clip(np.rint(frames), 0, 255).astype(np.uint8)
-    return pixels
+    noise = rng.normal(0, 3, size=(SIDE, SIDE, 1))
+    around, inside = (
+        np.clip(np.rint(shade + noise), 0, 255).astype(np.uint8) for shade in (colour, colour + 60.0)
+    )
+    return np.where(disc[..., None], inside, around)
 
 
 def write(path: Path, level: int, rng: np.random.Generator) -> None:
