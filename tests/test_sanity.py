@@ -13,9 +13,13 @@ from bench.methods.references import REFERENCES
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory, none_drawn) -> pd.DataFrame:
-    """A fusion, and of the references those that are looked at here: boosted trees take longer than all."""
+    """A fusion, and of the references those that are looked at here: boosted trees take longer than all.
+
+    A few epochs suffice, and pictures of 64 pixels: what they show is their mean colour.
+    """
     out = tmp_path_factory.mktemp("out")
     options = ["--weights", "random", "--device", "cpu", "--executor", "inline", "--seeds", "2"]
+    options += ["--set", "training.epochs=20", "--set", "encoders.image_size=64"]
     with pytest.MonkeyPatch.context() as patch:
         for name in set(REFERENCES) - {"ridge", "predict-mean"}:
             patch.delitem(REFERENCES, name)
