@@ -33,6 +33,9 @@ ROOT = Path(str(bench.__file__)).parent.parent
 OURS = ("bench", "encoders", "fusions")
 """The packages whose modules a template imports."""
 
+TRAINER, WITH_AN_OPTIMIZER = "bench.methods.train", "torch._dynamo"
+"""Where networks are trained, and what torch imports, for a second or more, with the first optimizer."""
+
 
 class Fork:
     """A process that the template has forked, to be asked as a `Popen` is."""
@@ -187,6 +190,8 @@ def _fork(
     if module.partition(".")[0] in OURS:
         with suppress(Exception):  # the worker says why
             import_module(module)
+            if TRAINER in sys.modules:
+                import_module(WITH_AN_OPTIMIZER)
     gc.freeze()  # a worker need not look through, and so copy, what is imported
     connection, status, stderr = handles
     template, pid = os.getpid(), os.fork()
