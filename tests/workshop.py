@@ -144,8 +144,7 @@ class Workshop:
     def predict(self, run: str, predicted: np.ndarray | float, **columns: object) -> None:
         """Change the stored predictions of a run, or other columns of the table."""
         path = self.store.root / run / "predictions.parquet"
-        table = pd.read_parquet(path).assign(y_pred=predicted, **columns)
-        table.to_parquet(path, index=False)
+        self.store.predictions(run).assign(y_pred=predicted, **columns).to_parquet(path, index=False)
         seal(path.parent)
 
     def explain(self, run: str, r2: float) -> None:
