@@ -46,8 +46,8 @@ def recovery(
     for draw in range(DRAWS):
         rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
         truth = rankdata(planted[rows])
-        correlations = np.array([_pearson(ranks, truth) for ranks in rankdata(every[:, rows], axis=1)])
-        for name, of_seeds in zip(filled, np.split(correlations, ends), strict=True):
+        again = np.array([_pearson(ranks, truth) for ranks in rankdata(every[:, rows], axis=1)])
+        for name, of_seeds in zip(filled, np.split(again, ends), strict=True):
             draws[name][draw] = np.mean(of_seeds)
     rows_out: list[dict[str, Any]] = []
     for name, correlations in found.items():

@@ -21,6 +21,8 @@ FREQUENCIES = (20, 1, 1, 1, 1, 1, 20)
 GRADES = np.repeat(np.arange(LEVELS), FREQUENCIES)
 MODALITIES = ("text", "image", "numeric")
 MAX_ITEMS = 6
+# the mean of k independent items has variance 1/k, and k is uniform on 1..6
+SPREAD_OF_MEANS = math.sqrt(np.mean(1 / np.arange(1, MAX_ITEMS + 1)))
 MAX_CLIPS = 3
 ROUNDS = 100
 
@@ -131,8 +133,7 @@ class Design:
         if itemised:
             present = np.arange(MAX_ITEMS) < self.counts[:, None]
             mean = (np.prod(itemised, axis=0) * present).sum(axis=1) / self.counts
-            # The mean of k independent items has variance 1/k, and k is uniform on 1..6.
-            result = result * mean / math.sqrt(np.mean(1 / np.arange(1, MAX_ITEMS + 1)))
+            result = result * mean / SPREAD_OF_MEANS
         return result
 
 
@@ -212,16 +213,19 @@ def _largest_shares() -> dict[tuple[str, ...], float]:
     return largest
 
 
-def _unevenness(drawn: Design) -> float:
-    """How far a design is from the population: 0 if its terms are uncorrelated with unit variance.
+def _touched(part: str, factors: tuple[str, ...]) -> bool:
+    """Whether redrawing a part changes the column of these factors."""
+    return part in factors or (part == "items" and any(name.startswith("commodity.") for name in factors))
+
+
+def _unevenness(columns: Mapping[tuple[str, ...], Values]) -> float:
+    """How far columns are from the population: 0 if they are uncorrelated with unit variance.
 
     The terms of all interactions are looked at together, so that the choice, and with it every media file,
     does not depend on the interaction. A signal beyond the range of sales counts too: clipping would take it
     from the ceiling.
     """
-    largest = _largest_shares()
-    weights = np.sqrt(list(largest.values()))
-    columns = {factors: drawn.column(factors) for factors in largest}
+    weights = np.sqrt(list(_largest_shares().values()))
     matrix = np.stack(list(columns.values())) * weights[:, None]
     distance = np.linalg.norm(np.cov(matrix, ddof=0) - np.diag(weights**2))
     return float(distance) + max(_overshoot(_signal(columns, interaction)) for interaction in PRODUCTS)
@@ -232,12 +236,17 @@ def design(streams: int, seed: int) -> Design:
     """Draw the factors, then redraw one part after the other, keeping what makes the design more even."""
     rng = generator(seed, "design")
     best = _first(rng, streams)
-    unevenness = _unevenness(best)
+    columns = {factors: best.column(factors) for factors in _largest_shares()}
+    unevenness = _unevenness(columns)
     parts = [f"{entity}.{modality}" for entity, modalities in FACTORS.items() for modality in modalities]
     for part in (*parts, "items") * ROUNDS:
         candidate = _redrawn(best, part, rng)
-        if (of_candidate := _unevenness(candidate)) < unevenness:
-            best, unevenness = candidate, of_candidate
+        redrawn = {
+            factors: candidate.column(factors) if _touched(part, factors) else values
+            for factors, values in columns.items()
+        }
+        if (of_candidate := _unevenness(redrawn)) < unevenness:
+            best, columns, unevenness = candidate, redrawn, of_candidate
     return best
 
 

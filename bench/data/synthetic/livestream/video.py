@@ -30,7 +30,8 @@ def render(level: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     around, inside = (
         np.clip(np.rint(shade + noise), 0, 255).astype(np.uint8) for shade in (colour, colour + 60.0)
     )
-    return np.where(disc[..., None], inside, around)
+    pixels: NDArray[np.uint8] = np.where(disc[..., None], inside, around)
+    return pixels
 
 
 def write(path: Path, level: int, rng: np.random.Generator) -> None:
