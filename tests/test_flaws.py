@@ -92,7 +92,8 @@ class Constant(fusions.VectorFusion):
 
 @pytest.mark.parametrize("name", [*fusions.names(), *REFERENCES])
 def test_what_is_registered_is_honest(name, monkeypatch):
-    monkeypatch.setattr(flaws, "SAMPLES", 60)  # half as many as the command takes
+    monkeypatch.setattr(flaws, "SAMPLES", 60)  # half as many as the command takes, and as many epochs
+    monkeypatch.setattr(flaws, "EPOCHS", 4)
     found = moved(name, methods.kind_of(name))
     said = row(name, found)["flagged"]
     assert found["spoiled"] == found["renumbered"] == 0

@@ -44,7 +44,7 @@ from bench.spec import RunSpec
 from bench.trial import parts_of, trial
 from fusions import Source
 
-SAMPLES = 120
+SAMPLES, EPOCHS = 120, 8
 INFORMATIVE = Source("room", "numeric")
 """The source whose numbers the target follows from."""
 TOUCHED = 1e-6
@@ -184,7 +184,7 @@ def _spec(name: str, kind: type[Method]) -> RunSpec:
         method=name,
         options=load_preset("quick").fusions.get(name, {}),
         model=ModelConfig(dim=8, heads=2),
-        training=TrainingConfig(epochs=8, patience=4, lr=5e-3, split="random"),
+        training=TrainingConfig(epochs=EPOCHS, patience=4, lr=5e-3, split="random"),
         seed=0,
         dataset="examined",
         target=Target.model_validate({"column": "target"} | task),
