@@ -10,6 +10,7 @@ from workshop import (
     Row,
     Workshop,
     caption_of,
+    figures_and_page,
     headline_of,
     rows_of,
     sheet_of,
@@ -89,8 +90,7 @@ def test_a_folder_is_called_by_its_last_part(workshop):
     glance = at_a_glance(plan, rows_of(plan, workshop.store), METRICS)
     assert glance["text"].tolist() == ["bert-of-ours", "hashing"]
     assert "memf (bert-of-ours)" in verdict(plan, workshop.store)
-    figures = workshop.draw()
-    page = write_page([plan], workshop.store, workshop.out).read_text("utf-8")
+    figures, page = figures_and_page(plan, workshop.store, workshop.out)
     assert "someone" not in page + figures["fusion"].caption
 
 
@@ -283,8 +283,7 @@ def test_what_is_left_of_a_store_is_drawn(workshop, split):
     for row in plan.rows[1:]:  # damaged
         (workshop.store.root / row.runs[2] / "predictions.parquet").write_bytes(b"PAR1")
     assert pipe_rows(written(workshop, plan)[".md"])[2:], "three rows with a seed less, one with two less"
-    figures = workshop.draw()
+    figures, page = figures_and_page(plan, workshop.store, workshop.out)
     assert figures.keys() == {"fusion", "cost", "errors"}
-    page = write_page([plan], workshop.store, workshop.out).read_text("utf-8")
     assert "Missing runs: 4" in page
     assert "2 of 3 seeds" in page

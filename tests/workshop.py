@@ -231,6 +231,14 @@ def write_page(plans: Sequence[Plan], store: RunStore, out: Path) -> Path:
     return write_chapters([reading.chapter(reading.write_figures(out)) for reading in readings], out)
 
 
+def figures_and_page(plan: Plan, store: RunStore, out: Path) -> tuple[dict[str, Figure], str]:
+    """What is drawn of a plan, and the text of a page with it."""
+    reading = read(plan, store)
+    figures = reading.write_figures(out)
+    page = write_chapters([reading.chapter(figures)], out).read_text("utf-8")
+    return {figure.name: figure for figure in figures}, page
+
+
 FACTS = {
     "histogram": [
         {"part": part, "left": 1.5 + i / 2, "right": 2 + i / 2, "count": count // share}
