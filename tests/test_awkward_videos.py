@@ -101,12 +101,13 @@ UNEVEN = np.array([*EVEN[:60:20], *EVEN[60:90], *EVEN[90::15], EVEN[-1]])
 JITTER = EVEN + 0.012 * np.sin(np.arange(len(EVEN)) * 2.0)
 GAPS = np.delete(EVEN, np.arange(40, 58))
 H264 = {"codec": "libx264", "preset": "ultrafast"}
+VP8 = {"codec": "libvpx", "deadline": "good", "cpu-used": "5"}
 
 RIGHT = {
     "plain.mp4": {},
     "uneven.mkv": {"at": UNEVEN},
     "uneven.mp4": {"at": UNEVEN},
-    "uneven-b-frames.mp4": {"at": UNEVEN, "codec": "libx264", "bf": "2"},
+    "uneven-b-frames.mp4": {"at": UNEVEN, "codec": "libx264", "preset": "veryfast", "bf": "2"},
     "jitter.mkv": {"at": JITTER},
     "gaps.mp4": {"at": GAPS},
     "late.ts": {"container": {"output_ts_offset": "20"}, **H264},
@@ -122,7 +123,7 @@ RIGHT = {
     "without-length.mkv": {"container": {"live": "1"}},
     "fragments.mp4": {"container": {"movflags": "frag_keyframe+empty_moov"}},
     "without-stamps.avi": {},
-    "vp8.webm": {"codec": "libvpx"},
+    "vp8.webm": VP8,
     "a-matroska.mp4": {"kind": "matroska"},
 }
 """File -> how the scene is written."""
@@ -203,8 +204,13 @@ CODECS = {
     "h264.mp4": {"codec": "libx264", "preset": "veryfast", "bf": "3"},
     "open.mp4": {"codec": "libx264", "preset": "veryfast", "x264-params": "open-gop=1:keyint=24:bframes=3"},
     "refresh.mp4": {"codec": "libx264", "preset": "veryfast", "x264-params": "intra-refresh=1:keyint=24"},
-    "vp8.mkv": {"codec": "libvpx"},
-    "uneven.mkv": {"codec": "libx264", "bf": "3", "at": np.delete(FAR, np.arange(30, 300, 3))},
+    "vp8.mkv": VP8,
+    "uneven.mkv": {
+        "codec": "libx264",
+        "preset": "veryfast",
+        "bf": "3",
+        "at": np.delete(FAR, np.arange(30, 300, 3)),
+    },
 }
 
 

@@ -209,7 +209,10 @@ def test_what_is_not_stored_is_left_out(drawn, tmp_path):
     empty = RunStore(tmp_path)
     assert write_figures(plans, empty, tmp_path) == []
     assert not (tmp_path / "figures").exists()
-    refused = [plan.model_copy(update={"not_applicable": "one entity"}) for plan in drawn.workshop.plans]
+    refused = [
+        plan.model_copy(update={"not_applicable": "one entity", "rows": plan.rows[:2]})
+        for plan in drawn.workshop.plans
+    ]
     assert write_figures(refused, drawn.workshop.store, tmp_path) == []
     unknown = plans[0].model_copy(update={"experiment": "perf"})
     assert write_figures([unknown], drawn.workshop.store, tmp_path) == []

@@ -150,9 +150,9 @@ def test_the_table_has_errors_and_the_yardstick_of_equal_shares():
 
 @pytest.fixture
 def small(monkeypatch):
-    """Few epochs and the smallest pictures, for tests that say nothing of how well anything is learned."""
+    """One epoch and the smallest pictures, for tests that say nothing of how well anything is learned."""
     preset = load_preset("quick")
-    training = preset.training.model_copy(update={"epochs": 2})
+    training = preset.training.model_copy(update={"epochs": 1})
     encoders = preset.encoders.model_copy(update={"image": "resnet18", "image_size": 32})
     quicker = preset.model_copy(update={"training": training, "encoders": encoders})
     monkeypatch.setattr("bench.request.load_preset", lambda name: quicker)
