@@ -228,7 +228,7 @@ def test_failed_runs_are_left_out_of_a_comparison(tmp_path):
     results = read(plan, workshop.store).results.finite
     assert [(r.row.method, list(r.runs)) for r in results] == [("memf", [0]), ("mean", [1])]
     assert not len(results[0].against(results[1], "MSE")), "no seed has both"
-    assert set(workshop.draw()) == {"entity-fusion"}
+    assert set(workshop.drawn()) == {"entity-fusion"}
 
 
 def test_interval_and_pairing_are_those_of_the_tables(drawn):
@@ -323,13 +323,12 @@ def test_the_line_of_costs_has_what_no_cheaper_row_beats(tmp_path):
     for row, params in zip(plan.rows, (400, 300, 200, 350), strict=True):
         for run in row.runs:
             workshop.measure(run, params=params)
-    assert "by trainable parameters: mult, tfn and memf;" in workshop.draw()["cost"].finding
+    assert "by trainable parameters: mult, tfn and memf;" in workshop.drawn()["cost"].finding
 
 
 @pytest.mark.parametrize(("sure", "said"), [(0.99, "sure"), (0.6, "unsure")])
-def test_errors_of_parts_average_to_those_of_all(tmp_path, sure, said, monkeypatch):
+def test_errors_of_parts_average_to_those_of_all(tmp_path, sure, said):
     """Of classes: how often a prediction is right against its probability, and the loss of every class."""
-    canvases = record(monkeypatch)
     workshop = Workshop(tmp_path, target=Target(column="kind", task="binary", classes=["no", "yes"]))
     plan = workshop.plan("fusion", [Row("memf", 0.5), Row("tfn", 0.7)])
     for row in plan.rows:
@@ -338,10 +337,11 @@ def test_errors_of_parts_average_to_those_of_all(tmp_path, sure, said, monkeypat
             yes = np.where(right == (true == 1), sure, 1 - sure)
             names = np.array(["no", "yes"])
             workshop.predict(run, names[(yes > 0.5).astype(int)], y_true=names[true], p_no=1 - yes, p_yes=yes)
-    assert workshop.draw()["errors"].finding == "memf errs most where true class no: log_loss " + {
+    errors = workshop.drawn()["errors"]
+    assert errors.finding == "memf errs most where true class no: log_loss " + {
         "sure": "2.31.", "unsure": "0.714."
     }[said]  # fmt: skip
-    (mark,) = [line for line in canvases["errors"].axes[0].lines if line.get_gid()]
+    (mark,) = [line for line in errors.canvas.axes[0].lines if line.get_gid()]
     assert mark.get_xydata().tolist() == [pytest.approx([sure, 0.75])]
 
 
@@ -350,7 +350,7 @@ def test_methods_are_ordered_by_rows_of_the_same_samples(kept_and_dropped):
     names, said = ordered(read(plan, store).results.finite, METRICS["MSE"])
     assert names == ["memf", "tfn", "mult"], "as kept: tfn is best on the few that are complete"
     assert said == "Methods by mean MSE of keep, the lowest at the top."
-    assert said in kept_and_dropped.draw()["fusion"].caption
+    assert said in kept_and_dropped.drawn()["fusion"].caption
 
 
 @pytest.mark.parametrize(

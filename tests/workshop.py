@@ -94,6 +94,10 @@ class Workshop:
         with matplotlib.rc_context(settings()):
             return list(reading.experiment.figures(reading.results))
 
+    def drawn(self) -> dict[str, Drawing]:
+        """The figures of all plans, by name; none is written."""
+        return {drawing.name: drawing for plan in self.plans for drawing in self.drawings(plan)}
+
     def captions(self, plan: Plan) -> dict[str, str]:
         """Of the figures of a plan, by name."""
         return {drawing.name: drawing.caption for drawing in self.drawings(plan)}
