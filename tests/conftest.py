@@ -26,9 +26,9 @@ REGISTERED = (registry._entries, encoder_registry._entries)
 ENCODERS = {"text": "hashing", "image": "resnet18", "video": "motion", "audio": "logmel"}
 LONG = [
     f"test_{name}"
-    for name in ("sanity", "tune", "figures", "misbehaving", "executors", "shares", "run", "checks",
-                 "missing", "encoders", "experiments", "fresh", "outcomes", "flaws", "notebook",
-                 "encoder_plugins", "incomplete", "calibrate", "page")
+    for name in ("sanity", "tune", "figures", "executors", "encoders", "misbehaving", "shares", "notebook",
+                 "missing", "checks", "experiments", "flaws", "run", "fresh", "encoder_plugins", "page",
+                 "sequences", "fusions", "finetune", "tables", "incomplete", "damaged")
 ]  # fmt: skip
 """The files that take longest, to begin first: one that began last would keep the other process waiting."""
 
