@@ -15,6 +15,7 @@ from bench.perf.again import Again, reencode
 from bench.perf.encoders import Measured, run_encoders, verdict, write
 from bench.perf.forward import Forward, matrix_peak
 from bench.perf.items import LONGEST, SHORTEST, make_items
+from encoders.packing import ROOM
 
 pytestmark = pytest.mark.usefixtures("nothing_to_be_found")
 SMALL = {"text": 5, "image": 3}
@@ -105,7 +106,7 @@ def test_there_is_a_row_for_each_encoder(chosen, measured):
     assert table["encoder"].tolist() == [encoder.stamp for encoder in chosen]
     assert table["weights"].tolist() == [encoder.source for encoder in chosen]
     assert table["items"].tolist() == [5, 3]
-    assert table["batch"].tolist() == [8, 16]
+    assert table["batch"].tolist() == [ROOM, 16]
     numbers = table[["items_per_s", "bare_items_per_s", "ratio", "gflop", "peak_gflop_per_s"]]
     assert (numbers > 0).all(axis=None)
     assert table["share_of_peak"].between(0, 1, inclusive="neither").all()

@@ -53,7 +53,7 @@ class Row:
         encoder: its stamp.
         weights: where they come from.
         items: how many are encoded in a turn.
-        batch: how many are embedded at once, at most.
+        batch: how many are embedded at once, at most; of texts that are laid end to end, how many tokens.
         items_per_s: from real files to the cache.
         bare_batch: the size of batch at which the bare forward pass is fastest.
         bare_items_per_s: its speed.
@@ -147,7 +147,7 @@ def measure(encoder: Network, items: Sequence[Item], place: Place, turns: int, p
         weights=encoder.source,
         device=place.device,
         items=len(items),
-        batch=encoder.cpu_batch if place.device == "cpu" else encoder.batch,
+        batch=encoder.batching(place.device).most,
         items_per_s=float(np.median(ours)),
         bare_batch=best,
         bare_items_per_s=float(np.median(bare)),
