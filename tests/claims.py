@@ -201,7 +201,7 @@ VERDICTS = [
     ("livestream-none", "fusion"),
     ("houses", "fusion"),
     ("mosi", "fusion"), ("mosi", "missing"), ("weights/livestream", "fusion"), ("weights/houses", "fusion"),
-    ("weights/mosi", "fusion"),
+    ("weights/mosi", "fusion"), ("weights/finetuned", "fusion-finetuned"), ("weights/random", "fusion"),
 ]  # fmt: skip
 """Folder, experiment: what their tables say stands in the document word for word."""
 

@@ -46,7 +46,7 @@ def verdict_of(folder: str, name: str) -> str:
     """The verdict that stands under a committed table."""
     text = read(folder, f"tables/{name}.md")
     return re.search(
-        r"^(Lowest mean|With full data|Rise of|Change of|Dropping|Tuning changes|No gain).*$",
+        r"^(Lowest mean|With full data|Rise of|Change of|Dropping|Tuning changes|Fine-tuning|No (gain|change)).*$",
         text,
         re.MULTILINE,
     )[0]

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -283,7 +284,7 @@ def test_frozen_and_fine_tuned_rows_stand_side_by_side(done, request_, tmp_path)
     text = (done / "tables" / "fusion-finetuned.md").read_text()
     assert "Trained: image and text, learning rate 2e-05, 0.9 times that" in text
     assert "References learn from the frozen features." in text
-    assert "Fine-tuning changes" in text or "No gain is more than chance" in text
+    assert re.search(r"Fine-tuning changes|No (gain|change) is more than chance", text)
 
 
 def test_runs_on_frozen_encoders_are_those_of_a_request_without(done, request_, tmp_path):

@@ -25,3 +25,12 @@ def test_gains_and_flips_are_those_of_the_runs(tmp_path):
     assert list(flips(results)[["one", "other"]].itertuples(index=False, name=None)) == [("mfb", "tfn")]
     assert order(results).endswith("Kendall's tau 0.33, 1 of 3 pairs flip.")
     assert "Tuning changes the MSE of mfb" in " ".join(read(plan, workshop.store).verdicts)
+
+
+def test_where_no_method_gains_the_verdict_says_so(tmp_path):
+    workshop = Workshop(tmp_path, seeds=8)
+    rows = [Row(m, noise, variant) for m in ("mfb", "tfn") for noise, variant in ((0.4, ""), (0.42, "tuned"))]
+    plan = workshop.plan("fusion-tuned", rows, split="random")
+    said = " ".join(read(plan, workshop.store).verdicts)
+    assert "all means are worse, least so " in said
+    assert "mean gain" not in said

@@ -129,16 +129,14 @@ def said_of(results: Results, arms: Arms, more: str = "") -> str:
     sure = table[table["p"] < LEVEL]
     largest = table.loc[table["gain"].idxmax()]
     said = ", ".join(f"{row.method} ({row.gain:+.{DECIMALS}f})" for row in sure.itertuples())
-    first = (
-        f"{arms.change} changes the {results.primary.name} of {said}"
-        if said
-        else "No gain is more than chance"
-    )
+    best = f"{largest['method']}'s, {largest['gain']:+.{DECIMALS}f}"
+    what, means = "gain", f"the largest mean gain is {best}"
+    if largest["gain"] <= 0:
+        what, means = "change", f"all means are worse, least so {best}"
+    changes = f"{arms.change} changes the {results.primary.name} of {said}"
+    first = changes if said else f"No {what} is more than chance"
     rows = [row for pair in pairs.values() for row in (pair.first, pair.second)]
-    return (
-        f"{first}; the largest mean gain is {largest['method']}'s, {largest['gain']:+.{DECIMALS}f}. "
-        f"({planned_procedure(results, rows, len(pairs))}.) {more}"
-    ).rstrip()
+    return (f"{first}; {means}. ({planned_procedure(results, rows, len(pairs))}.) {more}").rstrip()
 
 
 def gain_sheet(results: Results, table: pd.DataFrame, arms: Arms) -> Sheet:
