@@ -45,11 +45,10 @@ def spreads(folder: str, name: str, metric: str) -> list[float]:
 def verdict_of(folder: str, name: str) -> str:
     """The verdict that stands under a committed table."""
     text = read(folder, f"tables/{name}.md")
-    return re.search(
-        r"^(Lowest mean|With full data|Rise of|Change of|Dropping|Tuning changes|Fine-tuning|No (gain|change)).*$",
-        text,
-        re.MULTILINE,
-    )[0]
+    first = (
+        "Lowest mean|With full data|Rise of|Change of|Dropping|Tuning changes|Fine-tuning|No (gain|change)"
+    )
+    return re.search(rf"^({first}).*$", text, re.MULTILINE)[0]
 
 
 def metrics_of(found: pd.DataFrame) -> list[str]:
