@@ -207,7 +207,7 @@ class Network(Encoder):
     """
 
     stand_in: ClassVar[str] = ""
-    """The encoder of its modality that needs no weights, where random ones would say nothing."""
+    """The encoder of its modality that needs no weights, where random ones cost much and say no more."""
     library: ClassVar[str]
     """The distribution whose code draws random weights; its version is part of their fingerprint."""
     unused: ClassVar[tuple[str, ...]] = ()

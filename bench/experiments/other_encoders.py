@@ -68,7 +68,5 @@ def _reach(gaps: Sequence[Gap]) -> str:
     found = sorted(gap.detectable for gap in gaps)
     if len(found) == 1:
         return resolution(gaps)
-    return (
-        f"a change of {found[0]:.{DECIMALS}f} to {found[-1]:.{DECIMALS}f}, depending on the method, would "
-        "have been found in four cases of five"
-    )
+    middle = found[(len(found) - 1) // 2]
+    return f"for half of them a change of {middle:.{DECIMALS}f} would have been found in four cases of five"
