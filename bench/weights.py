@@ -56,8 +56,8 @@ def check_trained(choice: Choice, preset: Preset) -> None:
             if not isinstance(encoder, encoders.Network) or not encoder.trainable:
                 others = [e.name for e in encoders.networks() if e.modality == modality and e.trainable]
                 raise UsageError(
-                    f"--finetune {modality}: {name} has no weights that could be trained; these and others "
-                    f"have: {', '.join(others)} (--encoder {modality}=NAME)."
+                    f"--finetune {modality}: {name} has no weights that could be trained in full precision; "
+                    f"these and others have: {', '.join(others)} (--encoder {modality}=NAME)."
                 )
 
 

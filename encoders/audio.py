@@ -200,7 +200,7 @@ class Wav2Vec2(HuggingFace):
         count = len(batch[0]["input_values"])
         heard = ([{"input_values": item["input_values"][n]} for item in batch] for n in range(count))
         if self.options["sequence"]:
-            return torch.cat([self.states(network, window, device)[1] for window in heard], dim=1)
+            return torch.cat([self.states(network, window, device) for window in heard], dim=1)
         windows = torch.stack([super(Wav2Vec2, self).outputs(network, window, device) for window in heard])
         total: torch.Tensor = reduce(torch.add, windows)
         return total / count

@@ -216,32 +216,23 @@ class HuggingFace(Network):
     def outputs(
         self, network: Callable[..., Any], batch: Sequence[Mapping[str, torch.Tensor]], device: str
     ) -> torch.Tensor:
-        """The mean over present tokens of the last hidden state: (B, hidden size).
+        """The mean over all tokens of the last hidden state: (B, hidden size).
 
         Args:
             network: as for every encoder.
-            batch: for each item the inputs of the network by name; without an attention_mask (tokens,) among
-                them, every token is present.
+            batch: for each item the inputs of the network by name.
             device: as for every encoder.
         """
-        inputs, states = self.states(network, batch, device)
-        return pooled(states, inputs.get("attention_mask"))
+        return self.states(network, batch, device).mean(dim=1)
 
     def states(
         self, network: Callable[..., Any], batch: Sequence[Mapping[str, torch.Tensor]], device: str
-    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """The inputs of the network, and its last hidden state (B, tokens, hidden size)."""
+    ) -> torch.Tensor:
+        """The last hidden state of the network, (B, tokens, hidden size)."""
         with loading(self.found.path if self.found else self.folder or self.name):
             inputs = {name: stacked([item[name] for item in batch], device) for name in batch[0]}
-            return inputs, network(**inputs).last_hidden_state
-
-
-def pooled(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """The mean of states (B, tokens, D) over the tokens that are present, (B, tokens) or all: (B, D)."""
-    if mask is None:
-        return states.mean(dim=1)
-    present = mask.unsqueeze(-1)
-    return (states * present).sum(dim=1) / present.sum(dim=1)
+            states: torch.Tensor = network(**inputs).last_hidden_state
+            return states
 
 
 def numbers(config: PretrainedConfig) -> int:

@@ -3,8 +3,8 @@
     [text A][text B][text C][filling]   ROOM tokens, or a multiple of it
 
 A row of tokens goes through the linear layers as one matrix, always of the same shape, whose rows do not mix;
-attention, where tokens do mix, is computed for each text by itself (`attend`). What others reach with padded
-batches, a short text beside a long one, costs a sixth of the time (`bench perf encoders`).
+attention, where tokens do mix, is computed for each text by itself (`attend`). `bench perf encoders` compares
+it with padded batches.
 """
 
 from __future__ import annotations

@@ -145,8 +145,8 @@ def get(modality: str, name: str, weights: str = "auto", **options: Any) -> Enco
         name: a registered name; for images also any torchvision classification model, and timm/NAME; for
             the other modalities also a Hugging Face name ("owner/model") or a local folder with config.json.
             Weights of one's own are NAME@PATH; torchvision's by name are NAME:WEIGHTS; random ones beside
-            pretrained ones are NAME:random. NAME:bfloat16, last of all, computes in that, which is several
-            times as fast and moves features by about half a percent.
+            pretrained ones are NAME:random. NAME:bfloat16, last of all, computes in that, which is faster
+            and moves features by about half a percent.
         weights: "auto" (pretrained if they can be had, else random with one warning), "pretrained" (an error
             if they cannot be had) or "random" (no look-up). Of no effect for encoders without weights.
         **options: options of the encoder, such as ``size`` of an image encoder.

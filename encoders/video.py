@@ -211,7 +211,7 @@ class VideoMAE(HuggingFace):
         if not self.options["sequence"]:
             return super().outputs(network, batch, device)
         pixels = [{"pixel_values": item["pixel_values"]} for item in batch]
-        _, states = self.states(network, pixels, device)
+        states = self.states(network, pixels, device)
         count = self.config.num_frames // self.config.tubelet_size
         return states.reshape(len(batch), count, -1, states.shape[-1]).mean(dim=2)
 

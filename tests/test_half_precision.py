@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from test_encoders import SMALL
 
 import encoders
+from bench.perf.forward import Forward
 from encoders import UnknownEncoder
 
 pytestmark = pytest.mark.usefixtures("nothing_to_be_found")
@@ -42,3 +44,12 @@ def test_what_has_no_network_is_refused_and_training_is_in_full_precision():
         encoders.get("text", "hashing:bfloat16")
     assert encoders.get("image", "resnet18", weights="random").trainable
     assert not encoders.get("image", "resnet18:bfloat16", weights="random").trainable
+
+
+def test_its_speed_is_compared_with_a_bare_pass_in_the_same_precision():
+    half = encoders.get("image", "resnet18:bfloat16", weights="random", size=32)
+    forward = Forward.of(half, list(torch.randn(2, 3, 32, 32)), "cpu")
+    seen = []
+    forward.network.conv1.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    forward.speed(2)
+    assert seen == [torch.bfloat16]

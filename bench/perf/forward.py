@@ -62,6 +62,8 @@ class Forward:
     network: nn.Module
     inputs: Sequence[Inputs]
     device: str
+    half: bool = False
+    """Whether it computes in bfloat16, as its encoder does."""
 
     @classmethod
     def of(cls, encoder: Network, prepared: Sequence[Any], device: str) -> Forward:
@@ -71,7 +73,7 @@ class Forward:
         for item in prepared:
             groups.setdefault(kind(item), []).append(item)
         inputs = [_inputs(encoder, group, device).by_length for group in groups.values()]
-        return cls(encoder.network(device), inputs, device)
+        return cls(encoder.network(device), inputs, device, encoder.half)
 
     @property
     def items(self) -> int:
@@ -88,9 +90,9 @@ class Forward:
 
     def speed(self, size: int) -> float:
         """Items per second of one pass over all items."""
-        calls = self.calls(size)
+        calls, kind = self.calls(size), torch.device(self.device).type
         clock = Clock(self.device)
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=self.half):
             for call in calls:
                 self.network(*call.positional, **call.named)
         return self.items / clock.seconds
